@@ -1,0 +1,57 @@
+package notifier
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+)
+
+// Manifest describes a notifier: its name, its types and what it can do. Schema, validation,
+// docs and metric labels come from it, so that a new notifier is one folder and one line.
+type Manifest struct {
+	Kind        string             // the key in specs and config: "slack"
+	Title       string             // the service's own name: "Slack"
+	Destination func() Destination // a new, empty destination (a pointer) to decode into
+	Config      func() any         // a new, empty *Config to decode into; nil: it needs no connection
+	New         func(config any, d Deps) (BaseNotifier, error)
+	Rate        Rate   // the service's own limit per destination; the zero Rate is none
+	Guarantee   string // one sentence for the docs: how often a message may arrive
+}
+
+// Deps is what every notifier is given besides its own config.
+type Deps struct {
+	HTTP *http.Client // with a time-out, and without proxies or redirects that a notifier did not ask for
+}
+
+// Registry is the set of notifiers a program was built with.
+type Registry struct {
+	manifests []Manifest
+}
+
+// NewRegistry returns a registry of the manifests, in their order. It panics when one is
+// incomplete or a kind comes twice: that is a mistake in the program, seen at its first start.
+func NewRegistry(manifests ...Manifest) *Registry {
+	r := &Registry{}
+	for _, m := range manifests {
+		if m.Kind == "" || m.Destination == nil || m.New == nil {
+			panic(fmt.Sprintf("notifier: incomplete manifest %q", m.Kind))
+		}
+		if _, twice := r.Find(m.Kind); twice {
+			panic(fmt.Sprintf("notifier: kind %q is registered twice", m.Kind))
+		}
+		r.manifests = append(r.manifests, m)
+	}
+	return r
+}
+
+// Find returns the manifest of a kind.
+func (r *Registry) Find(kind string) (Manifest, bool) {
+	i := slices.IndexFunc(r.manifests, func(m Manifest) bool { return m.Kind == kind })
+	if i < 0 {
+		return Manifest{}, false
+	}
+	return r.manifests[i], true
+}
+
+// All returns the manifests in the order of registration.
+func (r *Registry) All() []Manifest { return slices.Clone(r.manifests) }

@@ -1,0 +1,103 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"github.com/flyte-notifier/flyte-notifier/flyte"
+)
+
+// Registry is what the gRPC face needs.
+type Registry interface {
+	// Register stores w if its ID was never there. If it was: a higher Attempt is recorded, and
+	// reopens a watch that is Cancelled or Lost; everything else stays as it is. It returns the
+	// watch as stored. A purged watch comes back as Ended.
+	Register(ctx context.Context, w Watch) (Watch, error)
+	// Watch returns ErrNotFound for an unknown id.
+	Watch(ctx context.Context, id string) (Watch, error)
+	// Cancel ends an Active watch as Cancelled, unless a later attempt holds it. An unknown id
+	// is no error.
+	Cancel(ctx context.Context, id string, attempt uint32, reason string, now time.Time) error
+	// WatchDeliveries returns a watch's deliveries in order of creation.
+	WatchDeliveries(ctx context.Context, watchID string) ([]Delivery, error)
+	// Events returns at most limit of a watch's events with Seq > after, ascending.
+	Events(ctx context.Context, watchID string, after int64, limit int) ([]Event, error)
+}
+
+// Feed is what the executor needs to follow executions.
+type Feed interface {
+	// Scopes returns the scopes of all executions that Names would return, sorted.
+	Scopes(ctx context.Context) ([]flyte.Scope, error)
+	// Names returns at most limit names of executions in the scope to poll, ascending, after
+	// the given one. They are those of Follow watches that are Active, or that ended since
+	// `ended`; and of the Own executions of Active waiting watches.
+	Names(ctx context.Context, s flyte.Scope, ended time.Time, after string, limit int) ([]string, error)
+	// ByName returns the watches behind Names for these names: those that watch such an
+	// execution, and the waiting ones that run in it.
+	ByName(ctx context.Context, s flyte.Scope, ended time.Time, names []string) ([]Watch, error)
+	// Fresh returns at most limit Active watches that nobody has looked at yet (Phase empty), oldest
+	// first and after the given id order: Follow ones or Send ones.
+	Fresh(ctx context.Context, k Kind, limit int) ([]Watch, error)
+	// Nodes returns at most limit Active Follow watches of a node, by ID, after the given one.
+	Nodes(ctx context.Context, after string, limit int) ([]Watch, error)
+	// Move does a transition. ErrConflict: the watch's Version is not the one read, nothing was
+	// written; read it again and decide anew.
+	Move(ctx context.Context, t Transition) error
+}
+
+// Outbox is what the delivery package needs.
+type Outbox interface {
+	// Lanes returns the lanes with a due delivery: Pending, NextAt not after now.
+	Lanes(ctx context.Context, now time.Time) ([]Lane, error)
+	// Due returns at most limit due deliveries of the lane, oldest first, and of each watch only
+	// the first that is Pending, due or not: later ones wait for it.
+	Due(ctx context.Context, l Lane, now time.Time, limit int) ([]Delivery, error)
+	// NextAt returns the earliest NextAt of any Pending delivery after now; zero if there is none.
+	NextAt(ctx context.Context, now time.Time) (time.Time, error)
+	// Begin commits the start of an attempt, and takes a token of every bucket. Without tokens it
+	// writes nothing and returns how long to wait. ErrConflict: the delivery is not Pending with
+	// so many Attempts, or an attempt is open.
+	Begin(ctx context.Context, id string, attempts int, now time.Time, rates []Rate) (wait time.Duration, err error)
+	// Settle records what the open attempt (or a delivery that needed none) came to.
+	Settle(ctx context.Context, id string, o Outcome) error
+	// Recover turns attempts that were left open into unknown ones, due now. It is called once,
+	// before the first Begin, by the only server of the store. It returns how many there were.
+	Recover(ctx context.Context, now time.Time) (int, error)
+}
+
+// Names caches what services call a destination (a Slack channel's id).
+type Names interface {
+	// Resolved returns the cached JSON, or ErrNotFound.
+	Resolved(ctx context.Context, l Lane) ([]byte, error)
+	// SetResolved caches it; nil forgets.
+	SetResolved(ctx context.Context, l Lane, resolved []byte) error
+}
+
+// Ledger is what the commands need: tables, redrive, retention.
+type Ledger interface {
+	// Deliveries calls yield for each delivery that f selects, until it returns an error.
+	Deliveries(ctx context.Context, f Filter, yield func(Delivery) error) error
+	// Watches does the same for watches.
+	Watches(ctx context.Context, f Filter, yield func(Watch) error) error
+	// Redrive makes Dead and Silenced deliveries Pending and due now, keeping key and attempts.
+	// It returns the ids that it found in no such state, with the state ("" if unknown).
+	Redrive(ctx context.Context, ids []string, now time.Time) (refused map[string]DeliveryState, err error)
+	// Counts returns how many watches and deliveries there are by state.
+	Counts(ctx context.Context) (watches map[WatchState]int, deliveries map[DeliveryState]int, err error)
+	// Purge removes at most limit watches that left Active before the one time, without pending
+	// deliveries, and as many deliveries settled before the other. Their ids stay known, so that
+	// nothing of them happens again. It returns how many rows went.
+	Purge(ctx context.Context, watches, deliveries time.Time, limit int) (int, error)
+	// Ping returns nil when the store can be read and written.
+	Ping(ctx context.Context) error
+}
+
+// Store is all of it, as an engine gives it.
+type Store interface {
+	Registry
+	Feed
+	Outbox
+	Names
+	Ledger
+	Close() error
+}
