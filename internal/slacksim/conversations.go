@@ -1,0 +1,203 @@
+package slacksim
+
+import (
+	"encoding/base64"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+func (c *Channel) kind() string {
+	switch {
+	case c.User != "":
+		return "im"
+	case c.Private:
+		return "private_channel"
+	}
+	return "public_channel"
+}
+
+// scope is the scope that reading ("read") or the history ("history") of this channel takes.
+func (c *Channel) scope(what string) string { return scopeOf(c.kind()) + ":" + what }
+
+func scopeOf(kind string) string {
+	switch kind {
+	case "private_channel":
+		return "groups"
+	case "public_channel":
+		return "channels"
+	}
+	return kind
+}
+
+func (c *Channel) json() object {
+	return object{
+		"id": c.ID, "name": c.Name, "is_channel": c.kind() == "public_channel", "is_private": c.Private,
+		"is_im": c.User != "", "user": c.User, "is_archived": c.Archived, "is_member": !c.NotMember,
+	}
+}
+
+// visible says whether the bot may know that the channel exists.
+func (c *Channel) visible() bool { return !c.Private || !c.NotMember }
+
+func (s *Sim) list(c call) object {
+	types := c.args["types"]
+	if types == "" {
+		types = "public_channel"
+	}
+	kinds := strings.Split(types, ",")
+	for _, kind := range kinds {
+		if refused := c.may(scopeOf(kind) + ":read"); refused != nil {
+			return refused
+		}
+	}
+	var found []object
+	for _, channel := range s.channels {
+		hidden := channel.Archived && c.args["exclude_archived"] == "true"
+		if slices.Contains(kinds, channel.kind()) && channel.visible() && !hidden {
+			found = append(found, channel.json())
+		}
+	}
+	return s.page(c, "channels", found)
+}
+
+func (s *Sim) info(c call) object {
+	channel, refused := s.byID(c, "read")
+	if refused != nil {
+		return refused
+	}
+	return object{"ok": true, "channel": channel.json()}
+}
+
+// byID finds the channel argument, an id, for a token that may read it.
+func (s *Sim) byID(c call, what string) (*Channel, object) {
+	channel := s.find(c.args["channel"])
+	if channel == nil || channel.ID != c.args["channel"] || !channel.visible() {
+		return nil, fail("channel_not_found")
+	}
+	return channel, c.may(channel.scope(what))
+}
+
+func (s *Sim) open(c call) object {
+	if refused := c.may("im:write"); refused != nil {
+		return refused
+	}
+	channel := s.direct(c.args["users"])
+	if channel == nil {
+		return fail("user_not_found")
+	}
+	return object{"ok": true, "channel": channel.json()}
+}
+
+// direct returns the direct message with a user, opening it when there is none yet.
+func (s *Sim) direct(user string) *Channel {
+	if !slices.ContainsFunc(s.users, func(u User) bool { return u.ID == user }) {
+		return nil
+	}
+	i := slices.IndexFunc(s.channels, func(c *Channel) bool { return c.User == user })
+	if i >= 0 {
+		return s.channels[i]
+	}
+	channel := &Channel{ID: fmt.Sprintf("D%09d", len(s.channels)+1), User: user}
+	s.channels = append(s.channels, channel)
+	return channel
+}
+
+func (s *Sim) lookupByEmail(c call) object {
+	if refused := c.may("users:read.email"); refused != nil {
+		return refused
+	}
+	for _, u := range s.users {
+		if u.Email != "" && strings.EqualFold(u.Email, c.args["email"]) {
+			return object{"ok": true, "user": object{
+				"id": u.ID, "name": u.Name, "real_name": u.Name, "profile": object{"email": u.Email},
+			}}
+		}
+	}
+	return fail("users_not_found")
+}
+
+// history shows a channel's messages, newest first, replies in threads left out.
+func (s *Sim) history(c call) object {
+	channel, refused := s.byID(c, "history")
+	switch {
+	case refused != nil:
+		return refused
+	case channel.NotMember:
+		return fail("not_in_channel")
+	}
+	var found []object
+	for _, m := range slices.Backward(s.messages) {
+		inThread := m.ThreadTS != "" && m.ThreadTS != m.TS
+		if m.Channel == channel.ID && !inThread && within(m.TS, c.args) {
+			found = append(found, m.json(isTrue(c.args["include_all_metadata"])))
+		}
+	}
+	return s.page(c, "messages", found)
+}
+
+// replies shows a thread: its first message, and then the replies from the oldest on.
+func (s *Sim) replies(c call) object {
+	channel, refused := s.byID(c, "history")
+	switch {
+	case refused != nil:
+		return refused
+	case channel.NotMember:
+		return fail("not_in_channel")
+	}
+	var found []object
+	for _, m := range s.messages {
+		parent := m.TS == c.args["ts"]
+		if m.Channel == channel.ID && (parent || m.ThreadTS == c.args["ts"] && within(m.TS, c.args)) {
+			found = append(found, m.json(isTrue(c.args["include_all_metadata"])))
+		}
+	}
+	if len(found) == 0 {
+		return fail("thread_not_found")
+	}
+	return s.page(c, "messages", found)
+}
+
+// within says whether a ts lies between the arguments oldest and latest.
+func within(ts string, args map[string]string) bool {
+	at := micros(ts)
+	if isTrue(args["inclusive"]) {
+		return (args["oldest"] == "" || at >= micros(args["oldest"])) && (args["latest"] == "" || at <= micros(args["latest"]))
+	}
+	return (args["oldest"] == "" || at > micros(args["oldest"])) && (args["latest"] == "" || at < micros(args["latest"]))
+}
+
+func micros(ts string) int64 {
+	whole, fraction, _ := strings.Cut(ts, ".")
+	seconds, _ := strconv.ParseInt(whole, 10, 64) // Slack takes nonsense for zero as well
+	part, _ := strconv.ParseInt((fraction + "000000")[:6], 10, 64)
+	return seconds*1e6 + part
+}
+
+func isTrue(arg string) bool { return arg == "1" || arg == "true" }
+
+// page cuts the page out that a call asks for, and says where the next one begins.
+func (s *Sim) page(c call, key string, all []object) object {
+	start := 0
+	if cursor := c.args["cursor"]; cursor != "" {
+		text, err := base64.StdEncoding.DecodeString(cursor)
+		if err == nil {
+			start, err = strconv.Atoi(string(text))
+		}
+		if err != nil || start < 0 || start > len(all) {
+			return fail("invalid_cursor")
+		}
+	}
+	size := s.pageSize
+	if limit, err := strconv.Atoi(c.args["limit"]); err == nil && limit > 0 {
+		size = min(size, limit)
+	}
+	end := min(start+size, len(all))
+	next := ""
+	if end < len(all) {
+		next = base64.StdEncoding.EncodeToString([]byte(strconv.Itoa(end)))
+	}
+	page := append([]object{}, all[start:end]...)
+	return object{"ok": true, key: page, "has_more": next != "", "response_metadata": object{"next_cursor": next}}
+}
