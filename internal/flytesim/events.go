@@ -1,0 +1,135 @@
+package flytesim
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/flyteorg/flyte/flyteidl/gen/pb-go/flyteidl/admin"
+	"github.com/flyteorg/flyte/flyteidl/gen/pb-go/flyteidl/core"
+	"github.com/flyteorg/flyte/flyteidl/gen/pb-go/flyteidl/event"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+)
+
+// CreateWorkflowEvent moves an execution as propeller says. A phase already recorded is
+// AlreadyExists; nothing moves an execution that has ended.
+func (s *Server) CreateWorkflowEvent(_ context.Context, req *admin.WorkflowExecutionEventRequest) (*admin.WorkflowExecutionEventResponse, error) {
+	e := req.GetEvent()
+	if e.GetOccurredAt() == nil {
+		return nil, status.Error(codes.InvalidArgument, "missing occurred_at")
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r, err := s.known(e.GetExecutionId())
+	if err != nil {
+		return nil, err
+	}
+	v := r.last()
+	if err := transition(v.phase, e); err != nil {
+		return nil, err
+	}
+	v.move(e.GetPhase(), e.GetOccurredAt().AsTime())
+	switch {
+	case e.GetOutputUri() != "":
+		v.outputURI, v.failure, v.abort = e.GetOutputUri(), nil, nil
+	case e.GetError() != nil:
+		v.outputURI, v.failure, v.abort = "", e.GetError(), nil
+	}
+	s.write(r, v, 0)
+	return &admin.WorkflowExecutionEventResponse{}, nil
+}
+
+// transition says why an execution in phase from cannot follow the event, as flyteadmin does.
+func transition(from core.WorkflowExecution_Phase, e *event.WorkflowExecutionEvent) error {
+	to := e.GetPhase()
+	switch {
+	case from == to && to != core.WorkflowExecution_QUEUED:
+		return status.Errorf(codes.AlreadyExists, "This phase %s was already recorded for workflow execution %v", from, e.GetExecutionId())
+	case terminal(from):
+		return alreadyTerminal(fmt.Sprintf("Invalid phase change from %s to %s for workflow execution %v", from, to, e.GetExecutionId()), from.String())
+	case from == core.WorkflowExecution_RUNNING && to == core.WorkflowExecution_QUEUED,
+		from == core.WorkflowExecution_ABORTING && !terminal(to):
+		return status.Errorf(codes.FailedPrecondition, "Cannot go from %s to %s for workflow execution %v", from, to, e.GetExecutionId())
+	}
+	return nil
+}
+
+// CreateNodeEvent creates or moves a node. Its parent, if it names one, must be there.
+func (s *Server) CreateNodeEvent(_ context.Context, req *admin.NodeExecutionEventRequest) (*admin.NodeExecutionEventResponse, error) {
+	e := req.GetEvent()
+	if e.GetId().GetNodeId() == "" || e.GetOccurredAt() == nil {
+		return nil, status.Error(codes.InvalidArgument, "missing node_id or occurred_at")
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r, err := s.known(e.GetId().GetExecutionId())
+	if err != nil {
+		return nil, err
+	}
+	parent := e.GetParentNodeMetadata().GetNodeId()
+	if parent != "" && r.nodes[parent] == nil {
+		return nil, noNode(r, parent)
+	}
+	n := r.nodes[e.GetId().GetNodeId()]
+	if n == nil {
+		n = r.addNode(e.GetId().GetNodeId(), parent, e.GetOccurredAt().AsTime())
+	} else if err := nodeTransition(n.phase, e); err != nil {
+		return nil, err
+	}
+	n.specID, n.retryGroup = e.GetSpecNodeId(), e.GetRetryGroup()
+	n.isParent, n.isDynamic = n.isParent || e.GetIsParent(), n.isDynamic || e.GetIsDynamic()
+	n.isArray = n.isArray || e.GetIsArray()
+	n.move(e.GetPhase(), e.GetOccurredAt().AsTime(), s.now())
+	n.result(e)
+	return &admin.NodeExecutionEventResponse{}, nil
+}
+
+func nodeTransition(from core.NodeExecution_Phase, e *event.NodeExecutionEvent) error {
+	switch {
+	case from == e.GetPhase():
+		return status.Errorf(codes.AlreadyExists, "This phase was already recorded %s for %v", from, e.GetId())
+	case nodeTerminal(from):
+		return alreadyTerminal(fmt.Sprintf("Invalid phase change from %s to %s for node execution %v", from, e.GetPhase(), e.GetId()), e.GetPhase().String())
+	}
+	return nil
+}
+
+// taskState is the phase of a task execution: enough to tell a duplicate event.
+type taskState struct {
+	phase   core.TaskExecution_Phase
+	version uint32
+}
+
+// CreateTaskEvent checks a task event as flyteadmin does. Nothing here reads task executions, so
+// only their phases are kept.
+func (s *Server) CreateTaskEvent(_ context.Context, req *admin.TaskExecutionEventRequest) (*admin.TaskExecutionEventResponse, error) {
+	e := req.GetEvent()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r, err := s.known(e.GetParentNodeExecutionId().GetExecutionId())
+	if err != nil {
+		return nil, err
+	}
+	node := e.GetParentNodeExecutionId().GetNodeId()
+	if r.nodes[node] == nil {
+		return nil, noNode(r, node)
+	}
+	key := fmt.Sprintf("%s\x00%s\x00%s\x00%d", r.ID, node, e.GetTaskId(), e.GetRetryAttempt())
+	was, known := s.tasks[key]
+	switch {
+	case known && was.phase == e.GetPhase() && was.version >= e.GetPhaseVersion():
+		return nil, status.Errorf(codes.AlreadyExists, "have already recorded task execution phase %s (version: %d)", e.GetPhase(), e.GetPhaseVersion())
+	case known && taskTerminal(was.phase):
+		return nil, alreadyTerminal(fmt.Sprintf("invalid phase change from %s to %s", was.phase, e.GetPhase()), e.GetPhase().String())
+	}
+	s.tasks[key] = taskState{phase: e.GetPhase(), version: e.GetPhaseVersion()}
+	return &admin.TaskExecutionEventResponse{}, nil
+}
+
+func taskTerminal(p core.TaskExecution_Phase) bool {
+	switch p {
+	case core.TaskExecution_SUCCEEDED, core.TaskExecution_FAILED, core.TaskExecution_ABORTED:
+		return true
+	}
+	return false
+}

@@ -1,0 +1,193 @@
+package flytesim
+
+import (
+	"context"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/flyteorg/flyte/flyteidl/gen/pb-go/flyteidl/admin"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/flyte-notifier/flyte-notifier/flyte"
+)
+
+// page is a limit and the offset that a token holds.
+type page struct{ limit, offset int }
+
+func newPage(limit uint32, token string) (page, error) {
+	if limit == 0 {
+		return page{}, status.Error(codes.InvalidArgument, "invalid value for limit")
+	}
+	p := page{limit: int(limit)}
+	if token != "" {
+		offset, err := strconv.Atoi(token)
+		if err != nil || offset < 0 {
+			return page{}, status.Errorf(codes.InvalidArgument, "invalid pagination token %s", token)
+		}
+		p.offset = offset
+	}
+	return p, nil
+}
+
+// paged cuts a page out of all; the token of the next one is an offset into a list that will
+// have changed by then.
+func paged[T any](p page, all []T) (found []T, token string) {
+	all = all[min(p.offset, len(all)):]
+	if len(all) < p.limit {
+		return all, ""
+	}
+	return all[:p.limit], strconv.Itoa(p.offset + p.limit)
+}
+
+// ListExecutions answers the executions of one project and domain as they are visible now.
+// Archived ones are hidden unless a filter names state; error messages are cut.
+func (s *Server) ListExecutions(_ context.Context, req *admin.ResourceListRequest) (*admin.ExecutionList, error) {
+	id := req.GetId()
+	if id.GetProject() == "" || id.GetDomain() == "" {
+		return nil, status.Error(codes.InvalidArgument, "missing project or domain")
+	}
+	p, err := newPage(req.GetLimit(), req.GetToken())
+	if err != nil {
+		return nil, err
+	}
+	filters, err := parseFilters(req.GetFilters(), executionColumns)
+	if err != nil {
+		return nil, err
+	}
+	if !slices.ContainsFunc(filters, func(f filter[seen]) bool { return f.field == "state" }) {
+		filters = append(filters, filter[seen]{
+			function: "eq", field: "state", column: executionColumns["state"], values: []value{num(0)},
+		})
+	}
+	if name := id.GetName(); name != "" {
+		filters = append(filters, filter[seen]{
+			function: "eq", field: "execution_name", column: executionColumns["execution_name"], values: []value{str(name)},
+		})
+	}
+	order, err := sorting(req.GetSortBy())
+	if err != nil {
+		return nil, err
+	}
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	found := s.query(flyte.Scope{Org: id.GetOrg(), Project: id.GetProject(), Domain: id.GetDomain()}, filters)
+	if order != nil {
+		slices.SortStableFunc(found, order)
+	}
+	found, token := paged(p, found)
+	answer := &admin.ExecutionList{Token: token}
+	for _, f := range found {
+		answer.Executions = append(answer.Executions, f.row.listed(f.v))
+	}
+	return answer, nil
+}
+
+// query returns what passes the filters, in the order of the heap: names are looked up, anything
+// else reads the whole scope. The caller holds the lock.
+func (s *Server) query(id flyte.Scope, filters []filter[seen]) []seen {
+	sc := s.scopes[id]
+	if sc == nil {
+		return nil
+	}
+	now := s.now()
+	var found []seen
+	take := func(r *row) {
+		if v := r.at(now); v != nil && matches(filters, seen{r, v}) {
+			found = append(found, seen{r, v})
+		}
+	}
+	if names, ok := namesOf(filters); ok {
+		for _, name := range names {
+			if r := sc.byName[name]; r != nil {
+				take(r)
+			}
+		}
+		return found
+	}
+	for e := sc.heap.Front(); e != nil; e = e.Next() {
+		take(e.Value.(*row))
+	}
+	return found
+}
+
+// namesOf returns the names that the filters allow, each once.
+func namesOf(filters []filter[seen]) ([]string, bool) {
+	for _, f := range filters {
+		if f.field != "execution_name" || f.function != "eq" && f.function != "value_in" {
+			continue
+		}
+		names := make([]string, 0, len(f.values))
+		once := make(map[string]bool, len(f.values))
+		for _, v := range f.values {
+			if !once[v.text] {
+				once[v.text] = true
+				names = append(names, v.text)
+			}
+		}
+		return names, true
+	}
+	return nil, false
+}
+
+// sorting returns the order that a request asks for, nil for none. Rows with equal keys come in
+// the order of the heap, which changes with every update: there is no tie-break.
+func sorting(by *admin.Sort) (func(a, b seen) int, error) {
+	if by.GetKey() == "" {
+		return nil, nil
+	}
+	c, ok := executionColumns[by.GetKey()]
+	if !ok {
+		return nil, status.Errorf(codes.InvalidArgument, "invalid sort key '%s'", by.GetKey())
+	}
+	sign := -1
+	if by.GetDirection() == admin.Sort_ASCENDING {
+		sign = 1
+	}
+	return func(a, b seen) int { return sign * c.of(a).compare(c.of(b)) }, nil
+}
+
+// listed is the execution as lists show it.
+func (r *row) listed(v *version) *admin.Execution {
+	short := *v
+	short.failure = trimmed(v.failure)
+	return r.proto(&short)
+}
+
+// ListProjects answers every project that has or had an execution.
+func (s *Server) ListProjects(_ context.Context, req *admin.ProjectListRequest) (*admin.Projects, error) {
+	limit := req.GetLimit()
+	if limit == 0 {
+		limit = 1 << 20 // none is all, here
+	}
+	p, err := newPage(limit, req.GetToken())
+	if err != nil {
+		return nil, err
+	}
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	found, token := paged(p, s.projects)
+	answer := &admin.Projects{Token: token}
+	for _, id := range found {
+		answer.Projects = append(answer.Projects, &admin.Project{Id: id, Name: id, Domains: s.domains(id)})
+	}
+	return answer, nil
+}
+
+func (s *Server) domains(project string) []*admin.Domain {
+	var domains []*admin.Domain
+	for sc := range s.scopes {
+		if sc.Project == project {
+			domains = append(domains, &admin.Domain{Id: sc.Domain, Name: sc.Domain})
+		}
+	}
+	return domains
+}
+
+// GetVersion answers the version whose behavior this is.
+func (s *Server) GetVersion(context.Context, *admin.GetVersionRequest) (*admin.GetVersionResponse, error) {
+	return &admin.GetVersionResponse{ControlPlaneVersion: &admin.Version{
+		Version: "v1.16.8", Build: "simulated", BuildTime: time.Time{}.Format(time.RFC3339),
+	}}, nil
+}
