@@ -79,7 +79,8 @@ type Ledger interface {
 	Deliveries(ctx context.Context, f Filter, yield func(Delivery) error) error
 	// Watches does the same for watches.
 	Watches(ctx context.Context, f Filter, yield func(Watch) error) error
-	// Redrive makes Dead and Silenced deliveries Pending and due now, keeping key and attempts.
+	// Redrive makes Dead and Silenced deliveries Pending and due now, keeping key and attempts;
+	// Since and Spent are set, so that the retry policy counts anew.
 	// It returns the ids that it found in no such state, with the state ("" if unknown).
 	Redrive(ctx context.Context, ids []string, now time.Time) (refused map[string]DeliveryState, err error)
 	// Counts returns how many watches and deliveries there are by state.

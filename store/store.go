@@ -100,6 +100,8 @@ type Delivery struct {
 	RenderError string           // a template failed, so that the default message was sent
 	Receipt     notifier.Receipt // once Delivered
 	CreatedAt   time.Time
+	Since       time.Time // when its retry policy began to count: CreatedAt, or the last redrive
+	Spent       int       // Attempts at that time
 	SettledAt   time.Time // when it left Pending; zero before
 }
 

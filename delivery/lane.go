@@ -1,0 +1,106 @@
+package delivery
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/flyte-notifier/flyte-notifier/store"
+)
+
+// window is how many sends of one lane may be under way at once.
+const window = 16
+
+// lane works off one destination of one connection.
+type lane struct {
+	store.Lane
+	outbox *Outbox
+	again  chan struct{} // something became due
+	done   chan string   // ids of deliveries that are no longer under way
+
+	begin sync.Mutex // attempts begin one by one: the first in line waits for the rate's token
+	mu    sync.Mutex
+	until time.Time // the service asked to be left alone so long
+}
+
+func newLane(o *Outbox, l store.Lane) *lane {
+	return &lane{Lane: l, outbox: o, again: make(chan struct{}, 1), done: make(chan string, window)}
+}
+
+// look tells the worker that something became due. It never blocks.
+func (l *lane) look() {
+	select {
+	case l.again <- struct{}{}:
+	default:
+	}
+}
+
+// run works until nothing is due and nothing under way, or until ctx ends.
+func (l *lane) run(ctx, sendCtx context.Context) {
+	busy := map[string]bool{}
+	for {
+		started := l.startDue(ctx, sendCtx, busy)
+		switch {
+		case len(busy) > 0:
+			l.wait(ctx, busy)
+		case !started && l.outbox.end(l):
+			return
+		case ctx.Err() != nil:
+			l.outbox.end(l)
+			return
+		}
+	}
+}
+
+// wait returns when a delivery is settled, or something became due that there is room for.
+func (l *lane) wait(ctx context.Context, busy map[string]bool) {
+	again := l.again
+	if ctx.Err() != nil || len(busy) >= window {
+		again = nil
+	}
+	select {
+	case id := <-l.done:
+		delete(busy, id)
+	case <-again:
+	}
+}
+
+// startDue starts what is due and not under way, as far as the window has room.
+func (l *lane) startDue(ctx, sendCtx context.Context, busy map[string]bool) (started bool) {
+	if ctx.Err() != nil || len(busy) >= window {
+		return false
+	}
+	due, err := l.outbox.Store.Due(ctx, l.Lane, time.Now().UTC(), window)
+	if err != nil {
+		if ctx.Err() == nil {
+			l.outbox.Log.WarnContext(ctx, "lane is held up", "connection", l.Connection, "destination", l.Address, "error", err)
+		}
+		return false // the dispatcher starts it again
+	}
+	for _, d := range due {
+		if busy[d.ID] || len(busy) >= window {
+			continue
+		}
+		busy[d.ID], started = true, true
+		l.outbox.work.Go(func() {
+			defer func() { l.done <- d.ID }()
+			l.attempt(ctx, sendCtx, d)
+		})
+	}
+	return started
+}
+
+// hold keeps the lane from beginning attempts for d, as the service asked.
+func (l *lane) hold(d time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if until := time.Now().Add(d); until.After(l.until) {
+		l.until = until
+	}
+}
+
+func (l *lane) held() time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return time.Until(l.until)
+}

@@ -1,0 +1,44 @@
+package delivery
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/flyte-notifier/flyte-notifier/notifier"
+	"github.com/flyte-notifier/flyte-notifier/store"
+)
+
+type metrics struct {
+	attempts         *prometheus.HistogramVec
+	states           *prometheus.CounterVec
+	templateFailures *prometheus.CounterVec
+}
+
+func newMetrics(r prometheus.Registerer) *metrics {
+	m := &metrics{
+		attempts: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "flyte_notifier_attempt_duration_seconds", Help: "Duration of sends by notifier and verdict.",
+			Buckets: prometheus.ExponentialBuckets(0.005, 2.5, 10),
+		}, []string{"notifier", "verdict"}),
+		states: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "flyte_notifier_deliveries_settled_total", Help: "Deliveries by notifier and the state they came to.",
+		}, []string{"notifier", "state"}),
+		templateFailures: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "flyte_notifier_template_failures_total", Help: "Messages sent in their default form because a template failed.",
+		}, []string{"notifier"}),
+	}
+	r.MustRegister(m.attempts, m.states, m.templateFailures)
+	return m
+}
+
+func (m *metrics) attempt(kind string, err error, d time.Duration) {
+	verdict, _ := notifier.VerdictOf(err)
+	m.attempts.WithLabelValues(kind, string(verdict)).Observe(d.Seconds())
+}
+
+func (m *metrics) settled(kind string, s store.DeliveryState) {
+	if s.Settled() {
+		m.states.WithLabelValues(kind, string(s)).Inc()
+	}
+}

@@ -1,0 +1,168 @@
+package delivery
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/flyte-notifier/flyte-notifier/notifier"
+	"github.com/flyte-notifier/flyte-notifier/store"
+)
+
+const (
+	pollInterval = time.Second     // how soon another process's redrive is seen
+	stopGrace    = 8 * time.Second // for sends in flight when the outbox stops
+	settleEvery  = time.Second     // between tries to record an outcome
+)
+
+// Config is the retry policy.
+type Config struct {
+	MaxAge      time.Duration // a delivery that fails when it is older is dead
+	MaxAttempts int           // so many sends, then dead; 0 is no limit
+	Timeout     time.Duration // of one send
+}
+
+// Store is what the outbox needs of a store.
+type Store interface {
+	store.Outbox
+	store.Names
+}
+
+// Options are what an Outbox is made of. All are required.
+type Options struct {
+	Store       Store
+	Registry    *notifier.Registry
+	Connections *notifier.Connections
+	Config      Config
+	Metrics     prometheus.Registerer
+	Log         *slog.Logger
+}
+
+// Outbox sends the deliveries of a store.
+type Outbox struct {
+	Options
+	metrics *metrics
+	wake    chan struct{}
+
+	mu    sync.Mutex
+	lanes map[store.Lane]*lane // those with a worker
+	work  sync.WaitGroup
+}
+
+// New returns an outbox that sends nothing until Run.
+func New(o Options) *Outbox {
+	return &Outbox{
+		Options: o, metrics: newMetrics(o.Metrics),
+		wake: make(chan struct{}, 1), lanes: map[store.Lane]*lane{},
+	}
+}
+
+// Wake tells that deliveries were inserted. It never blocks.
+func (o *Outbox) Wake() {
+	select {
+	case o.wake <- struct{}{}:
+	default: // it is awake already
+	}
+}
+
+// Run sends until ctx ends. Then it starts nothing more, gives what is in flight stopGrace to
+// finish, and returns nil. It must be the only one that runs on its store.
+func (o *Outbox) Run(ctx context.Context) error {
+	sendCtx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	if err := o.recover(ctx); err != nil {
+		return err
+	}
+	for ctx.Err() == nil {
+		pause, err := o.dispatch(ctx, sendCtx)
+		if err != nil && ctx.Err() == nil {
+			o.Log.WarnContext(ctx, "outbox is held up", "error", err)
+		}
+		o.sleep(ctx, pause)
+	}
+	grace := time.AfterFunc(stopGrace, cancel)
+	defer grace.Stop()
+	o.work.Wait()
+	return nil
+}
+
+// recover makes attempts that a killed process left open unknown. Without it nothing may be sent,
+// so it goes on until the store answers.
+func (o *Outbox) recover(ctx context.Context) error {
+	for {
+		n, err := o.Store.Recover(ctx, time.Now().UTC())
+		if err == nil {
+			if n > 0 {
+				o.Log.InfoContext(ctx, "attempts were interrupted; their outcome is unknown", "attempts", n)
+			}
+			return nil
+		}
+		if ctx.Err() != nil {
+			return nil
+		}
+		o.Log.WarnContext(ctx, "outbox cannot start yet", "error", err)
+		o.sleep(ctx, pollInterval)
+	}
+}
+
+// dispatch starts a worker for each lane that has something due and none yet. It returns when to
+// look again at the latest.
+func (o *Outbox) dispatch(ctx, sendCtx context.Context) (time.Duration, error) {
+	now := time.Now().UTC()
+	due, err := o.Store.Lanes(ctx, now)
+	if err != nil {
+		return pollInterval, fmt.Errorf("find due deliveries: %w", err)
+	}
+	for _, l := range due {
+		o.start(ctx, sendCtx, l)
+	}
+	next, err := o.Store.NextAt(ctx, now)
+	if err != nil {
+		return pollInterval, fmt.Errorf("find next delivery: %w", err)
+	}
+	if next.IsZero() {
+		return pollInterval, nil
+	}
+	return min(max(time.Until(next), time.Millisecond), pollInterval), nil
+}
+
+// start gives the lane a worker, or tells the one it has to look again before it ends.
+func (o *Outbox) start(ctx, sendCtx context.Context, l store.Lane) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if running, ok := o.lanes[l]; ok {
+		running.look()
+		return
+	}
+	worker := newLane(o, l)
+	o.lanes[l] = worker
+	o.work.Go(func() { worker.run(ctx, sendCtx) })
+}
+
+// end takes the worker off its lane, unless it was told to look again.
+func (o *Outbox) end(l *lane) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	select {
+	case <-l.again:
+		return false
+	default:
+		delete(o.lanes, l.Lane)
+		return true
+	}
+}
+
+// sleep waits for d, a wake or the end of ctx.
+func (o *Outbox) sleep(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+	case <-t.C:
+	case <-o.wake:
+	}
+}

@@ -1,0 +1,152 @@
+package delivery
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/flyte-notifier/flyte-notifier/notifier"
+	"github.com/flyte-notifier/flyte-notifier/render"
+	"github.com/flyte-notifier/flyte-notifier/spec"
+	"github.com/flyte-notifier/flyte-notifier/store"
+)
+
+// prepared is a delivery, ready to be sent.
+type prepared struct {
+	connection  *notifier.Connection
+	destination notifier.Destination
+	message     notifier.Message
+	renderError string
+	rates       []store.Rate
+}
+
+// prepare makes the message, finds the exact destination and checks that the connection allows
+// it. Nothing is sent. Its errors have a verdict.
+func (o *Outbox) prepare(ctx context.Context, d store.Delivery) (p prepared, err error) {
+	if p.connection, err = o.Connections.Find(d.Kind, d.Connection); err != nil {
+		return p, notifier.Permanent.Errorf("connection: %w", err)
+	}
+	if err := p.connection.Allow.CheckScope(d.Execution.Project, d.Execution.Domain); err != nil {
+		return p, notifier.PermanentError(err)
+	}
+	manifest, ok := o.Registry.Find(d.Kind)
+	if !ok {
+		return p, notifier.Permanent.Errorf("notifier %s is not part of this version", d.Kind)
+	}
+	dest, problems, err := spec.Destination(manifest, d.Destination)
+	if err != nil || len(problems) > 0 {
+		return p, notifier.Permanent.Errorf("destination cannot be read: %v %v", err, problems)
+	}
+	content, err := render.Unmarshal(d.Content)
+	if err != nil {
+		return p, notifier.Permanent.Errorf("read facts: %w", err)
+	}
+	message, templateErr := render.Message(content, d.ID)
+	p.message = message
+	if templateErr != nil {
+		p.renderError = templateErr.Error()
+		o.metrics.templateFailures.WithLabelValues(d.Kind).Inc()
+	}
+	p.destination, err = o.resolve(ctx, p.connection, dest)
+	p.rates = rates(p.connection, d.Address)
+	return p, err
+}
+
+// resolve fills in the destination's exact name where the service has one, from the store's cache
+// or the service, and judges every name by the connection's allow list.
+func (o *Outbox) resolve(ctx context.Context, c *notifier.Connection, dest notifier.Destination) (notifier.Destination, error) {
+	resolver, ok := c.Notifier.(notifier.Resolver)
+	if !ok {
+		return dest, allowed(c, dest, nil)
+	}
+	found, err := o.resolved(ctx, resolver, store.Lane{Connection: c.Name, Address: dest.Address()}, dest)
+	if err != nil {
+		return dest, err
+	}
+	if err := allowed(c, dest, found.Names); err != nil {
+		return dest, err
+	}
+	if found.ID == "" {
+		return dest, nil
+	}
+	return dest.WithID(found.ID), nil
+}
+
+// resolved asks the cache, then the service. A cache that fails only costs a call.
+func (o *Outbox) resolved(ctx context.Context, r notifier.Resolver, l store.Lane, dest notifier.Destination) (found notifier.Resolved, err error) {
+	cached, err := o.Store.Resolved(ctx, l)
+	if err == nil && json.Unmarshal(cached, &found) == nil && found.ID != "" {
+		return found, nil
+	}
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		o.Log.WarnContext(ctx, "name cache cannot be read", "destination", l.Address, "error", err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, o.Config.Timeout)
+	defer cancel()
+	if found, err = r.Resolve(ctx, dest); err != nil {
+		return found, resolveError(err)
+	}
+	if found.ID != "" {
+		o.remember(ctx, l, found)
+	}
+	return found, nil
+}
+
+func (o *Outbox) remember(ctx context.Context, l store.Lane, found notifier.Resolved) {
+	raw, err := json.Marshal(found)
+	if err == nil {
+		err = o.Store.SetResolved(ctx, l, raw)
+	}
+	if err != nil {
+		o.Log.WarnContext(ctx, "name cache cannot be written", "destination", l.Address, "error", err)
+	}
+}
+
+// resolveError keeps the verdict, but for an unknown outcome: nothing was sent yet, so it is safe
+// to try again.
+func resolveError(err error) error {
+	verdict, after := notifier.VerdictOf(err)
+	err = fmt.Errorf("resolve destination: %w", err)
+	if verdict == notifier.Permanent {
+		return err
+	}
+	return notifier.RetryAfter(after, err)
+}
+
+// allowed checks each address of a destination; names are all that one single address is known by.
+func allowed(c *notifier.Connection, dest notifier.Destination, names []string) error {
+	addresses := dest.Addresses()
+	if len(addresses) == 1 && len(names) > 0 {
+		return refused(c.Allow.CheckNames(append(names, addresses[0])...))
+	}
+	for _, a := range addresses {
+		if err := c.Allow.CheckNames(a); err != nil {
+			return refused(err)
+		}
+	}
+	return nil
+}
+
+func refused(err error) error {
+	if err == nil {
+		return nil
+	}
+	return notifier.PermanentError(err)
+}
+
+// rates are the buckets that an attempt takes a token of.
+func rates(c *notifier.Connection, address string) []store.Rate {
+	var all []store.Rate
+	if c.Rate.PerSecond > 0 {
+		all = append(all, store.Rate{
+			Bucket: c.Name + "|" + address, PerSecond: c.Rate.PerSecond, Burst: max(1, c.Rate.Burst),
+		})
+	}
+	if c.Rate.TotalPerSecond > 0 {
+		all = append(all, store.Rate{
+			Bucket: c.Name, PerSecond: c.Rate.TotalPerSecond, Burst: max(1, int(c.Rate.TotalPerSecond)),
+		})
+	}
+	return all
+}

@@ -1,0 +1,100 @@
+package executor
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/flyte-notifier/flyte-notifier/notifier"
+	"github.com/flyte-notifier/flyte-notifier/render"
+	"github.com/flyte-notifier/flyte-notifier/spec"
+	"github.com/flyte-notifier/flyte-notifier/store"
+)
+
+// NewID makes a store id from a key: a letter for what it is, and enough of the key's hash.
+func NewID(letter, key string) string {
+	sum := sha256.Sum256([]byte(key))
+	return letter + hex.EncodeToString(sum[:10])
+}
+
+// occasion is an occurrence with all that its deliveries are made from.
+type occasion struct {
+	watch   store.Watch
+	occur   Occurrence
+	send    []spec.Step
+	message render.Template
+	data    render.Data
+}
+
+// deliveries makes one delivery for each step. A destination whose template fails cannot be
+// guessed: its delivery is dead from the start, where everybody sees it.
+func (n *NotifierExecutor) deliveries(o occasion, now time.Time) ([]store.Delivery, error) {
+	content, err := render.Content{Template: o.message, Data: o.data}.Marshal()
+	if err != nil {
+		return nil, fmt.Errorf("store facts: %w", err)
+	}
+	var all []store.Delivery
+	for i, step := range o.send {
+		key := o.key(fmt.Sprintf("send[%d]", i))
+		d := store.Delivery{
+			ID: NewID("d", key), Key: key, WatchID: o.watch.ID, Execution: o.watch.Execution,
+			Rule: o.occur.Rule, Reason: o.occur.Reason,
+			Kind: step.Kind, Connection: step.Connection, Destination: step.Destination, Content: content,
+			State: store.Pending, NextAt: now, CreatedAt: now,
+		}
+		if err := n.address(&d, o.data); err != nil {
+			d.State, d.LastError, d.SettledAt = store.Dead, err.Error(), now
+		}
+		all = append(all, d)
+	}
+	return all, nil
+}
+
+// key names an occurrence's step for ever: the same for every replay, in every process.
+func (o occasion) key(step string) string {
+	what := o.watch.Execution.String()
+	if o.watch.Node != "" {
+		what += "/" + o.watch.Node
+	}
+	return strings.Join([]string{
+		o.watch.ID, what, o.occur.Rule, o.occur.Reason, fmt.Sprint(o.occur.Count), step,
+	}, "|")
+}
+
+// address renders the destination and names it in one line.
+func (n *NotifierExecutor) address(d *store.Delivery, data render.Data) error {
+	d.Address = d.Kind
+	rendered, err := render.Destination(d.Destination, data)
+	if err != nil {
+		return fmt.Errorf("render destination: %w", err)
+	}
+	m, ok := n.registry.Find(d.Kind)
+	if !ok {
+		return fmt.Errorf("notifier %s is not part of this version", d.Kind)
+	}
+	dest, err := DecodeDestination(m, rendered)
+	if err != nil {
+		return err
+	}
+	d.Destination, d.Address = rendered, dest.Address()
+	return nil
+}
+
+// DecodeDestination reads a rendered destination. The error lists what is wrong with it.
+func DecodeDestination(m notifier.Manifest, raw json.RawMessage) (notifier.Destination, error) {
+	dest, problems, err := spec.Destination(m, raw)
+	if err != nil {
+		return nil, fmt.Errorf("read destination: %w", err)
+	}
+	if len(problems) > 0 {
+		texts := make([]string, len(problems))
+		for i, p := range problems {
+			texts[i] = p.String()
+		}
+		return nil, fmt.Errorf("destination: %s", strings.Join(texts, "; "))
+	}
+	return dest, nil
+}

@@ -1,0 +1,167 @@
+package executor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/flyte-notifier/flyte-notifier/flyte"
+	"github.com/flyte-notifier/flyte-notifier/store"
+)
+
+// sink takes the rows that the feed read.
+type sink struct{ n *NotifierExecutor }
+
+// Rows moves the watches that the rows are news to, and returns how many there were. Rows come
+// again and again; only a difference to the store makes a read of facts.
+func (s sink) Rows(ctx context.Context, scope flyte.Scope, rows []flyte.Row, by flyte.Look) (int, error) {
+	byName, err := s.n.watches(ctx, scope, rows)
+	if err != nil {
+		return 0, err
+	}
+	var news atomic.Int64
+	var g errgroup.Group // without a context: one failure does not stop the others
+	g.SetLimit(readers)
+	for _, row := range rows {
+		if !concerns(byName[row.Name], row) {
+			continue
+		}
+		g.Go(func() error {
+			id := flyte.ExecutionID{Scope: scope, Name: row.Name}
+			moved, err := s.n.refresh(ctx, id)
+			news.Add(int64(moved))
+			return err
+		})
+	}
+	err = g.Wait()
+	return int(news.Load()), err
+}
+
+// watches reads the watches behind the rows, by the name that a row may be news to.
+func (n *NotifierExecutor) watches(ctx context.Context, scope flyte.Scope, rows []flyte.Row) (map[string][]store.Watch, error) {
+	names := make([]string, len(rows))
+	for i, r := range rows {
+		names[i] = r.Name
+	}
+	all, err := n.store.ByName(ctx, scope, n.graceStart(), names)
+	if err != nil {
+		return nil, fmt.Errorf("read watches of %s: %w", scope, err)
+	}
+	byName := map[string][]store.Watch{}
+	for _, w := range all {
+		if w.Execution.Scope == scope {
+			byName[w.Execution.Name] = append(byName[w.Execution.Name], w)
+		}
+		if w.Own.Scope == scope && w.Own != w.Execution {
+			byName[w.Own.Name] = append(byName[w.Own.Name], w)
+		}
+	}
+	return byName, nil
+}
+
+// concerns says whether a row differs from what a watch has recorded.
+func concerns(all []store.Watch, row flyte.Row) bool {
+	for _, w := range all {
+		switch {
+		case done(w):
+		case w.Execution.Name != row.Name: // the row is of the execution that the waiting task runs in
+			if w.State == store.Active && flyte.Terminal(row.Phase) {
+				return true
+			}
+		case w.Node != "":
+			if w.State == store.Active && flyte.Terminal(row.Phase) {
+				return true
+			}
+		case w.Phase != row.Phase:
+			return true
+		}
+	}
+	return false
+}
+
+// done says whether nothing that flyteadmin tells moves the watch any more. An ended one is not:
+// a phase that goes back reopens it.
+func done(w store.Watch) bool { return w.State == store.Cancelled || w.State == store.Lost }
+
+// refresh reads an execution's facts once and moves every watch they are news to. That read is
+// the confirmation: where it differs from the row that led here, it is the truth.
+func (n *NotifierExecutor) refresh(ctx context.Context, id flyte.ExecutionID) (moved int, err error) {
+	x, err := n.facts(ctx, id)
+	if err != nil {
+		return 0, err
+	}
+	for range 3 {
+		if moved, err = n.moveAll(ctx, x); !errors.Is(err, store.ErrConflict) {
+			return moved, err
+		}
+	}
+	return moved, err
+}
+
+// facts reads an execution, and the node that failed when it did.
+func (n *NotifierExecutor) facts(ctx context.Context, id flyte.ExecutionID) (flyte.Execution, error) {
+	ctx, cancel := context.WithTimeout(ctx, factsTimeout)
+	defer cancel()
+	x, err := n.admin.Execution(ctx, id)
+	if err != nil {
+		return x, fmt.Errorf("read execution %s: %w", id, err)
+	}
+	if x.Phase == "FAILED" || x.Phase == "TIMED_OUT" || x.Phase == "FAILING" {
+		ctx, cancel := context.WithTimeout(ctx, sendFacts)
+		defer cancel()
+		if x.FailedNode, err = n.admin.FailedNode(ctx, id); err != nil {
+			n.log.DebugContext(ctx, "failed node is not known", "execution", id.String(), "error", err)
+		}
+	}
+	return x, nil
+}
+
+// moveAll moves every watch that x is news to. One watch's failure does not stop the others.
+func (n *NotifierExecutor) moveAll(ctx context.Context, x flyte.Execution) (moved int, err error) {
+	watches, err := n.store.ByName(ctx, x.ID.Scope, n.graceStart(), []string{x.ID.Name})
+	if err != nil {
+		return 0, fmt.Errorf("read watches of %s: %w", x.ID, err)
+	}
+	var errs []error
+	for _, w := range watches {
+		did, err := n.move(ctx, w, x)
+		if did {
+			moved++
+		}
+		errs = append(errs, err)
+	}
+	return moved, errors.Join(errs...)
+}
+
+// move brings one watch to the facts of x.
+func (n *NotifierExecutor) move(ctx context.Context, w store.Watch, x flyte.Execution) (bool, error) {
+	now := time.Now().UTC()
+	switch {
+	case done(w):
+		return false, nil
+	case w.Execution != x.ID:
+		return n.cancelOrphan(ctx, w, x, now)
+	case w.Node != "":
+		return n.moveNode(ctx, w, x, now)
+	case w.Phase == x.Phase:
+		return false, nil
+	}
+	return true, n.transition(ctx, w, Facts{Execution: x}, flyte.Terminal(x.Phase), now)
+}
+
+// cancelOrphan ends a waiting watch whose own task's execution has ended: an abort can lose its
+// DeleteTask.
+func (n *NotifierExecutor) cancelOrphan(ctx context.Context, w store.Watch, own flyte.Execution, now time.Time) (bool, error) {
+	if w.State != store.Active || w.Own != own.ID || !flyte.Terminal(own.Phase) {
+		return false, nil
+	}
+	w.State, w.EndedAt = store.Cancelled, now
+	w.Reason = fmt.Sprintf("the task's own execution %s ended: %s", own.ID.Name, own.Phase)
+	return true, n.store.Move(ctx, store.Transition{
+		Watch: w, Events: []store.Event{{At: now, Kind: "cancelled", Text: w.Reason}},
+	})
+}
