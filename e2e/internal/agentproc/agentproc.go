@@ -1,0 +1,168 @@
+// Package agentproc runs the built agent binary as its users do: a config file, secrets in the
+// environment, signals.
+package agentproc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/health/grpc_health_v1"
+
+	"github.com/flyte-notifier/flyte-notifier/e2e/internal/proc"
+)
+
+// binaryVariable names the binary under test.
+const binaryVariable = "FLYTE_NOTIFIER_BIN"
+
+// defaultBinary is where `make e2e` builds it, seen from this module's root.
+const defaultBinary = "../bin/flyte-notifier"
+
+// Config is what a test decides about its agent. Addresses are host:port.
+type Config struct {
+	Binary   string // see Find
+	Dir      string // for its files: config, store
+	StoreDir string // default: a folder of Dir
+	Listen   string
+	HTTP     string
+	Admin    string
+	Slack    string // URL of its Web API
+	SendGrid string // URL
+	// Secrets are the values behind the config's references.
+	SlackToken, SendGridKey string
+	Extra                   string // more top-level YAML
+	// Command, if set, replaces how the binary is started: to start it in a namespace, say.
+	Command func(binary string, args ...string) *exec.Cmd
+}
+
+// Agent is one agent with its store, over any number of processes. Log holds what they printed.
+type Agent struct {
+	config  Config
+	path    string
+	process *proc.Process
+	Log     *proc.Log
+}
+
+// Find returns the absolute path of the binary under test, for a test that runs in dir, the
+// module's root.
+func Find(dir string) (string, error) {
+	path := os.Getenv(binaryVariable)
+	if path == "" {
+		path = defaultBinary
+	}
+	if !filepath.IsAbs(path) {
+		path = filepath.Join(dir, path)
+	}
+	if _, err := os.Stat(path); err != nil {
+		return "", fmt.Errorf("find the agent's binary (build it with `go build -o bin/flyte-notifier ./cmd/agent`, or set %s): %w", binaryVariable, err)
+	}
+	return path, nil
+}
+
+// New writes the config of an agent that is not yet running.
+func New(c Config) (*Agent, error) {
+	if c.StoreDir == "" {
+		c.StoreDir = filepath.Join(c.Dir, "store")
+		if err := os.MkdirAll(c.StoreDir, 0o700); err != nil {
+			return nil, fmt.Errorf("make the store's folder: %w", err)
+		}
+	}
+	path := filepath.Join(c.Dir, "agent.yaml")
+	if err := os.WriteFile(path, []byte(c.yaml()), 0o600); err != nil {
+		return nil, fmt.Errorf("write the agent's config: %w", err)
+	}
+	return &Agent{config: c, path: path, Log: &proc.Log{}}, nil
+}
+
+// Start starts a process and returns once it serves. The one before must have ended.
+func (a *Agent) Start(ctx context.Context) error {
+	cmd := a.command("serve")
+	var err error
+	if a.process, err = proc.Start(cmd, a.Log); err != nil {
+		return err
+	}
+	return a.serving(ctx)
+}
+
+func (a *Agent) command(command string, args ...string) *exec.Cmd {
+	args = append([]string{command, "--config", a.path}, args...)
+	start := exec.Command
+	if a.config.Command != nil && command == "serve" {
+		start = a.config.Command
+	}
+	cmd := start(a.config.Binary, args...)
+	cmd.Dir = a.config.Dir
+	cmd.Env = append(os.Environ(),
+		slackVariable+"="+a.config.SlackToken, sendGridVariable+"="+a.config.SendGridKey, "NO_PROXY=127.0.0.1")
+	return cmd
+}
+
+// serving waits until the agent's health is SERVING, or its process has ended.
+func (a *Agent) serving(ctx context.Context) error {
+	conn, err := grpc.NewClient("passthrough:///"+a.config.Listen, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		return fmt.Errorf("dial the agent: %w", err)
+	}
+	defer conn.Close()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go func() {
+		select {
+		case <-a.process.Done():
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		answer, err := grpc_health_v1.NewHealthClient(conn).Check(ctx, &grpc_health_v1.HealthCheckRequest{})
+		if err == nil && answer.GetStatus() == grpc_health_v1.HealthCheckResponse_SERVING {
+			return nil
+		}
+		select {
+		case <-tick.C:
+			conn.ResetConnectBackoff()
+		case <-ctx.Done():
+			return fmt.Errorf("wait for the agent to serve: %w\n%s", errors.Join(err, ctx.Err()), a.Log)
+		}
+	}
+}
+
+// Kill ends the process as kill -9 does. A process that is not there is no error.
+func (a *Agent) Kill() error {
+	if a.process == nil {
+		return nil
+	}
+	return a.process.Kill()
+}
+
+// Stop asks the process to end, as Kubernetes does, and returns its exit code.
+func (a *Agent) Stop(patience time.Duration) (int, error) { return a.process.Stop(patience) }
+
+// PID is the process id.
+func (a *Agent) PID() int { return a.process.PID() }
+
+// Ended is closed when the process has ended.
+func (a *Agent) Ended() <-chan struct{} { return a.process.Done() }
+
+// Status asks one of the HTTP endpoints ("/readyz") and returns the status code.
+func (a *Agent) Status(ctx context.Context, path string) (int, error) {
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+a.config.HTTP+path, nil)
+	if err != nil {
+		return 0, fmt.Errorf("ask %s: %w", path, err)
+	}
+	answer, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return 0, fmt.Errorf("ask %s: %w", path, err)
+	}
+	defer answer.Body.Close()
+	return answer.StatusCode, nil
+}

@@ -1,0 +1,33 @@
+package agentproc
+
+import (
+	"bytes"
+	"fmt"
+	"iter"
+	"strings"
+)
+
+// Run runs one of the binary's commands on the agent's config and returns what it printed to
+// standard output. All that it prints is kept in the agent's log, too.
+func (a *Agent) Run(command string, args ...string) (string, error) {
+	cmd := a.command(command, args...)
+	var out, errs bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	err := cmd.Run()
+	fmt.Fprintf(a.Log, "%s%s", out.Bytes(), errs.Bytes())
+	if err != nil {
+		return out.String(), fmt.Errorf("run %s: %w: %s", command, err, strings.TrimSpace(errs.String()))
+	}
+	return out.String(), nil
+}
+
+// lines are the lines of the text that are not blank.
+func lines(text string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for line := range strings.Lines(text) {
+			if line = strings.TrimSpace(line); line != "" && !yield(line) {
+				return
+			}
+		}
+	}
+}
