@@ -1,0 +1,63 @@
+package agent
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/flyteorg/flyte/flyteidl/gen/pb-go/flyteidl/service"
+	"google.golang.org/grpc"
+
+	"github.com/flyte-notifier/flyte-notifier/notifier"
+	"github.com/flyte-notifier/flyte-notifier/store"
+)
+
+// The task types that the agent executes.
+const (
+	TypeNotification = "notification"      // register, or wait
+	TypeSend         = "notification_send" // send now
+)
+
+const (
+	callTimeout  = 3 * time.Second        // of FlytePropeller's agent-service plugin
+	answerMargin = 500 * time.Millisecond // kept before a call's deadline to answer in
+	readTimeout  = time.Second            // of one read of the store within a call
+)
+
+// Options are what a Service is made of. All are required.
+type Options struct {
+	Store             store.Registry
+	Registry          *notifier.Registry
+	Connections       *notifier.Connections
+	AllowCrossProject bool
+	Registered        func(store.Kind) // called after a watch was stored; must not block
+	Log               *slog.Logger
+}
+
+// Service implements flyteidl's three agent services.
+type Service struct {
+	service.UnimplementedAsyncAgentServiceServer
+	service.UnimplementedSyncAgentServiceServer
+	service.UnimplementedAgentMetadataServiceServer
+	Options
+}
+
+// New returns a service over a store.
+func New(o Options) *Service { return &Service{Options: o} }
+
+// Register adds the three services to a gRPC server.
+func (s *Service) Register(r grpc.ServiceRegistrar) {
+	service.RegisterAsyncAgentServiceServer(r, s)
+	service.RegisterSyncAgentServiceServer(r, s)
+	service.RegisterAgentMetadataServiceServer(r, s)
+}
+
+// answerBy bounds a call so that its answer still arrives: before the caller's deadline, and
+// before FlytePropeller's own where the caller names none.
+func answerBy(ctx context.Context) (context.Context, context.CancelFunc) {
+	deadline := time.Now().Add(callTimeout)
+	if d, ok := ctx.Deadline(); ok {
+		deadline = d
+	}
+	return context.WithDeadline(ctx, deadline.Add(-answerMargin))
+}
