@@ -1,9 +1,16 @@
 // Package render makes the neutral message from templates and facts. It knows no service: Block
 // Kit lives in notifier/slack, HTML in notifier/email.
+//
+// Templates are written by the authors of tasks, so they are treated as outside input: they see
+// the variables of Data and a small set of functions (see functions.go), never the environment,
+// files or the network; and a budget ends those that would run long or grow large.
 package render
 
 import (
+	"bytes"
 	"encoding/json"
+	"fmt"
+	"strconv"
 	"time"
 )
 
@@ -57,3 +64,50 @@ type Content struct {
 
 // Marshal is the content as a delivery stores it.
 func (c Content) Marshal() (json.RawMessage, error) { return json.Marshal(c) }
+
+// Unmarshal reads what Marshal wrote. Whole numbers in Inputs become int64 exactly (uint64 beyond
+// it), all others float64, so that templates can compare them.
+func Unmarshal(raw json.RawMessage) (Content, error) {
+	var c Content
+	dec := json.NewDecoder(bytes.NewReader(raw))
+	dec.UseNumber()
+	if err := dec.Decode(&c); err != nil {
+		return Content{}, fmt.Errorf("read message content: %w", err)
+	}
+	for name, v := range c.Data.Inputs {
+		c.Data.Inputs[name] = withNumbers(v)
+	}
+	return c, nil
+}
+
+// withNumbers replaces the json.Numbers of a decoded tree, in place where it can.
+func withNumbers(v any) any {
+	switch v := v.(type) {
+	case json.Number:
+		return exact(v.String())
+	case []any:
+		for i := range v {
+			v[i] = withNumbers(v[i])
+		}
+	case map[string]any:
+		for key := range v {
+			v[key] = withNumbers(v[key])
+		}
+	}
+	return v
+}
+
+// exact is a JSON number as the narrowest type that holds it. A number that no float64 holds
+// stays the text it was.
+func exact(literal string) any {
+	if i, err := strconv.ParseInt(literal, 10, 64); err == nil {
+		return i
+	}
+	if u, err := strconv.ParseUint(literal, 10, 64); err == nil {
+		return u
+	}
+	if f, err := strconv.ParseFloat(literal, 64); err == nil {
+		return f
+	}
+	return literal
+}

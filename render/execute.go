@@ -1,0 +1,101 @@
+package render
+
+import (
+	"errors"
+	"strconv"
+	"text/template"
+	"text/template/parse"
+)
+
+// String renders one text. What is longer than 64 KiB is cut, ending in "…". The error names the
+// line and what failed there.
+func String(text string, d Data) (string, error) {
+	if !IsTemplate(text) {
+		return cut(text, maxText), nil
+	}
+	tree, err := compile(text)
+	if err != nil {
+		return "", err
+	}
+	t := template.New(main).Funcs((&budget{}).functions()).Option("missingkey=zero")
+	if t, err = t.AddParseTree(main, tree); err != nil {
+		return "", readable(err)
+	}
+	var out output
+	if err := t.Execute(&out, d.variables()); err != nil && !errors.Is(err, errFull) {
+		return "", readable(err)
+	}
+	return cut(string(out.b), maxText), nil
+}
+
+// The functions that instrument adds to a template.
+const (
+	showFunction  = "_show"
+	roundFunction = "_round"
+)
+
+// instrument makes every output go through `show`, which prints what is absent as nothing, and
+// starts the body of every range with a call that counts rounds. It returns how many nodes run
+// when the list runs, without those of ranges inside, which count for themselves.
+func instrument(l *parse.ListNode) int {
+	if l == nil {
+		return 0
+	}
+	nodes := 0
+	for _, n := range l.Nodes {
+		nodes++
+		switch n := n.(type) {
+		case *parse.ActionNode:
+			nodes += operands(n.Pipe)
+			if len(n.Pipe.Decl) == 0 {
+				n.Pipe.Cmds = append(n.Pipe.Cmds, call(n.Pos, showFunction))
+			}
+		case *parse.IfNode:
+			nodes += operands(n.Pipe) + instrument(n.List) + instrument(n.ElseList)
+		case *parse.WithNode:
+			nodes += operands(n.Pipe) + instrument(n.List) + instrument(n.ElseList)
+		case *parse.RangeNode:
+			nodes += operands(n.Pipe) + instrument(n.ElseList)
+			countRounds(n)
+		}
+	}
+	return nodes
+}
+
+// operands is how many values a pipeline evaluates.
+func operands(p *parse.PipeNode) int {
+	count := 0
+	for _, cmd := range p.Cmds {
+		for _, arg := range cmd.Args {
+			count++
+			switch arg := arg.(type) {
+			case *parse.PipeNode:
+				count += operands(arg)
+			case *parse.ChainNode:
+				if inner, ok := arg.Node.(*parse.PipeNode); ok {
+					count += operands(inner)
+				}
+			}
+		}
+	}
+	return count
+}
+
+func countRounds(n *parse.RangeNode) {
+	nodes := 1 + instrument(n.List)
+	number := &parse.NumberNode{NodeType: parse.NodeNumber, Pos: n.Pos, IsInt: true, Int64: int64(nodes), Text: strconv.Itoa(nodes)}
+	action := &parse.ActionNode{
+		NodeType: parse.NodeAction, Pos: n.Pos, Line: n.Line,
+		Pipe: &parse.PipeNode{
+			NodeType: parse.NodePipe, Pos: n.Pos, Line: n.Line,
+			Cmds: []*parse.CommandNode{call(n.Pos, roundFunction, number)},
+		},
+	}
+	n.List.Nodes = append([]parse.Node{action}, n.List.Nodes...)
+}
+
+// call is the command that calls a function.
+func call(pos parse.Pos, function string, args ...parse.Node) *parse.CommandNode {
+	name := parse.NewIdentifier(function).SetPos(pos)
+	return &parse.CommandNode{NodeType: parse.NodeCommand, Pos: pos, Args: append([]parse.Node{name}, args...)}
+}

@@ -1,0 +1,146 @@
+package render
+
+import (
+	"cmp"
+	"fmt"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"github.com/flyte-notifier/flyte-notifier/notifier"
+)
+
+const (
+	titleRunes = 250
+	factRunes  = 300
+	errorRunes = 2000
+)
+
+// Message makes the message that a delivery with this key sends. There always is one. A title
+// from the template replaces the default one; a body from it replaces facts and error, while the
+// links stay; either that renders to nothing leaves the default. Where the template fails, the
+// message is the default one with a note saying so, and templateErr says why.
+func Message(c Content, key string) (m notifier.Message, templateErr error) {
+	m = defaultMessage(c.Data, key)
+	title, body, err := c.Template.render(c.Data)
+	if err != nil {
+		m.Notes = append(m.Notes, "This is the default message, because the template of the rule's message failed: "+oneLine(err.Error(), factRunes))
+		return m, err
+	}
+	m.Title = cmp.Or(title, m.Title)
+	if body != "" {
+		m.Body, m.Facts, m.Error = body, nil, ""
+	}
+	return m, nil
+}
+
+func (t Template) render(d Data) (title, body string, err error) {
+	if title, err = String(t.Title, d); err != nil {
+		return "", "", fmt.Errorf("render title: %w", err)
+	}
+	if body, err = String(t.Body, d); err != nil {
+		return "", "", fmt.Errorf("render body: %w", err)
+	}
+	return oneLine(title, titleRunes), strings.Trim(clean(body), "\n\t "), nil
+}
+
+// defaultMessage says what happened without any template.
+func defaultMessage(d Data, key string) notifier.Message {
+	m := notifier.Message{
+		Key:    key,
+		Status: status(d.Phase),
+		Title:  defaultTitle(d),
+		Facts:  facts(d),
+		Error:  excerpt(strings.TrimSpace(clean(d.Error)), errorRunes),
+		Reason: d.Reason,
+		Time:   d.At.UTC(),
+		Vars:   d.variables().byName(),
+	}
+	if console := web(d.ConsoleURL); console != "" {
+		m.Links = []notifier.Link{{Text: "Open in the Flyte console", URL: console}}
+	}
+	return m
+}
+
+// status is the kind of news that a phase of an execution or node is.
+func status(phase string) notifier.Status {
+	switch phase {
+	case "SUCCEEDED":
+		return notifier.Success
+	case "FAILED", "TIMED_OUT":
+		return notifier.Failure
+	case "ABORTED", "ABORTING", "FAILING":
+		return notifier.Warning
+	}
+	return notifier.Info
+}
+
+func defaultTitle(d Data) string {
+	subject := cmp.Or(d.Workflow, d.Name, "Flyte execution")
+	if d.Node != "" {
+		subject += " node " + d.Node
+	}
+	return oneLine(subject+" "+d.Phase, titleRunes)
+}
+
+// facts are what is known of the execution, in the order in which people ask for it.
+func facts(d Data) []notifier.Fact {
+	var all []notifier.Fact
+	add := func(name, value, url string) {
+		if value = oneLine(value, factRunes); value != "" {
+			all = append(all, notifier.Fact{Name: name, Value: value, URL: url})
+		}
+	}
+	add("Phase", d.Phase, "")
+	add("Workflow", withVersion(d.Workflow, d.WorkflowVersion), "")
+	add("Execution", d.Name, web(d.ConsoleURL))
+	add("Project", joined(d.Project, " / ", d.Domain), "")
+	add("Launch plan", d.LaunchPlan, "")
+	add("Started by", d.User, "")
+	if d.Elapsed > 0 {
+		add("Duration", humanize(d.Elapsed), "")
+	}
+	add("Node", d.Node, "")
+	add("Failed node", d.FailedNode, "")
+	if d.ErrorKind != "ABORTED" { // the phase says it
+		add("Error kind", joined(d.ErrorKind, ", ", prefixed("code ", d.ErrorCode)), "")
+	}
+	if !strings.HasPrefix(d.Reason, "phase:") {
+		add("Reason", d.Reason, "")
+	}
+	if d.Repeat > 0 {
+		add("Reminder", strconv.Itoa(d.Repeat), "")
+	}
+	return all
+}
+
+func withVersion(workflow, version string) string {
+	if workflow == "" || version == "" {
+		return workflow
+	}
+	return workflow + " (" + version + ")"
+}
+
+// joined is both texts with the separator between, or the one that is not empty.
+func joined(a, separator, b string) string {
+	if a == "" || b == "" {
+		return a + b
+	}
+	return a + separator + b
+}
+
+func prefixed(prefix, s string) string {
+	if s == "" {
+		return ""
+	}
+	return prefix + s
+}
+
+// web is the URL if it leads to a web page, else nothing.
+func web(raw string) string {
+	u, err := url.Parse(raw)
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		return ""
+	}
+	return u.String()
+}
