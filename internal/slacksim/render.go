@@ -9,6 +9,8 @@ import (
 var (
 	// link is a link of Slack's mrkdwn: <url> or <url|text>.
 	link = regexp.MustCompile(`<((?:https?|mailto):[^|>]*)(?:\|([^>]*))?>`)
+	// date is a time that Slack shows in the reader's zone, with a text for those who cannot.
+	date = regexp.MustCompile(`<!date\^\d+\^[^|>]*\|([^>]*)>`)
 	// bold is a bold part of mrkdwn, which begins and ends at a word's edge.
 	bold = regexp.MustCompile(`(?m)(^|\s)\*(\S|\S[^*\n]*\S)\*(\s|$)`)
 )
@@ -79,8 +81,9 @@ func (t textObject) read() string {
 	return t.Text
 }
 
-// plain undoes mrkdwn's links and escapes.
+// plain undoes mrkdwn's links, dates and escapes. Mentions stay as they were sent.
 func plain(text string) string {
+	text = date.ReplaceAllString(text, "$1")
 	text = link.ReplaceAllStringFunc(text, func(found string) string {
 		parts := link.FindStringSubmatch(found)
 		if parts[2] == "" || parts[2] == parts[1] {

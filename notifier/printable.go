@@ -1,0 +1,35 @@
+package notifier
+
+import (
+	"regexp"
+	"strings"
+	"unicode"
+)
+
+// escapes are the terminal's escape sequences: colors, titles, cursor moves.
+var escapes = regexp.MustCompile(`[\x1b\x{9b}](?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[ -/]*[0-Z\\^_a-~])?`)
+
+// Printable returns s as text that no terminal and no chat client takes for anything else:
+// without escape sequences, control characters other than \n and \t, and marks that turn the
+// direction of writing. What is not UTF-8 becomes U+FFFD, other line ends become \n.
+func Printable(s string) string {
+	s = strings.ToValidUTF8(s, "\uFFFD")
+	if strings.ContainsAny(s, "\x1b\u009b") {
+		s = escapes.ReplaceAllString(s, "")
+	}
+	s = strings.ReplaceAll(s, "\r\n", "\n")
+	return strings.Map(printable, s)
+}
+
+func printable(r rune) rune {
+	switch r {
+	case '\n', '\t':
+		return r
+	case '\r', '\v', '\f', '\u0085', '\u2028', '\u2029':
+		return '\n'
+	}
+	if unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) || r == '\uFEFF' {
+		return -1
+	}
+	return r
+}

@@ -1,0 +1,113 @@
+package slack
+
+import (
+	"net/mail"
+	"regexp"
+	"strings"
+
+	"github.com/flyte-notifier/flyte-notifier/notifier"
+)
+
+var (
+	// channelID matches ids of channels, groups and direct messages; names have no capitals.
+	channelID = regexp.MustCompile(`^[CGD][A-Z0-9]+$`)
+	userID    = regexp.MustCompile(`^[UW][A-Z0-9]{5,}$`)
+)
+
+// maxChannelName is the longest name that Slack gives a channel.
+const maxChannelName = 80
+
+// Destination is a channel, or the direct message with a person.
+type Destination struct {
+	Channel   string `json:"channel,omitempty" doc:"a channel's name (#ml-alerts) or id (C0123456789)"`
+	Email     string `json:"email,omitempty" doc:"a person's e-mail address in Slack, for a direct message"`
+	Thread    any    `json:"thread,omitempty" unsupported:"true" doc:"execution: one thread for each execution; none"`
+	Broadcast any    `json:"broadcast,omitempty" unsupported:"true" doc:"show a reply in the channel as well"`
+	Blocks    any    `json:"blocks,omitempty" unsupported:"true" doc:"Block Kit of your own"`
+	Update    any    `json:"update,omitempty" unsupported:"true" doc:"edit the earlier message instead of posting a new one"`
+
+	id string // exact, as WithID was told
+}
+
+// Validate returns what is wrong with the keys; templates are judged once they are rendered.
+func (d *Destination) Validate() []notifier.Problem {
+	switch {
+	case d.Channel == "" && d.Email == "":
+		return []notifier.Problem{{Path: "channel", Text: "required, unless email is given"}}
+	case d.Channel != "" && d.Email != "":
+		return []notifier.Problem{{Path: "email", Text: "not both channel and email"}}
+	case d.Channel != "":
+		return problem("channel", checkChannel(d.Channel))
+	}
+	return problem("email", checkEmail(d.Email))
+}
+
+func problem(path, text string) []notifier.Problem {
+	if text == "" {
+		return nil
+	}
+	return []notifier.Problem{{Path: path, Text: text}}
+}
+
+func checkChannel(s string) string {
+	name := strings.TrimPrefix(s, "#")
+	switch {
+	case notifier.IsTemplate(s):
+		return ""
+	case strings.HasPrefix(s, "@"), userID.MatchString(s):
+		return "must be a channel; for a person give email instead"
+	case name == "" || len(name) > maxChannelName || strings.ContainsAny(name, " \t\r\n,#@<>|"):
+		return "must be a channel's name, such as #ml-alerts, or its id"
+	}
+	return ""
+}
+
+func checkEmail(s string) string {
+	if notifier.IsTemplate(s) {
+		return ""
+	}
+	if a, err := mail.ParseAddress(s); err != nil || a.Address != s {
+		return "must be an e-mail address, such as ada@example.org"
+	}
+	return ""
+}
+
+// Address is "#name", an id, or "email:" and the address.
+func (d *Destination) Address() string {
+	switch {
+	case d.Email != "":
+		return "email:" + strings.ToLower(d.Email)
+	case channelID.MatchString(d.Channel):
+		return d.Channel
+	}
+	return "#" + strings.TrimPrefix(d.Channel, "#")
+}
+
+// Addresses is Address, the only place there is.
+func (d *Destination) Addresses() []string { return []string{d.Address()} }
+
+// WithID returns a copy that posts to the conversation of this id.
+func (d *Destination) WithID(id string) notifier.Destination {
+	exact := *d
+	exact.id = id
+	return &exact
+}
+
+// exactID is the id where it is known: told by WithID, or written as the channel.
+func (d *Destination) exactID() string {
+	if d.id == "" && d.Email == "" && channelID.MatchString(d.Channel) {
+		return d.Channel
+	}
+	return d.id
+}
+
+// target is what chat.postMessage takes; empty for a person whose id is not known.
+func (d *Destination) target() string {
+	if id := d.exactID(); id != "" {
+		return id
+	}
+	if d.Email != "" {
+		return ""
+	}
+	return d.Address()
+}

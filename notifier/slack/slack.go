@@ -1,0 +1,111 @@
+// Package slack delivers messages through Slack's Web API with a bot token. Everything that
+// knows Slack is here: Block Kit, channel names and ids, what Slack's errors mean. It sends one
+// message a call, and neither waits nor tries again.
+package slack
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/slack-go/slack"
+
+	"github.com/flyte-notifier/flyte-notifier/notifier"
+)
+
+// Kind is the key of Slack in specs and in the server's config.
+const Kind = "slack"
+
+// Manifest describes the notifier to the registry.
+func Manifest() notifier.Manifest {
+	return notifier.Manifest{
+		Kind:        Kind,
+		Title:       "Slack",
+		Destination: func() notifier.Destination { return &Destination{} },
+		Config:      func() any { return &Config{} },
+		New:         open,
+		Rate:        notifier.Rate{PerSecond: 1, Burst: 1},
+		Guarantee: "Once, where the bot is a member of the channel and may read its history (channels:history, " +
+			"groups:history, im:history); at least once elsewhere.",
+	}
+}
+
+func open(config any, d notifier.Deps) (notifier.BaseNotifier, error) {
+	c, ok := config.(*Config)
+	if !ok {
+		return nil, fmt.Errorf("open slack: config is a %T", config)
+	}
+	return New(*c, d.HTTP)
+}
+
+// Notifier sends with one bot token. It is also a notifier.Looker, notifier.Resolver and
+// notifier.Checker, and safe for concurrent use.
+type Notifier struct {
+	config Config
+	http   *http.Client
+}
+
+var (
+	_ notifier.BaseNotifier = (*Notifier)(nil)
+	_ notifier.Looker       = (*Notifier)(nil)
+	_ notifier.Resolver     = (*Notifier)(nil)
+	_ notifier.Checker      = (*Notifier)(nil)
+)
+
+// New returns a notifier for the config. It fails when the token cannot be read, naming its
+// reference. The token is read again at every call, so that a rotated one is taken up.
+func New(c Config, client *http.Client) (*Notifier, error) {
+	if problems := c.Validate(); len(problems) > 0 {
+		return nil, fmt.Errorf("open slack: %s", problems[0])
+	}
+	if _, err := c.Token.Value(); err != nil {
+		return nil, fmt.Errorf("open slack: token: %w", err)
+	}
+	if client == nil {
+		client = &http.Client{Timeout: 15 * time.Second}
+	}
+	return &Notifier{config: c, http: strict(client)}, nil
+}
+
+// Send posts m with chat.postMessage. The receipt holds the channel's id and the message's ts.
+// Errors name Slack's code ("slack: not_in_channel").
+func (n *Notifier) Send(ctx context.Context, d notifier.Destination, m notifier.Message) (notifier.Receipt, error) {
+	dest, ok := d.(*Destination)
+	if !ok {
+		return nil, notifier.Permanent.Errorf("slack: destination is a %T", d)
+	}
+	target := dest.target()
+	if target == "" { // a person nobody resolved yet
+		found, err := n.Resolve(ctx, dest)
+		if err != nil {
+			return nil, err
+		}
+		target = found.ID
+	}
+	c, err := n.call()
+	if err != nil {
+		return nil, err
+	}
+	channel, ts, err := c.api.PostMessageContext(ctx, target, content(m)...)
+	if err != nil {
+		return nil, c.classify(err)
+	}
+	if ts == "" { // the library takes {"ok":false} without an error for success
+		return nil, notifier.Unknown.Errorf("slack: an answer that neither accepts nor refuses the message")
+	}
+	return notifier.Receipt{"channel": cmp.Or(channel, target), "ts": ts}, nil
+}
+
+func content(m notifier.Message) []slack.MsgOption {
+	m = tidy(m)
+	return []slack.MsgOption{
+		slack.MsgOptionText(fallback(m), false),
+		slack.MsgOptionBlocks(blocks(m)...),
+		slack.MsgOptionMetadata(slack.SlackMetadata{EventType: eventType, EventPayload: map[string]any{"key": m.Key}}),
+		slack.MsgOptionDisableLinkUnfurl(),
+		slack.MsgOptionDisableMediaUnfurl(),
+		slack.MsgOptionLinkNames(false),
+	}
+}
