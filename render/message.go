@@ -76,7 +76,7 @@ func status(phase string) notifier.Status {
 }
 
 func defaultTitle(d Data) string {
-	subject := cmp.Or(d.Workflow, d.Name, "Flyte execution")
+	subject := cmp.Or(oneLine(d.Workflow, titleRunes), oneLine(d.Name, titleRunes), "Flyte execution")
 	if d.Node != "" {
 		subject += " node " + d.Node
 	}
