@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"text/template/parse"
+
+	"github.com/flyte-notifier/flyte-notifier/notifier"
 )
 
 // main is the name of the one template in a text.
@@ -57,7 +59,7 @@ func readable(err error) error {
 			text = before + cause
 		}
 	}
-	return errors.New("line " + clean(text))
+	return errors.New("line " + notifier.Printable(text))
 }
 
 // scope is where in a template a node stands.

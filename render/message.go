@@ -41,7 +41,7 @@ func (t Template) render(d Data) (title, body string, err error) {
 	if body, err = String(t.Body, d); err != nil {
 		return "", "", fmt.Errorf("render body: %w", err)
 	}
-	return oneLine(title, titleRunes), strings.Trim(clean(body), "\n\t "), nil
+	return oneLine(title, titleRunes), strings.Trim(notifier.Printable(body), "\n\t "), nil
 }
 
 // defaultMessage says what happened without any template.
@@ -51,7 +51,7 @@ func defaultMessage(d Data, key string) notifier.Message {
 		Status: status(d.Phase),
 		Title:  defaultTitle(d),
 		Facts:  facts(d),
-		Error:  excerpt(strings.TrimSpace(clean(d.Error)), errorRunes),
+		Error:  excerpt(strings.TrimSpace(notifier.Printable(d.Error)), errorRunes),
 		Reason: d.Reason,
 		Time:   d.At.UTC(),
 		Vars:   d.variables().byName(),
