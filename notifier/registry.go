@@ -26,6 +26,7 @@ type Deps struct {
 // Registry is the set of notifiers a program was built with.
 type Registry struct {
 	manifests []Manifest
+	reserved  []string
 }
 
 // NewRegistry returns a registry of the manifests, in their order. It panics when one is
@@ -55,3 +56,13 @@ func (r *Registry) Find(kind string) (Manifest, bool) {
 
 // All returns the manifests in the order of registration.
 func (r *Registry) All() []Manifest { return slices.Clone(r.manifests) }
+
+// Reserve names kinds that are known but not part of this version, so that specs and configs
+// hear so instead of "unknown". It returns the registry, and is called before the first use.
+func (r *Registry) Reserve(kinds ...string) *Registry {
+	r.reserved = append(r.reserved, kinds...)
+	return r
+}
+
+// Reserved says whether a kind is known but not part of this version.
+func (r *Registry) Reserved(kind string) bool { return slices.Contains(r.reserved, kind) }

@@ -76,24 +76,34 @@ func (fs fields) find(name string) (field, bool) {
 	return fs[i], true
 }
 
+// fieldsOf is structOf, asked once for each type of a document.
+func (d *decoder) fieldsOf(t reflect.Type) fields {
+	fs, known := d.types[t]
+	if !known {
+		fs, _ = structOf(t)
+		d.types[t] = fs
+	}
+	return fs
+}
+
 // setDefaults sets the defaults of the struct and of the structs in it.
-func (fs fields) setDefaults(dst reflect.Value) {
-	for _, f := range fs {
+func (d *decoder) setDefaults(dst reflect.Value) {
+	for _, f := range d.fieldsOf(dst.Type()) {
 		v := dst.FieldByIndex(f.index)
 		if f.hasDefault {
-			f.setDefault(v)
-		} else if nested, ok := structOf(v.Type()); ok {
-			nested.setDefaults(v)
+			d.setDefault(v, f)
+		} else if v.Kind() == reflect.Struct {
+			d.setDefaults(v)
 		}
 	}
 }
 
 // setDefault panics on a default that the field itself would refuse: a mistake in the program.
-func (f field) setDefault(dst reflect.Value) {
-	d := &decoder{}
-	d.value(f.name, f.defaultTree(), dst, f)
-	if len(d.problems) > 0 {
-		panic(fmt.Sprintf("strict: bad default: %s", d.problems[0]))
+func (d *decoder) setDefault(dst reflect.Value, f field) {
+	alone := &decoder{types: d.types}
+	alone.value(f.name, f.defaultTree(), dst, f)
+	if len(alone.problems) > 0 {
+		panic(fmt.Sprintf("strict: bad default: %s", alone.problems[0]))
 	}
 }
 
@@ -113,13 +123,13 @@ func (f field) defaultTree() any {
 
 // structure decodes the keys that are there, and tells those that are unknown or missing.
 func (d *decoder) structure(path string, tree any, dst reflect.Value) {
-	fs, _ := structOf(dst.Type())
+	fs := d.fieldsOf(dst.Type())
 	m, ok := tree.(map[string]any)
 	if !ok {
 		d.notStructure(path, tree, dst)
 		return
 	}
-	fs.setDefaults(dst)
+	d.setDefaults(dst)
 	for _, key := range sorted(m, fs.names()...) {
 		f, known := fs.find(key)
 		v, given := m[key]

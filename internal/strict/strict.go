@@ -9,8 +9,10 @@
 package strict
 
 import (
+	"cmp"
 	"fmt"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -37,7 +39,7 @@ type Decoder interface {
 // absent key. Defaults are set first; keys absent keep them. Values that have a method
 // Validate, returning an error or a []notifier.Problem, are asked once they are decoded.
 func Decode(tree, dst any) []notifier.Problem {
-	d := &decoder{}
+	d := &decoder{types: map[reflect.Type]fields{}}
 	d.value("", tree, reflect.ValueOf(dst).Elem(), field{})
 	return d.result()
 }
@@ -49,6 +51,19 @@ func Limit(problems []notifier.Problem) []notifier.Problem {
 		d.add(p.Path, p.Text)
 	}
 	return d.result()
+}
+
+// Sort puts problems in the order of their paths, entries of lists by number, those of the whole
+// document last.
+func Sort(problems []notifier.Problem) {
+	slices.SortStableFunc(problems, func(a, b notifier.Problem) int {
+		if (a.Path == "") != (b.Path == "") {
+			return strings.Compare(b.Path, a.Path)
+		}
+		return slices.CompareFunc(steps(a.Path), steps(b.Path), func(x, y string) int {
+			return cmp.Or(cmp.Compare(ordinal(x), ordinal(y)), strings.Compare(x, y))
+		})
+	})
 }
 
 // Under returns the problems with their paths below the given one.
@@ -88,6 +103,19 @@ func join(path, rest string) string {
 	return path + "." + rest
 }
 
+// steps splits a path into its keys and numbers.
+func steps(path string) []string {
+	return strings.FieldsFunc(path, func(r rune) bool { return r == '.' || r == '[' || r == ']' })
+}
+
+// ordinal is a step's number in its list; a key has none.
+func ordinal(step string) int {
+	if n, err := strconv.Atoi(step); err == nil {
+		return n
+	}
+	return -1
+}
+
 // plain says whether a key reads well in a path without quotes.
 func plain(key string) bool {
 	const longest = 64
@@ -101,6 +129,7 @@ func plain(key string) bool {
 type decoder struct {
 	problems []notifier.Problem
 	seen     map[notifier.Problem]bool
+	types    map[reflect.Type]fields
 	more     int
 }
 

@@ -308,6 +308,20 @@ func TestPaths(t *testing.T) {
 		strict.Under("a", []notifier.Problem{{Path: "b", Text: "x"}, {Path: "[0]", Text: "y"}, {Text: "z"}}))
 }
 
+func TestSortOrdersByPathAndNumber(t *testing.T) {
+	t.Parallel()
+	var problems []notifier.Problem
+	for _, path := range []string{"", "rules[10].if", "wait", "rules[2].send[1].slack", "rules[2].send", "rules[2].name", "rules"} {
+		problems = append(problems, notifier.Problem{Path: path, Text: "x"})
+	}
+	strict.Sort(problems)
+	var got []string
+	for _, p := range problems {
+		got = append(got, p.Path)
+	}
+	require.Equal(t, []string{"rules", "rules[2].name", "rules[2].send", "rules[2].send[1].slack", "rules[10].if", "wait", ""}, got)
+}
+
 func TestNearest(t *testing.T) {
 	t.Parallel()
 	known := []string{"channel", "email", "FAILED", "to"}

@@ -1,0 +1,173 @@
+package spec
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/flyte-notifier/flyte-notifier/internal/strict"
+	"github.com/flyte-notifier/flyte-notifier/notifier"
+)
+
+// taskDocument is a notification task's spec as it is written.
+type taskDocument struct {
+	Watch watchDocument  `json:"watch" doc:"what to watch; default: the execution that runs this task"`
+	Wait  bool           `json:"wait" default:"false" doc:"the task runs until the watched execution has ended and its messages are settled"`
+	Rules []ruleDocument `json:"rules" required:"true" min:"1" max:"100" doc:"what to tell, when, and to whom"`
+}
+
+type watchDocument struct {
+	Execution executionDocument `json:"execution" doc:"self, {project, domain, name}, or {input: NAME} for an input of the task that holds a name"`
+	Node      string            `json:"node" doc:"id of a node of the execution, as flyteadmin's node_id (n0-0-n1 when nested)"`
+}
+
+type ruleDocument struct {
+	Name    string          `json:"name" doc:"unique in the task; default: made from when"`
+	When    whenDocument    `json:"when" required:"true" doc:"what must happen: exactly one key"`
+	If      string          `json:"if" doc:"an expression (expr-lang) that must hold as well"`
+	Send    []any           `json:"send" required:"true" min:"1" max:"100" doc:"destinations, each with exactly one notifier"`
+	Message messageDocument `json:"message" doc:"what to say; default: a message that suits the phase"`
+
+	Repeat   any `json:"repeat" unsupported:"true"`
+	Fallback any `json:"fallback" unsupported:"true"`
+	For      any `json:"for" unsupported:"true"`
+	Group    any `json:"group" unsupported:"true"`
+	Escalate any `json:"escalate" unsupported:"true"`
+	Quiet    any `json:"quiet" unsupported:"true"`
+	Inhibit  any `json:"inhibit" unsupported:"true"`
+}
+
+type messageDocument struct {
+	Title string `json:"title" doc:"one line, Go text/template"`
+	Body  string `json:"body" doc:"Go text/template"`
+}
+
+// sendDocument is a notification_send task's spec as it is written.
+type sendDocument struct {
+	Send    []any           `json:"send" required:"true" min:"1" max:"100" doc:"destinations, each with exactly one notifier"`
+	Message messageDocument `json:"message" doc:"what to say; default: the state of the execution"`
+	Require string          `json:"require" enum:"accepted,delivered" default:"accepted" doc:"what makes the task succeed: that the message is stored, or that it is delivered"`
+}
+
+// executionDocument is `self` in its zero form.
+type executionDocument struct {
+	Project string
+	Domain  string
+	Name    string
+	Input   string
+}
+
+// executionKeys are the keys of an execution that is not `self`.
+type executionKeys struct {
+	Project string `json:"project" doc:"default: the task's own"`
+	Domain  string `json:"domain" doc:"default: the task's own"`
+	Name    string `json:"name"`
+	Input   string `json:"input" doc:"a task input that holds a name, or project/domain/name"`
+}
+
+// DecodeStrict reads self or one of the two mappings.
+func (e *executionDocument) DecodeStrict(tree any) []notifier.Problem {
+	if tree == "self" {
+		return nil
+	}
+	m, ok := tree.(map[string]any)
+	if !ok {
+		got := strict.Name(tree)
+		if s, isString := tree.(string); isString {
+			got = strict.Quote(s)
+		}
+		return []notifier.Problem{{Text: "must be self, {project, domain, name} or {input: NAME}, not " + got}}
+	}
+	var keys executionKeys
+	problems := strict.Decode(tree, &keys)
+	_, byName := m["name"]
+	_, byInput := m["input"]
+	switch {
+	case byInput && len(m) > 1 && len(problems) == 0:
+		problems = append(problems, notifier.Problem{Text: "must be either {project, domain, name} or {input: NAME}"})
+	case byInput && keys.Input == "" && len(problems) == 0:
+		problems = append(problems, notifier.Problem{Path: "input", Text: "required"})
+	case !byInput && (!byName || keys.Name == "" && len(problems) == 0):
+		problems = append(problems, notifier.Problem{Path: "name", Text: "required"})
+	}
+	*e = executionDocument(keys)
+	return problems
+}
+
+// JSONSchema describes the three forms.
+func (executionDocument) JSONSchema() map[string]any {
+	keys := strict.Describe(executionKeys{})
+	all := keys["properties"].(map[string]any)
+	input := map[string]any{"input": all["input"]}
+	delete(all, "input")
+	keys["required"] = []any{"name"}
+	return map[string]any{"default": "self", "oneOf": []any{
+		map[string]any{"const": "self"},
+		keys,
+		map[string]any{"type": "object", "properties": input, "required": []any{"input"}, "additionalProperties": false},
+	}}
+}
+
+// whenDocument is exactly one of its keys.
+type whenDocument struct {
+	Phase []string
+	valid bool
+}
+
+type whenKeys struct {
+	Phase []string `json:"phase" min:"1" doc:"phases, upper case: of the execution, or of the node if one is watched"`
+
+	RunningFor     any `json:"running_for" unsupported:"true"`
+	QueuedFor      any `json:"queued_for" unsupported:"true"`
+	Deadline       any `json:"deadline" unsupported:"true"`
+	Gate           any `json:"gate" unsupported:"true"`
+	Node           any `json:"node" unsupported:"true"`
+	Recovered      any `json:"recovered" unsupported:"true"`
+	FirstFailure   any `json:"first_failure" unsupported:"true"`
+	NoSuccessFor   any `json:"no_success_for" unsupported:"true"`
+	BeforeTimeout  any `json:"before_timeout" unsupported:"true"`
+	NoHeartbeatFor any `json:"no_heartbeat_for" unsupported:"true"`
+	FailureRate    any `json:"failure_rate" unsupported:"true"`
+}
+
+// DecodeStrict reads the one key.
+func (w *whenDocument) DecodeStrict(tree any) []notifier.Problem {
+	var keys whenKeys
+	problems := strict.Decode(tree, &keys)
+	w.Phase, w.valid = keys.Phase, len(problems) == 0
+	m, ok := tree.(map[string]any)
+	if !ok {
+		return problems
+	}
+	var given []string
+	for key := range m {
+		if !slices.Contains(problems, notifier.Problem{Path: strict.Key("", key), Text: "unknown key"}) {
+			given = append(given, key)
+		}
+	}
+	slices.Sort(given)
+	switch {
+	case len(m) == 0 || len(problems) == 0 && keys.Phase == nil:
+		problems = append(problems, notifier.Problem{Text: "must have exactly one key, such as {phase: [FAILED]}"})
+	case len(given) > 1:
+		text := fmt.Sprintf("must have exactly one key, not %d: %s", len(given), strings.Join(given, ", "))
+		problems = append(problems, notifier.Problem{Text: text})
+	}
+	w.valid = len(problems) == 0
+	return problems
+}
+
+// JSONSchema describes the keys that work.
+func (whenDocument) JSONSchema() map[string]any {
+	keys := strict.Describe(whenKeys{})
+	keys["minProperties"], keys["maxProperties"] = 1.0, 1.0
+	phase := keys["properties"].(map[string]any)["phase"].(map[string]any)
+	var names []any
+	for _, name := range append(workflowPhases(), nodePhases()...) {
+		if !slices.Contains(names, any(name)) {
+			names = append(names, name)
+		}
+	}
+	phase["items"] = map[string]any{"type": "string", "enum": names}
+	return keys
+}

@@ -1,0 +1,111 @@
+package spec
+
+import (
+	"fmt"
+	"strings"
+	"unicode"
+
+	"github.com/flyte-notifier/flyte-notifier/internal/strict"
+	"github.com/flyte-notifier/flyte-notifier/notifier"
+	"github.com/flyte-notifier/flyte-notifier/render"
+)
+
+// ParseTask reads the spec of a notification task from a tree of maps, lists and scalars. Either
+// the task or the problems are nil.
+func ParseTask(tree any, env Env) (*Task, []notifier.Problem) {
+	var doc taskDocument
+	p := &parser{env: env, problems: strict.Decode(tree, &doc)}
+	task := &Task{Wait: doc.Wait, Target: p.target(doc.Watch)}
+	if task.Wait && task.Target.Self {
+		p.add("wait", "a task cannot wait for the execution that runs it: it would never end")
+	}
+	task.Rules = p.rules(doc.Rules, task.Target)
+	if problems := p.result(); problems != nil {
+		return nil, problems
+	}
+	return task, nil
+}
+
+// ParseSend reads the spec of a notification_send task. Either the task or the problems are nil.
+func ParseSend(tree any, env Env) (*SendTask, []notifier.Problem) {
+	var doc sendDocument
+	p := &parser{env: env, problems: strict.Decode(tree, &doc)}
+	task := &SendTask{
+		Send: p.steps("send", doc.Send, Target{}), Message: p.message("message", doc.Message), Require: doc.Require,
+	}
+	if problems := p.result(); problems != nil {
+		return nil, problems
+	}
+	return task, nil
+}
+
+// parser gathers the problems of one spec.
+type parser struct {
+	env      Env
+	problems []notifier.Problem
+}
+
+func (p *parser) add(path, text string) {
+	p.problems = append(p.problems, notifier.Problem{Path: path, Text: text})
+}
+
+func (p *parser) result() []notifier.Problem {
+	strict.Sort(p.problems)
+	return strict.Limit(p.problems)
+}
+
+func (p *parser) rules(docs []ruleDocument, target Target) []Rule {
+	rules := make([]Rule, len(docs))
+	named := map[string]int{}
+	for i, doc := range docs {
+		path := strict.Index("rules", i)
+		rules[i] = p.rule(path, doc, target)
+		name := rules[i].Name
+		if first, twice := named[name]; twice && name != "" {
+			p.add(path+".name", fmt.Sprintf("%s is the name of rules[%d] already", strict.Quote(name), first))
+		} else {
+			named[name] = i
+		}
+	}
+	return rules
+}
+
+func (p *parser) rule(path string, doc ruleDocument, target Target) Rule {
+	r := Rule{Name: doc.Name, When: When{Phases: doc.When.Phase}}
+	known := p.phases(path+".when.phase", doc.When.Phase, target.Node != "")
+	switch {
+	case doc.Name == "" && known && doc.When.valid:
+		r.Name = defaultName(doc.When.Phase)
+	default:
+		p.name(path+".name", doc.Name)
+	}
+	if doc.If != "" {
+		var err error
+		if r.If, err = Compile(doc.If); err != nil {
+			p.add(path+".if", err.Error())
+		}
+	}
+	r.Send = p.steps(path+".send", doc.Send, target)
+	r.Message = p.message(path+".message", doc.Message)
+	return r
+}
+
+// name checks a rule's name: it is shown in tables and is part of keys, where | separates.
+func (p *parser) name(path, name string) {
+	const longest = 100
+	if len(name) > longest || strings.ContainsFunc(name, func(r rune) bool { return r == '|' || !unicode.IsPrint(r) }) {
+		p.add(path, fmt.Sprintf("must be at most %d bytes, printable and without |", longest))
+	}
+}
+
+func (p *parser) message(path string, doc messageDocument) render.Template {
+	p.template(path+".title", doc.Title)
+	p.template(path+".body", doc.Body)
+	return render.Template{Title: doc.Title, Body: doc.Body}
+}
+
+func (p *parser) template(path, text string) {
+	if err := render.Check(text); err != nil {
+		p.add(path, err.Error())
+	}
+}

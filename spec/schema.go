@@ -1,0 +1,51 @@
+package spec
+
+import (
+	"github.com/flyte-notifier/flyte-notifier/internal/strict"
+	"github.com/flyte-notifier/flyte-notifier/notifier"
+)
+
+// The $id of each schema.
+const (
+	TaskSchemaID = "https://flyte-notifier.github.io/schema/task.schema.json"
+	SendSchemaID = "https://flyte-notifier.github.io/schema/send.schema.json"
+)
+
+// TaskSchema is the JSON Schema of a notification task's spec, with the registry's notifiers.
+func TaskSchema(r *notifier.Registry) map[string]any {
+	s := strict.Schema(taskDocument{}, TaskSchemaID)
+	s["title"] = "Notification task"
+	rules := property(s, "rules")["items"].(map[string]any)
+	property(rules, "send")["items"] = stepSchema(r)
+	return s
+}
+
+// SendSchema is the JSON Schema of a notification_send task's spec.
+func SendSchema(r *notifier.Registry) map[string]any {
+	s := strict.Schema(sendDocument{}, SendSchemaID)
+	s["title"] = "Notification send task"
+	property(s, "send")["items"] = stepSchema(r)
+	return s
+}
+
+func property(s map[string]any, name string) map[string]any {
+	return s["properties"].(map[string]any)[name].(map[string]any)
+}
+
+// stepSchema is an entry of `send`: exactly one notifier.
+func stepSchema(r *notifier.Registry) map[string]any {
+	kinds := map[string]any{}
+	for _, m := range r.All() {
+		d := strict.Describe(m.Destination())
+		d["description"] = m.Title
+		if m.Config != nil {
+			d["properties"].(map[string]any)[connectionKey] = map[string]any{
+				"type": "string", "description": "the connection's name in the server's config; default: the server's default for this notifier",
+			}
+		}
+		kinds[m.Kind] = d
+	}
+	return map[string]any{
+		"type": "object", "properties": kinds, "additionalProperties": false, "minProperties": 1.0, "maxProperties": 1.0,
+	}
+}

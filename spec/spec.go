@@ -1,0 +1,104 @@
+// Package spec is what a notification task says: parsed strictly from its custom Struct, with
+// defaults filled in, names resolved against the server's connections, and every problem told at
+// once with its path.
+//
+// It decides nothing and sends nothing. It knows services only through the notifiers' manifests,
+// and imports neither flyte nor store: a spec can be judged where no Flyte is.
+package spec
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"github.com/flyte-notifier/flyte-notifier/internal/strict"
+	"github.com/flyte-notifier/flyte-notifier/notifier"
+	"github.com/flyte-notifier/flyte-notifier/render"
+)
+
+// Env is what a spec is judged against.
+type Env struct {
+	Registry *notifier.Registry
+	// Connections are the server's. When nil, the spec is judged alone: connections, allow
+	// lists and the watched execution are not looked up.
+	Connections *notifier.Connections
+	// Caller is the execution that the task runs in; zero outside of one.
+	Caller Execution
+	// AllowCrossProject says whether a task may watch executions of other projects.
+	AllowCrossProject bool
+	// Inputs are the task's inputs, for watch.execution {input: name}; nil when not known.
+	Inputs map[string]any
+}
+
+// alone says whether the spec is judged without a server.
+func (e Env) alone() bool { return e.Connections == nil }
+
+// Execution names a workflow execution.
+type Execution struct {
+	Org     string `json:"org,omitempty"`
+	Project string `json:"project,omitempty"`
+	Domain  string `json:"domain,omitempty"`
+	Name    string `json:"name,omitempty"`
+}
+
+// Task is the spec of a notification task. It is stored as JSON and read back as it was.
+type Task struct {
+	Target Target `json:"target"`
+	Wait   bool   `json:"wait,omitempty"`
+	Rules  []Rule `json:"rules"`
+}
+
+// Target is what a task watches. Its Name is empty where the spec was judged alone and does not
+// say which execution it is.
+type Target struct {
+	Execution
+	Self bool   `json:"self,omitempty"` // the execution that runs the task
+	Node string `json:"node,omitempty"` // a node of it; empty for the whole
+}
+
+// Rule says what must happen, and what is then said to whom.
+type Rule struct {
+	Name    string          `json:"name"` // unique in the task
+	When    When            `json:"when"`
+	If      *Condition      `json:"if,omitempty"` // nil: always
+	Send    []Step          `json:"send"`
+	Message render.Template `json:"message"`
+}
+
+// When is what must happen.
+type When struct {
+	// Phases are names of flyteidl's WorkflowExecution.Phase, or of NodeExecution.Phase when
+	// the target is a node.
+	Phases []string `json:"phases"`
+}
+
+// Step is one destination to send to.
+type Step struct {
+	Kind        string          `json:"kind"`                 // the notifier
+	Connection  string          `json:"connection,omitempty"` // its name; empty for stdout, or where judged alone
+	Destination json.RawMessage `json:"destination"`          // the notifier's own keys; strings may be templates
+	Path        string          `json:"path"`                 // where in the spec: rules[0].send[1].slack
+}
+
+// What a notification_send task requires before it succeeds.
+const (
+	RequireAccepted  = "accepted"  // that the message is stored, and so will be sent
+	RequireDelivered = "delivered" // that the service took it
+)
+
+// SendTask is the spec of a notification_send task.
+type SendTask struct {
+	Send    []Step          `json:"send"`
+	Message render.Template `json:"message"`
+	Require string          `json:"require"`
+}
+
+// Destination reads a step's destination, its templates rendered, for the manifest's notifier.
+// The error is that of bytes that are no JSON.
+func Destination(m notifier.Manifest, raw json.RawMessage) (notifier.Destination, []notifier.Problem, error) {
+	var tree any
+	if err := json.Unmarshal(raw, &tree); err != nil {
+		return nil, nil, fmt.Errorf("read destination of %s: %w", m.Kind, err)
+	}
+	d := m.Destination()
+	return d, strict.Decode(tree, d), nil
+}
