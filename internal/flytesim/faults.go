@@ -60,13 +60,17 @@ func (s *Server) Calls() map[string]int {
 	return maps.Clone(s.faults.calls)
 }
 
-// wrap returns the description of a service whose methods meet their faults first.
-func (f *faults) wrap(desc grpc.ServiceDesc) grpc.ServiceDesc {
+// wrap returns the description of a service whose methods are counted, meet their faults, and
+// demand a token.
+func (s *Server) wrap(desc grpc.ServiceDesc, auth *Auth) grpc.ServiceDesc {
 	desc.Methods = slices.Clone(desc.Methods)
 	for i, m := range desc.Methods {
 		desc.Methods[i].Handler = func(srv any, ctx context.Context, dec func(any) error, ic grpc.UnaryServerInterceptor) (any, error) {
-			fault := f.take(m.MethodName)
+			fault := s.faults.take(m.MethodName)
 			if err := fault.before(ctx); err != nil {
+				return nil, err
+			}
+			if err := auth.check(ctx); err != nil {
 				return nil, err
 			}
 			answer, err := m.Handler(srv, ctx, dec, ic)

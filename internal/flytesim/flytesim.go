@@ -27,6 +27,7 @@ type Server struct {
 	now         func() time.Time
 	onTerminate func(flyte.ExecutionID)
 	faults      faults
+	auth        *Auth
 
 	mu       sync.RWMutex
 	late     time.Duration
@@ -60,10 +61,15 @@ func New(opts ...Option) *Server {
 	return s
 }
 
-// Register serves the AdminService on g. Every call passes the faults and the counters first.
+// Register serves the AdminService on g, and with WithAuth the AuthMetadataService. Every call
+// passes the counters and the faults first.
 func (s *Server) Register(g grpc.ServiceRegistrar) {
-	desc := s.faults.wrap(service.AdminService_ServiceDesc)
+	desc := s.wrap(service.AdminService_ServiceDesc, s.auth)
 	g.RegisterService(&desc, s)
+	if s.auth != nil {
+		desc := s.wrap(service.AuthMetadataService_ServiceDesc, nil)
+		g.RegisterService(&desc, authMetadata{auth: s.auth})
+	}
 }
 
 // Start serves on addr ("127.0.0.1:0" for any free port) and returns the endpoint as flyteidl's
