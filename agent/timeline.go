@@ -3,7 +3,6 @@ package agent
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strconv"
 	"time"
 
@@ -42,7 +41,7 @@ func (s *Service) GetTaskLogs(r *admin.GetTaskLogsRequest, stream service.AsyncA
 	if err != nil {
 		return err
 	}
-	lines, next, err := s.timeline(ctx, w, from, clampLines(r.GetLines()))
+	lines, next, err := s.timeline(ctx, w.ID, from, clampLines(r.GetLines()))
 	if err != nil {
 		return unavailable("read the timeline", err)
 	}
@@ -72,10 +71,10 @@ func (s *Service) watched(ctx context.Context, m meta) (store.Watch, []store.Del
 	return w, all, nil
 }
 
-// position is where a token goes on from: -1 is the start, before the line of the registration.
+// position is where a token goes on from; without one it is the start.
 func position(token string) (int64, error) {
 	if token == "" {
-		return -1, nil
+		return 0, nil
 	}
 	seq, err := strconv.ParseInt(token, 10, 64)
 	if err != nil || seq < 0 {
@@ -92,23 +91,14 @@ func clampLines(n uint64) int {
 }
 
 // timeline reads lines after a position, and returns the position after the last.
-func (s *Service) timeline(ctx context.Context, w store.Watch, from int64, limit int) ([]*admin.LogLine, string, error) {
-	var lines []*admin.LogLine
-	if from < 0 {
-		what := w.Execution.String()
-		if w.Node != "" {
-			what += " node " + w.Node
-		}
-		lines, from = append(lines, line(w.CreatedAt, fmt.Sprintf("registered %s %s: %s", w.Kind, w.ID, what))), 0
+func (s *Service) timeline(ctx context.Context, watch string, from int64, limit int) ([]*admin.LogLine, string, error) {
+	events, err := s.Store.Events(ctx, watch, from, limit)
+	if err != nil {
+		return nil, "", err
 	}
-	if limit -= len(lines); limit > 0 {
-		events, err := s.Store.Events(ctx, w.ID, from, limit)
-		if err != nil {
-			return nil, "", err
-		}
-		for _, e := range events {
-			lines, from = append(lines, line(e.At, e.Kind+" "+e.Text)), e.Seq
-		}
+	var lines []*admin.LogLine
+	for _, e := range events {
+		lines, from = append(lines, line(e.At, e.Kind+" "+e.Text)), e.Seq
 	}
 	return lines, strconv.FormatInt(from, 10), nil
 }

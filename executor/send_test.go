@@ -1,0 +1,49 @@
+package executor_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/flyte-notifier/flyte-notifier/flyte"
+	"github.com/flyte-notifier/flyte-notifier/spec"
+	"github.com/flyte-notifier/flyte-notifier/store"
+)
+
+func (b *bench) registerSend(name string) store.Watch {
+	custom, err := json.Marshal(spec.SendTask{Send: []spec.Step{{Kind: "stdout", Destination: json.RawMessage(`{}`)}}})
+	require.NoError(b.t, err)
+	return b.register(name, nil, func(w *store.Watch) { w.Kind, w.Custom = store.Send, custom })
+}
+
+func TestASendGoesOutAtOnceWithFacts(t *testing.T) {
+	run(t, func(b *bench) {
+		b.admin.set("f1", "RUNNING", func(x *flyte.Execution) { x.Workflow = "train" })
+		w := b.registerSend("f1")
+		synctest.Wait()
+		require.Equal(b.t, []string{"send send"}, b.told(w.ID))
+		got := b.watch(w.ID)
+		require.Equal(b.t, store.Ended, got.State)
+		require.Equal(b.t, "RUNNING", got.Phase)
+	})
+}
+
+func TestMissingFactsDelayEverySendByASecondAtMost(t *testing.T) {
+	run(t, func(b *bench) {
+		b.admin.mu.Lock()
+		b.admin.hang = true
+		b.admin.mu.Unlock()
+		var sends []store.Watch
+		for i := range 50 {
+			sends = append(sends, b.registerSend(fmt.Sprint("f", i)))
+		}
+		b.pass(time.Second)
+		for _, w := range sends {
+			require.Equal(b.t, []string{"send send"}, b.told(w.ID))
+		}
+	})
+}
