@@ -142,5 +142,8 @@ func web(raw string) string {
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
 		return ""
 	}
-	return u.String()
+	if s := u.String(); s == notifier.Printable(s) {
+		return s
+	}
+	return ""
 }
