@@ -1,0 +1,139 @@
+package sqlite
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/flyte-notifier/flyte-notifier/store"
+)
+
+// pageSize is how many rows a listing holds at once: no transaction stays open while its rows are
+// being handled.
+const pageSize = 100
+
+// table is what a listing needs to know of one.
+type table[T any] struct {
+	name    string
+	columns string
+	scan    func(scanner) (T, error)
+}
+
+// placed is a row with its place in the order of creation.
+type placed[T any] struct {
+	seq int64
+	row T
+}
+
+// Deliveries is store.Ledger's. A row of which a part is damaged comes without that part.
+func (s *Store) Deliveries(ctx context.Context, f store.Filter, yield func(store.Delivery) error) error {
+	return listing(ctx, s, table[store.Delivery]{"deliveries", deliveryColumns, scanDelivery}, f, yield)
+}
+
+// Watches is store.Ledger's. A row of which a part is damaged comes without that part.
+func (s *Store) Watches(ctx context.Context, f store.Filter, yield func(store.Watch) error) error {
+	return listing(ctx, s, table[store.Watch]{"watches", watchColumns, scanWatch}, f, yield)
+}
+
+func listing[T any](ctx context.Context, s *Store, tab table[T], f store.Filter, yield func(T) error) error {
+	if len(f.IDs) > 0 {
+		return listIDs(ctx, s, tab, f, yield)
+	}
+	left, last := f.Limit, int64(math.MinInt64)
+	if left <= 0 {
+		left = math.MaxInt
+	} else {
+		last = math.MaxInt64
+	}
+	for left > 0 {
+		page, err := readPage(ctx, s, tab, f, last, min(left, pageSize))
+		if err != nil {
+			return fmt.Errorf("list %s: %w", tab.name, err)
+		}
+		for _, p := range page {
+			if err := yield(p.row); err != nil {
+				return err
+			}
+			last = p.seq
+		}
+		if len(page) < pageSize {
+			return nil
+		}
+		left -= len(page)
+	}
+	return nil
+}
+
+// readPage returns the next rows after the last one, in the filter's order.
+func readPage[T any](ctx context.Context, s *Store, tab table[T], f store.Filter, last int64, n int) ([]placed[T], error) {
+	after, order := ">", "ASC"
+	if f.Limit > 0 {
+		after, order = "<", "DESC"
+	}
+	where, args := "seq "+after+" ?", []any{last}
+	if f.State != "" {
+		where, args = "state = ? AND "+where, []any{f.State, last}
+	}
+	query := "SELECT seq, " + tab.columns + " FROM " + tab.name + " WHERE " + where + " ORDER BY seq " + order + " LIMIT ?"
+	return read(ctx, s.queries, tab.scanPlaced, query, append(args, n)...)
+}
+
+// scanPlaced reads a row that begins with its place.
+func (tab table[T]) scanPlaced(row scanner) (p placed[T], err error) {
+	p.row, err = tab.scan(scanFunc(func(dest ...any) error {
+		return row.Scan(append([]any{&p.seq}, dest...)...)
+	}))
+	return p, err
+}
+
+// scanFunc is a row that a function scans.
+type scanFunc func(dest ...any) error
+
+// Scan implements scanner.
+func (f scanFunc) Scan(dest ...any) error { return f(dest...) }
+
+// listIDs is listing for a filter with ids.
+func listIDs[T any](ctx context.Context, s *Store, tab table[T], f store.Filter, yield func(T) error) error {
+	seqs, err := findIDs(ctx, s, tab.name, f)
+	if err != nil {
+		return fmt.Errorf("list %s: %w", tab.name, err)
+	}
+	for _, seq := range seqs {
+		rows, err := read(ctx, s.queries, tab.scan, "SELECT "+tab.columns+" FROM "+tab.name+" WHERE seq = ?", seq)
+		if err != nil {
+			return fmt.Errorf("list %s: %w", tab.name, err)
+		}
+		for _, row := range rows {
+			if err := yield(row); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// findIDs returns the places of the rows that a filter with ids selects, in the filter's order.
+func findIDs(ctx context.Context, s *Store, name string, f store.Filter) ([]int64, error) {
+	var seqs []int64
+	for chunk := range slices.Chunk(f.IDs, namesAtOnce) {
+		args := []any{f.State}
+		for _, id := range chunk {
+			args = append(args, id)
+		}
+		query := "SELECT seq FROM " + name + " WHERE id IN (" + placeholders(2, len(chunk)) + ") AND (?1 = '' OR state = ?1)"
+		found, err := readOnce(ctx, s.queries, scanInt, query, args...)
+		if err != nil {
+			return nil, err
+		}
+		seqs = append(seqs, found...)
+	}
+	slices.Sort(seqs)
+	seqs = slices.Compact(seqs)
+	if f.Limit > 0 {
+		slices.SortFunc(seqs, func(a, b int64) int { return cmp.Compare(b, a) })
+		seqs = seqs[:min(len(seqs), f.Limit)]
+	}
+	return seqs, nil
+}

@@ -1,0 +1,87 @@
+package sqlite
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// purgeAtOnce is how many rows one transaction removes: others write in between.
+const purgeAtOnce = 200
+
+// Purge is store.Ledger's. A limit holds for watches and for deliveries each.
+func (s *Store) Purge(ctx context.Context, watches, deliveries time.Time, limit int) (int, error) {
+	purged, err := s.purge(ctx, limit, func(t *tx, n int) (int, error) { return t.purgeWatches(watches, n) })
+	if err != nil {
+		return purged, fmt.Errorf("purge watches: %w", err)
+	}
+	more, err := s.purge(ctx, limit, func(t *tx, n int) (int, error) { return t.purgeDeliveries(deliveries, n) })
+	if err != nil {
+		return purged + more, fmt.Errorf("purge deliveries: %w", err)
+	}
+	_, err = write(ctx, s, func(t *tx) (struct{}, error) { return struct{}{}, t.purgeBuckets(deliveries, limit) })
+	if err != nil {
+		return purged + more, fmt.Errorf("purge rate tokens: %w", err)
+	}
+	return purged + more, nil
+}
+
+// purge removes rows in small transactions, until the limit or until there are no more.
+func (s *Store) purge(ctx context.Context, limit int, remove func(t *tx, n int) (int, error)) (int, error) {
+	purged := 0
+	for purged < limit {
+		size := min(limit-purged, purgeAtOnce)
+		n, err := write(ctx, s, func(t *tx) (int, error) { return remove(t, size) })
+		if err != nil {
+			return purged, err
+		}
+		if purged += n; n < size {
+			break
+		}
+	}
+	return purged, nil
+}
+
+func (t *tx) purgeWatches(before time.Time, n int) (int, error) {
+	const find = `SELECT id FROM watches w INDEXED BY watches_left WHERE state <> 'active' AND ended_at < ?
+		AND NOT EXISTS (SELECT 1 FROM deliveries d INDEXED BY deliveries_order WHERE d.state = 'pending' AND d.watch_id = w.id)
+		ORDER BY ended_at LIMIT ?`
+	ids, err := list(t, scanText, find, before.UnixMicro(), n)
+	if err != nil {
+		return 0, err
+	}
+	return len(ids), t.each(ids,
+		"INSERT INTO purged_watches (id) VALUES (?) ON CONFLICT DO NOTHING",
+		"DELETE FROM events WHERE watch = (SELECT w.seq FROM watches w WHERE w.id = ?)",
+		"DELETE FROM watches WHERE id = ?")
+}
+
+func (t *tx) purgeDeliveries(before time.Time, n int) (int, error) {
+	const find = `SELECT id FROM deliveries INDEXED BY deliveries_settled
+		WHERE state <> 'pending' AND settled_at < ? ORDER BY settled_at LIMIT ?`
+	ids, err := list(t, scanText, find, before.UnixMicro(), n)
+	if err != nil {
+		return 0, err
+	}
+	return len(ids), t.each(ids,
+		"INSERT INTO purged_deliveries (id) VALUES (?) ON CONFLICT DO NOTHING",
+		"DELETE FROM deliveries WHERE id = ?")
+}
+
+// purgeBuckets forgets buckets that have long been full: one that is not there is full.
+func (t *tx) purgeBuckets(before time.Time, n int) error {
+	return t.exec("DELETE FROM buckets WHERE name IN (SELECT name FROM buckets WHERE tat / 1000 < ? LIMIT ?)",
+		before.UnixMicro(), max(n, 0))
+}
+
+// each runs every query for every id.
+func (t *tx) each(ids []string, queries ...string) error {
+	for _, id := range ids {
+		for _, query := range queries {
+			if err := t.exec(query, id); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}

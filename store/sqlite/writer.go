@@ -1,0 +1,202 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"sync"
+)
+
+// batchSize is how many writes one commit takes at most: enough that the sync of the disk weighs
+// little, few enough that a batch is over in milliseconds.
+const batchSize = 256
+
+var errClosed = errors.New("the store is closed")
+
+// writer does all writes of the process in one goroutine. What waits while the disk syncs a commit
+// goes into the next one together, each write in a savepoint of its own, so that one that fails
+// takes no other with it.
+type writer struct {
+	db      *sql.DB
+	jobs    chan *job
+	closing chan struct{}
+	stopped chan struct{}
+	started bool
+	once    sync.Once
+	tx      *tx // nil until the first write, and after a transaction was lost
+}
+
+// job is one write. run may be called again when a transaction is lost, so it leaves nothing
+// behind but what it assigns.
+type job struct {
+	ctx  context.Context
+	run  func(*tx) error
+	err  error
+	done chan error
+}
+
+func newWriter(db *sql.DB) *writer {
+	return &writer{db: db, jobs: make(chan *job), closing: make(chan struct{}), stopped: make(chan struct{})}
+}
+
+func (w *writer) start() {
+	w.started = true
+	go w.loop()
+}
+
+// close waits for the batch at work and closes the connection. It may be called again.
+func (w *writer) close() error {
+	w.once.Do(func() { close(w.closing) })
+	if w.started {
+		<-w.stopped
+	}
+	return w.db.Close()
+}
+
+// write runs fn in a transaction and returns once it is durable. A caller whose context ends is
+// answered at once; its write may still happen, so fn must not use what the caller may change.
+func write[T any](ctx context.Context, s *Store, fn func(*tx) (T, error)) (T, error) {
+	var out, zero T
+	err := s.write.do(ctx, func(t *tx) (err error) {
+		out, err = fn(t)
+		return err
+	})
+	if err != nil {
+		return zero, err // out may still be written to
+	}
+	return out, nil
+}
+
+func (w *writer) do(ctx context.Context, run func(*tx) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	j := &job{ctx: ctx, run: run, done: make(chan error, 1)}
+	select {
+	case w.jobs <- j:
+	case <-ctx.Done():
+		return fmt.Errorf("wait for the store: %w", ctx.Err())
+	case <-w.closing:
+		return errClosed
+	}
+	select {
+	case err := <-j.done:
+		return err
+	case <-ctx.Done():
+		return fmt.Errorf("wait for the store: %w", ctx.Err())
+	}
+}
+
+func (w *writer) loop() {
+	defer close(w.stopped)
+	for {
+		select {
+		case <-w.closing:
+			return
+		case j := <-w.jobs:
+			w.commit(w.gather(j))
+		}
+	}
+}
+
+// gather takes what waits, without waiting for more, and drops what nobody waits for any longer.
+func (w *writer) gather(first *job) []*job {
+	batch := make([]*job, 0, batchSize)
+	for j := first; ; {
+		if err := j.ctx.Err(); err != nil {
+			j.done <- err
+		} else {
+			batch = append(batch, j)
+		}
+		if len(batch) == batchSize {
+			return batch
+		}
+		select {
+		case j = <-w.jobs:
+		default:
+			return batch
+		}
+	}
+}
+
+// commit runs the batch in one transaction and answers every caller. When the transaction is lost
+// (a full disk, say) each write is tried alone, so that only those fail that cannot be done.
+func (w *writer) commit(batch []*job) {
+	if len(batch) == 0 {
+		return
+	}
+	err := w.attempt(batch)
+	if err != nil && len(batch) > 1 && !errors.Is(err, errBegin) {
+		for _, j := range batch {
+			w.commit([]*job{j})
+		}
+		return
+	}
+	for _, j := range batch {
+		if err != nil {
+			j.err = err
+		}
+		j.done <- j.err
+	}
+}
+
+// errBegin marks a transaction that could not even begin: no write of it would fare better alone.
+var errBegin = errors.New("begin")
+
+// attempt returns an error when nothing of the batch was committed. Errors of single writes, which
+// were undone, are in the jobs.
+func (w *writer) attempt(batch []*job) (err error) {
+	if err := w.begin(); err != nil {
+		w.reset()
+		return fmt.Errorf("%w: %w", errBegin, err)
+	}
+	defer func() {
+		if err != nil {
+			w.reset()
+		}
+	}()
+	if len(batch) == 1 {
+		return w.single(batch[0])
+	}
+	for _, j := range batch {
+		if err := w.tx.nested(j); err != nil {
+			return err
+		}
+	}
+	return w.tx.exec("COMMIT")
+}
+
+func (w *writer) begin() error {
+	if w.tx == nil {
+		conn, err := w.db.Conn(context.Background())
+		if err != nil {
+			return err
+		}
+		w.tx = &tx{conn: conn, stmts: map[string]*sql.Stmt{}}
+	}
+	return w.tx.exec("BEGIN IMMEDIATE")
+}
+
+// single needs no savepoint: what fails is rolled back whole.
+func (w *writer) single(j *job) error {
+	if j.err = j.run(w.tx); j.err == nil {
+		return w.tx.exec("COMMIT")
+	}
+	if err := w.tx.exec("ROLLBACK"); err != nil {
+		return j.err // the database rolled back by itself
+	}
+	return nil
+}
+
+// reset gives up the connection, whatever state its transaction is in, for a new one.
+func (w *writer) reset() {
+	if w.tx == nil {
+		return
+	}
+	// Both may fail, as the connection did: it is thrown away.
+	_ = w.tx.conn.Raw(func(any) error { return driver.ErrBadConn })
+	_ = w.tx.conn.Close()
+	w.tx = nil
+}
