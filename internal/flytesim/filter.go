@@ -20,6 +20,7 @@ type filter[T any] struct {
 	field    string
 	column   column[T]
 	values   []value
+	texts    map[string]bool // the values of a text column, since there may be 500 names
 }
 
 // value is one value of a filter or a row, in the form that its column compares.
@@ -67,7 +68,7 @@ func parseFilter[T any](one string, columns map[string]column[T]) (filter[T], er
 	if parts == nil {
 		return filter[T]{}, status.Error(codes.InvalidArgument, "invalid value for filters")
 	}
-	f := filter[T]{function: parts[1], field: parts[2]}
+	f := filter[T]{function: parts[1], field: parts[2], texts: map[string]bool{}}
 	var ok bool
 	if f.column, ok = columns[f.field]; !ok {
 		return f, status.Errorf(codes.InvalidArgument, "'%s' is invalid filter", f.field)
@@ -81,6 +82,7 @@ func parseFilter[T any](one string, columns map[string]column[T]) (filter[T], er
 			return f, err
 		}
 		f.values = append(f.values, parsed)
+		f.texts[parsed.text] = true
 	}
 	if _, single := comparisons[f.function]; single && len(f.values) > 1 {
 		return f, refused("syntax error: a list where one value is wanted")
@@ -109,14 +111,21 @@ func (f filter[T]) match(r T) bool {
 	if got.null {
 		return false
 	}
-	equal := func(want value) bool { return got.compare(want) == 0 }
 	switch f.function {
 	case "value_in":
-		return slices.ContainsFunc(f.values, equal)
+		return f.holds(got)
 	case "value_not_in":
-		return !slices.ContainsFunc(f.values, equal)
+		return !f.holds(got)
 	}
 	return comparisons[f.function](got.compare(f.values[0]), got, f.values[0])
+}
+
+// holds says whether the value is one of the filter's.
+func (f filter[T]) holds(got value) bool {
+	if f.column.kind == text {
+		return f.texts[got.text]
+	}
+	return slices.ContainsFunc(f.values, func(want value) bool { return got.compare(want) == 0 })
 }
 
 func matches[T any](filters []filter[T], r T) bool {

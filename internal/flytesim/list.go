@@ -2,6 +2,7 @@ package flytesim
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"strconv"
 	"time"
@@ -63,7 +64,8 @@ func (s *Server) ListExecutions(_ context.Context, req *admin.ResourceListReques
 	}
 	if name := id.GetName(); name != "" {
 		filters = append(filters, filter[seen]{
-			function: "eq", field: "execution_name", column: executionColumns["execution_name"], values: []value{str(name)},
+			function: "eq", field: "execution_name", column: executionColumns["execution_name"],
+			values: []value{str(name)}, texts: map[string]bool{name: true},
 		})
 	}
 	order, err := sorting(req.GetSortBy())
@@ -118,15 +120,7 @@ func namesOf(filters []filter[seen]) ([]string, bool) {
 		if f.field != "execution_name" || f.function != "eq" && f.function != "value_in" {
 			continue
 		}
-		names := make([]string, 0, len(f.values))
-		once := make(map[string]bool, len(f.values))
-		for _, v := range f.values {
-			if !once[v.text] {
-				once[v.text] = true
-				names = append(names, v.text)
-			}
-		}
-		return names, true
+		return slices.Sorted(maps.Keys(f.texts)), true
 	}
 	return nil, false
 }
