@@ -28,6 +28,9 @@ func printable(r rune) rune {
 	case '\r', '\v', '\f', '\u0085', '\u2028', '\u2029':
 		return '\n'
 	}
+	if r >= ' ' && r < unicode.MaxASCII {
+		return r // nearly all there is
+	}
 	if unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) || r == '\uFEFF' {
 		return -1
 	}

@@ -51,19 +51,19 @@ func HostileTexts() []string {
 		"<script>alert(1)</script> <img src=x onerror=alert(1)>", "</pre></body>", "``` `x` *b* _i_ ~s~", "]]> --> {{.Error}} ${HOME} %s %d",
 		"\u202Etxt.exe\u202C \u2066x\u2069", "\x1b[31mred\x1b[0m \x1b]0;title\x07 \x9b31m", "e\u0301\u200d👩‍👩‍👧‍👦 𝔘𝔫𝔦𝔠𝔬𝔡𝔢 \u2028 \uFEFF",
 		`"quotes" 'and' \backslashes\ & ampersands`, strings.Repeat("&<>\"", 20_000), strings.Repeat("\n", 10_000),
-		strings.Repeat("😀", 1<<18), strings.Repeat("x", 1<<20), strings.Repeat("https://a.b ", 10_000), strings.Repeat("\\\"", 1<<16),
+		strings.Repeat("😀", 1<<16), strings.Repeat("x", 1<<20), strings.Repeat("https://a.b ", 10_000), strings.Repeat("\\\"", 1<<16),
 	}
 }
 
 // hostile is a message that is made of one text throughout.
 func hostile(text string) notifier.Message {
 	m := notifier.Message{
-		Key: "d-0002", Status: notifier.Status(text), Title: text, Body: text, Error: text, Reason: text, Notes: []string{text, text},
+		Key: "d-0002", Status: notifier.Status(text), Title: text, Body: text, Error: text, Reason: text, Notes: []string{text},
 		Vars: map[string]any{"Error": text},
 	}
 	pairs := 30
 	if len(text) > 1<<10 {
-		pairs = 2
+		pairs = 1
 	}
 	for range pairs {
 		m.Facts = append(m.Facts, notifier.Fact{Name: text, Value: text, URL: text})

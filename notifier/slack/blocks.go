@@ -18,6 +18,7 @@ import (
 const (
 	maxTitle    = 150
 	maxText     = 2_400 // of a text object's 3,000: links made of bare URLs add to it
+	bodyParts   = 4     // in how many text objects a body goes at most, or a little more
 	maxFallback = 4_000
 	maxMessage  = 12_000
 	maxFacts    = 20
@@ -72,8 +73,8 @@ func size(made []slack.Block) int {
 // compose makes the blocks, no text of them longer than limit.
 func compose(m notifier.Message, limit int) []slack.Block {
 	made := []slack.Block{slack.NewHeaderBlock(plainText(cut(m.Title, maxTitle)))}
-	if m.Body != "" {
-		made = append(made, slack.NewSectionBlock(mrkdwn(running(cut(m.Body, limit))), nil, nil))
+	for _, part := range split(cut(m.Body, bodyParts*limit), limit) {
+		made = append(made, slack.NewSectionBlock(mrkdwn(running(part)), nil, nil))
 	}
 	made = append(made, factBlocks(m.Facts, min(limit, maxValue))...)
 	if m.Error != "" {

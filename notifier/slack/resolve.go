@@ -2,8 +2,11 @@ package slack
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"strings"
+	"sync"
+	"time"
 
 	"github.com/slack-go/slack"
 
@@ -36,7 +39,7 @@ func (n *Notifier) Resolve(ctx context.Context, d notifier.Destination) (notifie
 		id = dest.exactID()
 		alias, err = c.nameOf(ctx, id)
 	default:
-		id, err = c.channel(ctx, strings.TrimPrefix(dest.Channel, "#"))
+		id, err = c.channel(ctx, strings.TrimPrefix(dest.Channel, "#"), &n.untold)
 	}
 	if err != nil {
 		return notifier.Resolved{}, err
@@ -83,17 +86,24 @@ func (c *call) nameOf(ctx context.Context, id string) (string, error) {
 }
 
 // channel returns the id of the channel of this name, or "" where Slack does not tell.
-func (c *call) channel(ctx context.Context, name string) (string, error) {
+func (c *call) channel(ctx context.Context, name string, u *untold) (string, error) {
+	if u.has(name) || u.has(everyName) {
+		return "", nil
+	}
 	all := []string{"public_channel", "private_channel"}
 	for _, types := range [][]string{all, all[:1], all[1:]} { // the token may be let see one kind only
 		id, err := c.search(ctx, name, types)
 		switch {
 		case err == nil:
+			if id == "" {
+				u.add(name)
+			}
 			return id, nil
 		case !c.refusedWith(err, "no_permission", "access_denied"):
 			return "", c.reading(err)
 		}
 	}
+	u.add(everyName)
 	return "", nil
 }
 
@@ -114,4 +124,34 @@ func (c *call) search(ctx context.Context, name string, types []string) (string,
 		}
 	}
 	return "", nil
+}
+
+// untoldFor is how long Slack is not asked again for a name that it did not tell.
+const untoldFor = time.Minute
+
+// everyName stands for all names, where the token may list none.
+const everyName = "*"
+
+// untold remembers the names that Slack did not tell. The message goes to the name as written,
+// and listing all channels for each would spend the few calls a minute that Slack allows.
+type untold struct {
+	mu    sync.Mutex
+	until map[string]time.Time
+}
+
+func (u *untold) add(name string) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	now := time.Now()
+	maps.DeleteFunc(u.until, func(_ string, until time.Time) bool { return until.Before(now) })
+	if u.until == nil {
+		u.until = map[string]time.Time{}
+	}
+	u.until[name] = now.Add(untoldFor)
+}
+
+func (u *untold) has(name string) bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return time.Now().Before(u.until[name])
 }

@@ -45,6 +45,7 @@ func open(config any, d notifier.Deps) (notifier.BaseNotifier, error) {
 type Notifier struct {
 	config Config
 	http   *http.Client
+	untold untold
 }
 
 var (

@@ -126,3 +126,20 @@ func cutMiddle(s string, limit int) string {
 	missing := utf8.RuneCountInString(s) - utf8.RuneCountInString(first) - utf8.RuneCountInString(last)
 	return first + "\n" + cutNote(missing) + "\n" + last
 }
+
+// split cuts s into parts within the limit: at the end of a line where one is not far, else
+// anywhere. Parts are never blank.
+func split(s string, limit int) []string {
+	var parts []string
+	for ; strings.TrimSpace(s) != ""; s = strings.TrimLeft(s, "\n") {
+		part := head(s, limit)
+		if end := strings.LastIndexByte(part, '\n'); len(part) < len(s) && end > len(part)/2 {
+			part = part[:end]
+		}
+		s = s[len(part):]
+		if strings.TrimSpace(part) != "" {
+			parts = append(parts, part)
+		}
+	}
+	return parts
+}
