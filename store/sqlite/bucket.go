@@ -11,6 +11,10 @@ import (
 // longest bounds the time that a bucket takes to fill, so that no rate overflows.
 const longest = 10 * 365 * 24 * time.Hour
 
+// jump is how far a bucket may be more than empty before its time counts for nothing: callers that
+// overtake each other come with times a little out of order, and must not gain by it.
+const jump = 5 * time.Second
+
 // bucket is a token bucket kept as one time (the "generic cell rate algorithm"): full is when the
 // bucket will be full again, in nanoseconds since 1970. It needs no clock of its own, and no
 // rounding adds up: a token is a whole number of nanoseconds.
@@ -32,8 +36,13 @@ func (b bucket) capacity() int64 {
 // take returns when the bucket will be full once a token was taken, and how long to wait until
 // there is one.
 func (b bucket) take(now int64) (full int64, wait time.Duration) {
-	// More than empty it cannot be: the clock went back, or the rate was slower before.
-	full = min(max(b.full, now), now+b.capacity()) + b.step()
+	full = max(b.full, now)
+	if full > now+b.capacity()+int64(jump) {
+		// More than empty: the clock went back, or the rate was slower before. A token is given at
+		// once, and the bucket counts from here.
+		full = now + b.capacity() - b.step()
+	}
+	full += b.step()
 	return full, time.Duration(max(full-now-b.capacity(), 0))
 }
 

@@ -63,13 +63,13 @@ CREATE TABLE deliveries (
     double       INTEGER NOT NULL,
     created_at   INTEGER NOT NULL,
     settled_at   INTEGER,
+    since        INTEGER NOT NULL,
+    spent        INTEGER NOT NULL,
     last_error   TEXT NOT NULL,
     render_error TEXT NOT NULL,
     receipt      TEXT,
     destination  TEXT,
-    content      TEXT,
-    since        INTEGER NOT NULL,
-    spent        INTEGER NOT NULL
+    content      TEXT
 ) STRICT;
 
 CREATE INDEX deliveries_due ON deliveries (connection, address, next_at) WHERE head = 1 AND opened_at IS NULL;
