@@ -7,7 +7,8 @@ import (
 )
 
 // escapes are the terminal's escape sequences: colors, titles, cursor moves.
-var escapes = regexp.MustCompile(`[\x1b\x{9b}](?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[ -/]*[0-Z\\^_a-~])?`)
+var escapes = regexp.MustCompile(
+	`\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[ -/]*[0-Z\\^_a-~])?|\x{9b}[0-?]*[ -/]*[@-~]?`)
 
 // Printable returns s as text that no terminal and no chat client takes for anything else:
 // without escape sequences, control characters other than \n and \t, and marks that turn the
