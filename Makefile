@@ -1,0 +1,65 @@
+# Targets for people. `make` alone explains them.
+
+GO             ?= go
+BIN            := bin/flyte-notifier
+IMAGE          ?= flyte-notifier:dev
+CONFIG         ?= examples/local.yaml
+FUZZTIME       ?= 60s
+E2EFLAGS       ?= -count=1 -timeout 30m
+GOLANGCI_LINT  := v2.15.0
+TOOLS          := $(CURDIR)/bin/tools
+
+.DEFAULT_GOAL := help
+.PHONY: help build demo run test examples race e2e lint format fuzz bench schema image clean
+
+help: ## this list
+	@echo "flyte-notifier: make TARGET"
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "  %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: ## build bin/flyte-notifier (static, no C compiler needed)
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w" -o $(BIN) ./cmd/agent
+
+demo: build ## watch a success, a failure and an abort reach Slack and e-mail, all simulated here
+	$(BIN) demo
+
+run: build ## serve with CONFIG=file (default: a Flyte sandbox on this machine, messages to the terminal)
+	$(BIN) serve --config $(CONFIG)
+
+test: examples ## unit tests, and that every example is valid
+	$(GO) test ./...
+
+examples: build ## check that the examples and the deployed config are accepted
+	@set -e; for f in examples/*.yaml; do echo "$(BIN) validate $$f"; $(BIN) validate $$f; done
+
+race: ## unit tests with the race detector (needs gcc)
+	CGO_ENABLED=1 $(GO) test -race ./...
+
+e2e: build ## the real FlytePropeller drives bin/flyte-notifier (first build takes minutes)
+	cd e2e && $(GO) test $(E2EFLAGS) ./...
+
+lint: $(TOOLS)/golangci-lint ## linters and formatting, both modules
+	$(TOOLS)/golangci-lint run ./...
+	cd e2e && $(TOOLS)/golangci-lint run --config ../.golangci.yml ./...
+
+format: $(TOOLS)/golangci-lint ## rewrite files in the project's format
+	$(TOOLS)/golangci-lint fmt ./... ./e2e/...
+
+fuzz: ## every fuzz target for FUZZTIME (60s)
+	@set -e; grep -rlE '^func Fuzz' --include='*_test.go' --exclude-dir=e2e . | xargs -n1 dirname | sort -u | while read -r dir; do \
+		for target in $$(grep -hoE '^func Fuzz[A-Za-z0-9_]+' $$dir/*_test.go | cut -c6-); do \
+			echo "$$dir $$target"; $(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$dir; \
+		done; \
+	done
+
+bench: ## the benchmarks
+	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+image: ## container image IMAGE (flyte-notifier:dev)
+	docker build --tag $(IMAGE) .
+
+clean: ## remove what was built
+	rm -rf bin
+
+# golangci-lint is built from source into bin/tools, at exactly this version.
+$(TOOLS)/golangci-lint: Makefile
+	GOBIN=$(TOOLS) $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_LINT)
