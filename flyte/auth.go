@@ -176,5 +176,6 @@ func authText(err error) string {
 	if refused, ok := errors.AsType[*oauth2.RetrieveError](err); ok && refused.Response != nil {
 		return fmt.Sprintf("the token endpoint answered %d %s", refused.Response.StatusCode, http.StatusText(refused.Response.StatusCode))
 	}
-	return err.Error()
+	text, _, _ := strings.Cut(err.Error(), "\nResponse:")
+	return text
 }

@@ -15,10 +15,13 @@ type Auth struct {
 	Accept func(authorization string) bool
 	// Header is the metadata key that clients are told to use. Default: authorization.
 	Header string
-	// TokenURL, DeviceURL and Scopes are what the auth metadata service answers.
-	TokenURL  string
-	DeviceURL string
-	Scopes    []string
+	// What the auth metadata service answers: the authorization server's endpoints, and where
+	// it sends a browser back to.
+	TokenURL     string
+	AuthorizeURL string
+	DeviceURL    string
+	RedirectURL  string
+	Scopes       []string
 }
 
 // WithAuth makes every call of the AdminService without an accepted token Unauthenticated. The
@@ -52,13 +55,15 @@ type authMetadata struct {
 // GetOAuth2Metadata answers where tokens are issued.
 func (m authMetadata) GetOAuth2Metadata(context.Context, *service.OAuth2MetadataRequest) (*service.OAuth2MetadataResponse, error) {
 	return &service.OAuth2MetadataResponse{
-		TokenEndpoint: m.auth.TokenURL, DeviceAuthorizationEndpoint: m.auth.DeviceURL,
+		TokenEndpoint: m.auth.TokenURL, AuthorizationEndpoint: m.auth.AuthorizeURL,
+		DeviceAuthorizationEndpoint: m.auth.DeviceURL,
 	}, nil
 }
 
 // GetPublicClientConfig answers what a client without a secret needs to know.
 func (m authMetadata) GetPublicClientConfig(context.Context, *service.PublicClientAuthConfigRequest) (*service.PublicClientAuthConfigResponse, error) {
 	return &service.PublicClientAuthConfigResponse{
-		ClientId: "flytectl", Scopes: m.auth.Scopes, AuthorizationMetadataKey: m.auth.Header,
+		ClientId: "flytectl", RedirectUri: m.auth.RedirectURL, Scopes: m.auth.Scopes,
+		AuthorizationMetadataKey: m.auth.Header,
 	}, nil
 }

@@ -63,13 +63,15 @@ func (r *row) ensureNode(id string, at time.Time) *node {
 	if n := r.nodes[id]; n != nil {
 		return n
 	}
-	parent := ""
-	if parts := strings.Split(id, "-"); len(parts) > 2 {
-		parent = strings.Join(parts[:len(parts)-2], "-")
-		p := r.ensureNode(parent, at)
-		p.isParent = true
+	parts := strings.Split(id, "-")
+	if len(parts) < 3 {
+		return r.addNode(id, "", at)
 	}
-	return r.addNode(id, parent, at)
+	parent := strings.Join(parts[:len(parts)-2], "-")
+	r.ensureNode(parent, at).isParent = true
+	n := r.addNode(id, parent, at)
+	n.retryGroup = parts[len(parts)-2]
+	return n
 }
 
 func (r *row) addNode(id, parent string, at time.Time) *node {
