@@ -1,0 +1,162 @@
+package sendgrid
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/sendgrid/sendgrid-go/helpers/mail"
+
+	"github.com/flyte-notifier/flyte-notifier/notifier"
+	"github.com/flyte-notifier/flyte-notifier/notifier/email"
+)
+
+// keyArgument is the custom argument that holds the delivery's key: SendGrid's event webhook and
+// activity feed tell it, so that copies of one mail can be found.
+const keyArgument = "flyte_notifier_key"
+
+// body is the request that sends m to d.
+func (n *Notifier) body(d *Destination, m notifier.Message) ([]byte, error) {
+	subject := email.Subject(cmp.Or(oneLine(d.Subject), m.Title))
+	mailing := mail.NewV3Mail()
+	mailing.SetFrom(mail.NewEmail(n.from.name, n.from.address))
+	mailing.Subject = subject
+	mailing.Categories = categories(d.Categories)
+	if key := cut(oneLine(m.Key), 500); key != "" {
+		mailing.SetCustomArg(keyArgument, key)
+	}
+	people, err := address(mailing, d)
+	if err != nil {
+		return nil, err
+	}
+	// Without this, an account's settings may replace the links by SendGrid's own.
+	mailing.SetTrackingSettings(mail.NewTrackingSettings().
+		SetClickTracking(mail.NewClickTrackingSetting().SetEnable(false).SetEnableText(false)).
+		SetOpenTracking(mail.NewOpenTrackingSetting().SetEnable(false)))
+	if n.config.Sandbox {
+		mailing.SetMailSettings(mail.NewMailSettings().SetSandboxMode(mail.NewSetting(true)))
+	}
+	if d.TemplateID != "" {
+		mailing.SetTemplateID(d.TemplateID)
+		people.DynamicTemplateData = templateData(m, subject)
+		return encode(mailing)
+	}
+	html, err := email.HTML(m)
+	if err != nil {
+		return nil, err
+	}
+	mailing.AddContent(mail.NewContent("text/plain", email.Text(m)), mail.NewContent("text/html", html))
+	return encode(mailing)
+}
+
+// encode is the library's GetRequestBody without its silence: that posts an empty body on failure.
+func encode(v any) ([]byte, error) {
+	var out bytes.Buffer
+	enc := json.NewEncoder(&out)
+	enc.SetEscapeHTML(false) // < would take six bytes, and HTML is full of it
+	if err := enc.Encode(v); err != nil {
+		return nil, fmt.Errorf("write mail: %w", err)
+	}
+	return out.Bytes(), nil
+}
+
+// address fills in whom the mail goes to. SendGrid refuses an address that comes twice, so that
+// the first of to, cc and bcc counts.
+func address(mailing *mail.SGMailV3, d *Destination) (*mail.Personalization, error) {
+	people := mail.NewPersonalization()
+	seen := map[string]bool{}
+	for _, list := range []struct {
+		name string
+		from []string
+		to   *[]*mail.Email
+	}{{"to", d.To, &people.To}, {"cc", d.Cc, &people.CC}, {"bcc", d.Bcc, &people.BCC}} {
+		for i, s := range list.from {
+			a, err := parseAddress(s)
+			if err != nil {
+				return nil, fmt.Errorf("%s[%d]: %w", list.name, i, err)
+			}
+			if same := strings.ToLower(a.address); !seen[same] {
+				seen[same] = true
+				*list.to = append(*list.to, mail.NewEmail(a.name, a.address))
+			}
+		}
+	}
+	mailing.AddPersonalizations(people)
+	if d.ReplyTo == "" {
+		return people, nil
+	}
+	a, err := parseAddress(d.ReplyTo)
+	if err != nil {
+		return nil, fmt.Errorf("reply_to: %w", err)
+	}
+	mailing.SetReplyTo(mail.NewEmail(a.name, a.address))
+	return people, nil
+}
+
+// categories are those not given twice, which SendGrid refuses.
+func categories(list []string) []string {
+	var all []string
+	for _, s := range list {
+		if s = oneLine(s); !slices.Contains(all, s) {
+			all = append(all, s)
+		}
+	}
+	return all
+}
+
+// templateData is what a dynamic template gets. Inputs too large for a mail are left out rather
+// than the mail.
+func templateData(m notifier.Message, subject string) map[string]any {
+	const most = 1 << 20
+	data := map[string]any{}
+	for name, value := range m.Vars {
+		data[name] = portable(value)
+	}
+	data["title"], data["subject"], data["status"] = email.Subject(m.Title), subject, string(m.Status)
+	data["body"] = cmp.Or(strings.TrimSpace(portable(m.Body).(string)), email.Text(m))
+	if raw, err := encode(data); err != nil || len(raw) > most {
+		data["Inputs"] = nil
+	}
+	return data
+}
+
+// portable is the value as JavaScript, which renders the templates, shows it rightly: whole
+// numbers that a float64 does not hold become text. Long texts are cut.
+func portable(v any) any {
+	const exact, longest = 1 << 53, 64 << 10
+	switch v := v.(type) {
+	case string:
+		return cut(notifier.Printable(v), longest)
+	case int64:
+		if v > exact || v < -exact {
+			return strconv.FormatInt(v, 10)
+		}
+	case uint64:
+		if v > exact {
+			return strconv.FormatUint(v, 10)
+		}
+	case []any:
+		all := make([]any, len(v))
+		for i := range v {
+			all[i] = portable(v[i])
+		}
+		return all
+	case map[string]string:
+		all := make(map[string]any, len(v))
+		for key := range v {
+			all[key] = portable(v[key])
+		}
+		return all
+	case map[string]any:
+		all := make(map[string]any, len(v))
+		for key := range v {
+			all[key] = portable(v[key])
+		}
+		return all
+	}
+	return v
+}

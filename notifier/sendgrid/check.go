@@ -1,0 +1,48 @@
+package sendgrid
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"slices"
+
+	"github.com/sendgrid/rest"
+
+	"github.com/flyte-notifier/flyte-notifier/notifier"
+)
+
+// Check asks SendGrid whether the API key works and may send mails. Whether the sender is verified
+// shows only when a mail is sent.
+func (n *Notifier) Check(ctx context.Context) error {
+	c, err := n.call()
+	if err != nil {
+		return err
+	}
+	answer, err := c.do(ctx, rest.Get, "/v3/scopes", nil)
+	if err != nil {
+		return reading(err)
+	}
+	if answer.StatusCode != http.StatusOK {
+		return reading(c.refused(answer))
+	}
+	var granted struct {
+		Scopes []string `json:"scopes"`
+	}
+	if err := json.Unmarshal([]byte(answer.Body), &granted); err != nil {
+		return notifier.RetryAfter(0, errors.New("sendgrid: /v3/scopes answered something else than scopes (check the connection's host)"))
+	}
+	if !slices.Contains(granted.Scopes, "mail.send") {
+		return notifier.Permanent.Errorf("sendgrid: the API key lacks mail.send (%s)", hint(http.StatusForbidden, ""))
+	}
+	return nil
+}
+
+// reading is the verdict of a request that only reads: nothing was sent, so what is unknown may
+// simply be asked again.
+func reading(err error) error {
+	if verdict, _ := notifier.VerdictOf(err); verdict == notifier.Unknown {
+		return notifier.RetryAfter(0, err)
+	}
+	return err
+}

@@ -1,0 +1,48 @@
+package sendgrid
+
+import (
+	"net/url"
+
+	"github.com/flyte-notifier/flyte-notifier/notifier"
+)
+
+// Config is what the server's config says of a SendGrid connection.
+type Config struct {
+	APIKey        notifier.Secret `json:"api_key" required:"true" doc:"the API key (SG....) with the permission Mail Send: where it is kept, never the key itself"`
+	From          string          `json:"from" required:"true" doc:"the sender, verified in SendGrid: flyte@example.org or Flyte <flyte@example.org>"`
+	Host          string          `json:"host,omitempty" doc:"base URL of the Web API, for a proxy or a test; default https://api.sendgrid.com"`
+	DataResidency string          `json:"data_residency,omitempty" enum:"global,eu" default:"global" doc:"the region that keeps the mails; a host given takes precedence"`
+	Sandbox       bool            `json:"sandbox,omitempty" default:"false" doc:"let SendGrid check the mails without sending them"`
+}
+
+// Validate returns what is wrong beside the API key's reference, which validates itself.
+func (c *Config) Validate() []notifier.Problem {
+	var problems []notifier.Problem
+	add := func(path, text string) { problems = append(problems, notifier.Problem{Path: path, Text: text}) }
+	if c.From == "" {
+		add("from", "required")
+	} else if _, err := parseAddress(c.From); err != nil {
+		add("from", err.Error())
+	}
+	if text := checkHost(c.Host); text != "" {
+		add("host", text)
+	}
+	if c.DataResidency != "" && c.DataResidency != "eu" && c.DataResidency != "global" {
+		add("data_residency", "must be global or eu")
+	}
+	return problems
+}
+
+func checkHost(host string) string {
+	if host == "" {
+		return ""
+	}
+	u, err := url.Parse(host)
+	switch {
+	case err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https":
+		return "must be an http or https URL"
+	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "" || u.User != nil:
+		return "must have no user, query or fragment"
+	}
+	return ""
+}
