@@ -58,9 +58,7 @@ type setting func(*propeller.Config, *agentproc.Config)
 func newWorld(t *testing.T, settings ...setting) *world {
 	t.Helper()
 	t.Parallel()
-	binary, err := agentproc.Find(".")
-	require.NoError(t, err)
-	binary, err = filepath.Abs(binary)
+	binary, err := agentproc.Find()
 	require.NoError(t, err)
 	dir := folder(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 3*patience)
@@ -182,7 +180,7 @@ func tail(s string, n int) string { return s[max(0, len(s)-n):] }
 // eventually waits until the condition holds, looking often.
 func (w *world) eventually(what string, condition func() bool) {
 	w.t.Helper()
-	tick := time.NewTicker(20 * time.Millisecond)
+	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
 	over := time.After(patience)
 	for !condition() {

@@ -3,6 +3,7 @@
 package agentproc
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -37,7 +38,7 @@ type Config struct {
 	SendGrid string // URL
 	// Secrets are the values behind the config's references.
 	SlackToken, SendGridKey string
-	Extra                   string // more top-level YAML
+	DeliveryTimeout         time.Duration // default 5 s
 	// Command, if set, replaces how the binary is started: to start it in a namespace, say.
 	Command func(binary string, args ...string) *exec.Cmd
 }
@@ -50,15 +51,11 @@ type Agent struct {
 	Log     *proc.Log
 }
 
-// Find returns the absolute path of the binary under test, for a test that runs in dir, the
-// module's root.
-func Find(dir string) (string, error) {
-	path := os.Getenv(binaryVariable)
-	if path == "" {
-		path = defaultBinary
-	}
-	if !filepath.IsAbs(path) {
-		path = filepath.Join(dir, path)
+// Find returns the absolute path of the binary under test, for tests in the module's root.
+func Find() (string, error) {
+	path, err := filepath.Abs(cmp.Or(os.Getenv(binaryVariable), defaultBinary))
+	if err != nil {
+		return "", fmt.Errorf("find the agent's binary: %w", err)
 	}
 	if _, err := os.Stat(path); err != nil {
 		return "", fmt.Errorf("find the agent's binary (build it with `go build -o bin/flyte-notifier ./cmd/agent`, or set %s): %w", binaryVariable, err)
@@ -88,7 +85,7 @@ func (a *Agent) Start(ctx context.Context) error {
 	if a.process, err = proc.Start(cmd, a.Log); err != nil {
 		return err
 	}
-	return a.serving(ctx)
+	return a.Serving(ctx)
 }
 
 func (a *Agent) command(command string, args ...string) *exec.Cmd {
@@ -104,8 +101,9 @@ func (a *Agent) command(command string, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// serving waits until the agent's health is SERVING, or its process has ended.
-func (a *Agent) serving(ctx context.Context) error {
+// Serving waits until the agent's grpc health is SERVING. It is an error when the process ends, or
+// the context, before.
+func (a *Agent) Serving(ctx context.Context) error {
 	conn, err := grpc.NewClient("passthrough:///"+a.config.Listen, grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {
 		return fmt.Errorf("dial the agent: %w", err)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"iter"
+	"os/exec"
 	"strings"
 )
 
@@ -19,6 +20,16 @@ func (a *Agent) Run(command string, args ...string) (string, error) {
 		return out.String(), fmt.Errorf("run %s: %w: %s", command, err, strings.TrimSpace(errs.String()))
 	}
 	return out.String(), nil
+}
+
+// Validate runs the binary's command of that name on a file. Secrets that the file refers to need
+// not be there.
+func Validate(binary, path string) (string, error) {
+	out, err := exec.Command(binary, "validate", path).CombinedOutput()
+	if err != nil {
+		return string(out), fmt.Errorf("validate %s: %w", path, err)
+	}
+	return string(out), nil
 }
 
 // lines are the lines of the text that are not blank.

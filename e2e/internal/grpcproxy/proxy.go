@@ -1,6 +1,7 @@
 // Package grpcproxy stands between a gRPC client and a server, passes every call through as it
-// is, and keeps a record of method, code, duration and messages. A test can stop it, as an
-// endpoint without servers looks, and act at the very moment of an answer.
+// is, and keeps a record of method, code, duration and messages. While its server is down calls
+// wait for it, as with waitForReady; once a test stops the proxy they are refused, as by an endpoint
+// without servers. A test can also act at the very moment of an answer.
 package grpcproxy
 
 import (
@@ -32,7 +33,7 @@ type Hook func(Call)
 func New(address, upstream string) (*Proxy, error) {
 	conn, err := grpc.NewClient("passthrough:///"+upstream,
 		grpc.WithTransportCredentials(insecure.NewCredentials()),
-		grpc.WithDefaultCallOptions(grpc.ForceCodec(rawCodec{}), grpc.MaxCallRecvMsgSize(64<<20)),
+		grpc.WithDefaultCallOptions(grpc.ForceCodec(rawCodec{}), grpc.MaxCallRecvMsgSize(64<<20), grpc.WaitForReady(true)),
 		grpc.WithConnectParams(quickReconnect()))
 	if err != nil {
 		return nil, fmt.Errorf("dial %s: %w", upstream, err)
@@ -79,9 +80,6 @@ func (p *Proxy) Close() error {
 	}
 	return nil
 }
-
-// Upstream is a connection to the server behind the proxy, past the record.
-func (p *Proxy) Upstream() string { return p.upstream.Target() }
 
 // OnAnswer calls the hook at the next successful answer of the method ("CreateTask"), once.
 func (p *Proxy) OnAnswer(method string, hook Hook) {

@@ -47,6 +47,7 @@ type Agent struct {
 	outcomes map[string]Outcome
 	created  []string
 	deleted  []string
+	inputs   map[string]*core.LiteralMap
 }
 
 // Start serves on a free loopback port until Close.
@@ -55,7 +56,10 @@ func Start() (*Agent, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listen for jobs: %w", err)
 	}
-	a := &Agent{server: grpc.NewServer(), address: l.Addr().String(), outcomes: map[string]Outcome{}}
+	a := &Agent{
+		server: grpc.NewServer(), address: l.Addr().String(),
+		outcomes: map[string]Outcome{}, inputs: map[string]*core.LiteralMap{},
+	}
 	service.RegisterAsyncAgentServiceServer(a.server, a)
 	service.RegisterAgentMetadataServiceServer(a.server, a)
 	go func() { _ = a.server.Serve(l) }() // it ends with Close
@@ -81,6 +85,13 @@ func (a *Agent) Created() []string { return a.list(&a.created) }
 // Deleted returns the jobs that were aborted.
 func (a *Agent) Deleted() []string { return a.list(&a.deleted) }
 
+// Inputs returns what a job was started with, nil before it was.
+func (a *Agent) Inputs(job string) *core.LiteralMap {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.inputs[job]
+}
+
 func (a *Agent) list(l *[]string) []string {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -93,6 +104,7 @@ func (a *Agent) CreateTask(_ context.Context, r *admin.CreateTaskRequest) (*admi
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.created = append(a.created, job)
+	a.inputs[job] = r.GetInputs()
 	return &admin.CreateTaskResponse{ResourceMeta: []byte(job)}, nil
 }
 

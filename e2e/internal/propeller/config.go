@@ -33,6 +33,9 @@ type Config struct {
 	Plugins      []Plugin // those that reach the agent; default AgentService
 	// DefaultFor chooses a plugin by task type, which FlytePropeller demands where both reach it.
 	DefaultFor map[string]Plugin
+	// ForceAsync lists task types that agentForTaskTypes sends to the agent, as older set-ups do: that
+	// takes the asynchronous API, whatever the agent offers.
+	ForceAsync []string
 	// Patience makes calls wait so long for an agent that is down, as our README recommends; zero
 	// leaves the plugin's defaults, where such a call fails at once.
 	Patience time.Duration
@@ -52,14 +55,6 @@ func (c Config) ServiceConfig() string {
 		return `{"loadBalancingConfig":[{"round_robin":{}}]}`
 	}
 	return `{"loadBalancingConfig":[{"round_robin":{}}],"methodConfig":[{"name":[{}],"waitForReady":true}]}`
-}
-
-// Timeout is the time-out of calls to the agent.
-func (c Config) Timeout(usual string) string {
-	if c.Patience == 0 {
-		return usual
-	}
-	return c.Patience.String()
 }
 
 // KubeConfig is the path of the file that tells FlytePropeller where the Kubernetes API is.

@@ -32,7 +32,7 @@ type Node struct {
 	Inputs  []Input
 	Outputs map[string]*core.LiteralType
 	Retries uint32
-	Timeout time.Duration // of the node, over all its attempts' queueing
+	Timeout time.Duration // of one attempt of the node
 }
 
 // Input is a task's input: an output of another node, or a value.

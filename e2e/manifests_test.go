@@ -1,0 +1,139 @@
+package e2e
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/serializer"
+	"k8s.io/apimachinery/pkg/util/yaml"
+	"k8s.io/client-go/kubernetes/scheme"
+	sigsyaml "sigs.k8s.io/yaml"
+)
+
+// deployDir is where the manifests are.
+const deployDir = "../deploy"
+
+// kustomization is what we use of kustomize's file, which is no Kubernetes object.
+type kustomization struct {
+	metav1.TypeMeta `json:",inline"`
+	Namespace       string   `json:"namespace"`
+	Resources       []string `json:"resources"`
+	Images          []struct {
+		Name    string `json:"name"`
+		NewName string `json:"newName"`
+		NewTag  string `json:"newTag"`
+	} `json:"images"`
+}
+
+func kustomize(t *testing.T) kustomization {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(deployDir, "kustomization.yaml"))
+	require.NoError(t, err)
+	var k kustomization
+	require.NoError(t, sigsyaml.UnmarshalStrict(text, &k))
+	return k
+}
+
+// manifests are all objects that are applied, and the example of a Secret.
+func manifests(t *testing.T) []runtime.Object {
+	t.Helper()
+	var all []runtime.Object
+	for _, name := range append(kustomize(t).Resources, "secret.yaml.example") {
+		text, err := os.ReadFile(filepath.Join(deployDir, name))
+		require.NoError(t, err)
+		objects, err := decodeManifest(text)
+		require.NoError(t, err, name)
+		all = append(all, objects...)
+	}
+	return all
+}
+
+// decodeManifest decodes every document as Kubernetes 1.34 does with strict validation: a field
+// that it does not know, or that comes twice, is an error.
+func decodeManifest(text []byte) ([]runtime.Object, error) {
+	decoder := serializer.NewCodecFactory(scheme.Scheme, serializer.EnableStrict).UniversalDeserializer()
+	documents := yaml.NewYAMLReader(bufio.NewReader(bytes.NewReader(text)))
+	var all []runtime.Object
+	for {
+		document, err := documents.Read()
+		switch {
+		case errors.Is(err, io.EOF):
+			return all, nil
+		case err != nil:
+			return nil, fmt.Errorf("read a document: %w", err)
+		case blank(document):
+			continue
+		}
+		object, _, err := decoder.Decode(document, nil, nil)
+		if err != nil {
+			return nil, fmt.Errorf("decode a document: %w", err)
+		}
+		all = append(all, object)
+	}
+}
+
+// blank says whether a document holds nothing but comments.
+func blank(document []byte) bool {
+	for line := range bytes.Lines(document) {
+		line = bytes.TrimSpace(line)
+		if len(line) > 0 && line[0] != '#' && !bytes.Equal(line, []byte("---")) {
+			return false
+		}
+	}
+	return true
+}
+
+// one returns the only object of a type.
+func one[T runtime.Object](t *testing.T, all []runtime.Object) T {
+	t.Helper()
+	found := some[T](all)
+	require.Len(t, found, 1, "%T", *new(T))
+	return found[0]
+}
+
+func some[T runtime.Object](all []runtime.Object) []T {
+	var found []T
+	for _, o := range all {
+		if typed, ok := o.(T); ok {
+			found = append(found, typed)
+		}
+	}
+	return found
+}
+
+func TestEveryManifestIsApplied(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob(filepath.Join(deployDir, "*.yaml"))
+	require.NoError(t, err)
+	require.NotEmpty(t, files)
+	for _, file := range files {
+		if name := filepath.Base(file); name != "kustomization.yaml" {
+			require.Contains(t, kustomize(t).Resources, name)
+		}
+	}
+}
+
+func TestManifestsAreDecodedStrictly(t *testing.T) {
+	t.Parallel()
+	for name, text := range map[string]string{
+		"an unknown field": "apiVersion: v1\nkind: Service\nmetadata: {name: a}\nspec: {clusterIp: None}\n",
+		"a field twice":    "apiVersion: v1\nkind: Service\nmetadata: {name: a}\nmetadata: {name: b}\n",
+		"a wrong type":     "apiVersion: apps/v1\nkind: Deployment\nspec: {replicas: one}\n",
+		"an unknown kind":  "apiVersion: v1\nkind: Sevice\n",
+	} {
+		_, err := decodeManifest([]byte(text))
+		require.Error(t, err, name)
+	}
+	all, err := decodeManifest([]byte("# nothing\n---\napiVersion: v1\nkind: Service\n---\n"))
+	require.NoError(t, err)
+	require.Len(t, all, 1)
+}
