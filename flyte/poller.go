@@ -34,28 +34,28 @@ func newPoller(f *Feed, s Scope) *poller {
 
 // round reads every name once, and the sweep's share.
 func (p *poller) round(ctx context.Context) {
-	err := p.pass(ctx)
+	whole, err := p.pass(ctx)
 	if p.failures == 0 && ctx.Err() == nil {
 		// A failing sink must not stop the sweep: the other names need it.
 		if sweepErr := p.sweep(ctx); err == nil {
 			err = sweepErr
 		}
 	}
-	if ctx.Err() == nil {
+	if ctx.Err() == nil && (whole || err != nil) {
 		p.note(ctx, err)
 	}
 }
 
 // pass reads all names, page by page. It moves the time on only when it read them all and the
 // sink took every row. The first failed read ends it, and the next pass goes on behind that page,
-// so that one bad page starves no other.
-func (p *poller) pass(ctx context.Context) error {
+// so that one bad page starves no other: such a pass is not whole.
+func (p *poller) pass(ctx context.Context) (whole bool, err error) {
 	start, since, by := time.Now(), time.Time{}, ByStart
 	if !p.since.IsZero() {
 		since, by = p.since.Add(-p.overlap), ByTime
 	}
-	after, whole := p.resume, p.resume == ""
-	p.resume = ""
+	after := p.resume
+	whole, p.resume = after == "", ""
 	var failed error
 	n := 0
 	for {
@@ -63,7 +63,11 @@ func (p *poller) pass(ctx context.Context) error {
 		names, err := p.source.Names(ctx, p.scope, after, batch)
 		if err != nil {
 			p.resume = after
-			return fmt.Errorf("read names to poll: %w", err)
+			return false, fmt.Errorf("read names to poll: %w", err)
+		}
+		if len(names) == 0 && !whole && n == 0 {
+			after, whole = "", true // the page that failed was the last
+			continue
 		}
 		if len(names) == 0 {
 			break
@@ -72,7 +76,7 @@ func (p *poller) pass(ctx context.Context) error {
 		rows, err := p.read(ctx, names, since)
 		if err != nil {
 			p.resume = after
-			return err
+			return false, err
 		}
 		if _, err := p.give(ctx, rows, by); err != nil {
 			failed = err
@@ -82,10 +86,10 @@ func (p *poller) pass(ctx context.Context) error {
 		}
 	}
 	if failed == nil && whole {
-		p.since, p.names = start, n
+		p.since, p.names, p.failures = start, n, 0
 		p.count(func(s *ScopeStats) { s.Names, s.LastSuccess = n, time.Now() })
 	}
-	return failed
+	return whole, failed
 }
 
 // batch is how many names a call takes: more in a large scope, where the number of calls counts.

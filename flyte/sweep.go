@@ -86,7 +86,7 @@ func (p *poller) sweepPage(ctx context.Context) (finds int, err error) {
 // widen doubles the overlap: rows become visible later, or flyteadmin's clock is further behind
 // ours, than the overlap allowed for.
 func (p *poller) widen(ctx context.Context, finds int) {
-	p.overlap = min(max(2*p.overlap, 1), max(p.cfg.Sweep, p.overlap))
+	p.overlap = min(2*p.overlap, max(p.cfg.Sweep, p.overlap))
 	p.count(func(s *ScopeStats) {
 		s.SweepFinds += int64(finds)
 		s.Overlap = p.overlap
