@@ -1,0 +1,58 @@
+"""Checks that the documents keep up with the code: keys, links, and the tables' commands."""
+
+import json
+import pathlib
+import re
+import sys
+
+root = pathlib.Path(__file__).resolve().parent.parent
+problems: list[str] = []
+
+
+def keys(schema: object) -> set[str]:
+    """All keys that a user may write, of a JSON Schema."""
+    found: set[str] = set()
+    if isinstance(schema, dict):
+        for name, value in schema.get("properties", {}).items():
+            found |= {name} | keys(value)
+        for name, value in schema.items():
+            if name != "properties":
+                found |= keys(value)
+    elif isinstance(schema, list):
+        for value in schema:
+            found |= keys(value)
+    return found
+
+
+def described(schemas: list[str], document: str) -> None:
+    text = (root / "docs" / document).read_text()
+    for schema in schemas:
+        for key in sorted(keys(json.loads((root / "docs" / "schema" / schema).read_text()))):
+            if not re.search(rf"(?<![A-Za-z_]){re.escape(key)}(?![A-Za-z_])", text):
+                problems.append(f"docs/{document}: {key} of {schema} is not described")
+
+
+def links() -> None:
+    for document in [root / "README.md", root / "CONTRIBUTING.md", *sorted((root / "docs").rglob("*.md"))]:
+        for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", document.read_text()):
+            if "://" not in target and not (document.parent / target).exists():
+                problems.append(f"{document.relative_to(root)}: {target} does not exist")
+
+
+def dependencies() -> None:
+    """Each direct dependency of go.mod has its line."""
+    text = (root / "docs" / "adr" / "0006-dependencies.md").read_text()
+    for line in (root / "go.mod").read_text().splitlines():
+        module = re.match(r"\t(\S+) v\S+$", line)
+        if module and f"`{module[1]}`" not in text:
+            problems.append(f"docs/adr/0006-dependencies.md: {module[1]} is missing")
+
+
+described(["config.schema.json"], "config.md")
+described(["task.schema.json", "send.schema.json"], "rules.md")
+links()
+dependencies()
+for problem in problems:
+    print(problem)
+print(f"documents: {len(problems)} problems")
+sys.exit(bool(problems))
