@@ -209,7 +209,7 @@ func TestParseTaskRefuses(t *testing.T) {
 		{"a person who is not allowed", rule(`send: [{slack: {connection: narrow, email: a@b.c}}]`), []string{
 			"rules[0].send[0].slack.email: the connection does not allow destination email:a@b.c",
 		}},
-		{"addresses that are not allowed", rule(`send: [{sendgrid: {connection: narrow-mail, to: [x@example.org, y@b.c], cc: ["{{.User}}", z@b.c]}}]`), []string{
+		{"addresses that are not allowed", rule(`send: [{sendgrid: {connection: narrow-mail, to: [x@example.org, y@b.c], cc: ["{{.User}}", Zoe <Z@b.c>]}}]`), []string{
 			"rules[0].send[0].sendgrid.cc[1]: the connection does not allow destination z@b.c",
 			"rules[0].send[0].sendgrid.to[1]: the connection does not allow destination y@b.c",
 		}},

@@ -7,8 +7,8 @@ import (
 
 // The $id of each schema.
 const (
-	TaskSchemaID = "https://flyte-notifier.github.io/schema/task.schema.json"
-	SendSchemaID = "https://flyte-notifier.github.io/schema/send.schema.json"
+	TaskSchemaID = "https://github.com/flyte-notifier/flyte-notifier/blob/main/docs/schema/task.schema.json"
+	SendSchemaID = "https://github.com/flyte-notifier/flyte-notifier/blob/main/docs/schema/send.schema.json"
 )
 
 // TaskSchema is the JSON Schema of a notification task's spec, with the registry's notifiers.
@@ -42,6 +42,8 @@ func stepSchema(r *notifier.Registry) map[string]any {
 			d["properties"].(map[string]any)[connectionKey] = map[string]any{
 				"type": "string", "description": "the connection's name in the server's config; default: the server's default for this notifier",
 			}
+		} else {
+			d["type"] = []any{"object", "null"} // `stdout:` says all
 		}
 		kinds[m.Kind] = d
 	}

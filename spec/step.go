@@ -1,6 +1,7 @@
 package spec
 
 import (
+	"cmp"
 	"encoding/json"
 	"maps"
 	"slices"
@@ -172,13 +173,20 @@ func texts(path string, tree any, visit func(path, text string)) {
 
 // placeOf is the path of the string that names the address, or that of the whole destination.
 func placeOf(path string, keys map[string]any, address string) string {
-	place := path
-	_, bare, _ := strings.Cut(address, ":")
+	place := ""
 	texts(path, keys, func(at, text string) {
-		if text = strings.TrimPrefix(text, "#"); text != "" && place == path &&
-			(strings.EqualFold(text, strings.TrimPrefix(address, "#")) || strings.EqualFold(text, bare)) {
+		if place == "" && names(text, address) {
 			place = at
 		}
 	})
-	return place
+	return cmp.Or(place, path)
+}
+
+// names says whether a string of a destination is what an address was made of: with or without a
+// channel's "#", the prefix of its kind ("email:"), or a person's name before <it>.
+func names(text, address string) bool {
+	_, bare, prefixed := strings.Cut(address, ":")
+	text = strings.ToLower(strings.TrimPrefix(text, "#"))
+	address = strings.ToLower(strings.TrimPrefix(address, "#"))
+	return text != "" && (text == address || prefixed && text == strings.ToLower(bare) || strings.HasSuffix(text, "<"+address+">"))
 }

@@ -41,9 +41,19 @@ type mail struct {
 	Data    map[string]any `json:"data"`
 }
 
-func (*mail) Validate() []notifier.Problem         { return nil }
-func (d *mail) Address() string                    { return strings.Join(d.To, ",") }
-func (d *mail) Addresses() []string                { return append(append([]string{}, d.To...), d.Cc...) }
+func (*mail) Validate() []notifier.Problem { return nil }
+func (d *mail) Address() string            { return strings.Join(d.To, ",") }
+
+func (d *mail) Addresses() []string {
+	var all []string
+	for _, text := range append(append([]string{}, d.To...), d.Cc...) {
+		if _, bare, named := strings.Cut(text, "<"); named {
+			text = strings.ToLower(strings.TrimSuffix(bare, ">"))
+		}
+		all = append(all, text)
+	}
+	return all
+}
 func (d *mail) WithID(string) notifier.Destination { return d }
 
 type terminal struct{}

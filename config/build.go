@@ -1,0 +1,81 @@
+package config
+
+import (
+	"maps"
+	"net/http"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/flyte-notifier/flyte-notifier/internal/strict"
+	"github.com/flyte-notifier/flyte-notifier/notifier"
+)
+
+// Build makes the notifiers of all connections, which reads their secrets. Notifiers that need no
+// connection have one under their own name, the default of their kind. The problems are those of
+// secrets that are not there and of notifiers that refuse their config, and never show a secret;
+// the connections that could be made are returned in any case.
+func (c *Config) Build(reg *notifier.Registry, client *http.Client) (*notifier.Connections, []notifier.Problem) {
+	deps := notifier.Deps{HTTP: client}
+	var all []*notifier.Connection
+	var problems []notifier.Problem
+	add := func(name, path string, m notifier.Manifest, made Connection) {
+		n, err := m.New(made.Config, deps)
+		if err != nil {
+			problems = append(problems, notifier.Problem{Path: path, Text: err.Error()})
+			return
+		}
+		all = append(all, &notifier.Connection{Name: name, Kind: m.Kind, Notifier: n, Allow: made.Allow, Rate: made.Rate})
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.Connections)) {
+		made := c.Connections[name]
+		path := strict.Key("connections", name) + "." + made.Kind
+		m, ok := reg.Find(made.Kind)
+		if !ok {
+			problems = append(problems, notifier.Problem{Path: path, Text: strict.Unsupported})
+			continue
+		}
+		if missing := missingSecrets(path, reflect.ValueOf(made.Config)); len(missing) > 0 {
+			problems = append(problems, missing...)
+			continue
+		}
+		add(name, path, m, made)
+	}
+	defaults := map[string]string{}
+	maps.Copy(defaults, c.Defaults)
+	for _, m := range reg.All() {
+		if m.Config == nil {
+			defaults[m.Kind] = m.Kind
+			add(m.Kind, m.Kind, m, Connection{Rate: m.Rate})
+		}
+	}
+	return notifier.NewConnections(all, defaults), problems
+}
+
+// missingSecrets tries every reference in a notifier's config, so that each that leads nowhere is
+// told with its path.
+func missingSecrets(path string, v reflect.Value) []notifier.Problem {
+	for v.Kind() == reflect.Pointer || v.Kind() == reflect.Interface {
+		v = v.Elem()
+	}
+	if !v.IsValid() || v.Kind() != reflect.Struct {
+		return nil
+	}
+	if secret, ok := v.Interface().(notifier.Secret); ok {
+		if secret.IsZero() {
+			return nil // an optional one
+		}
+		if _, err := secret.Value(); err != nil {
+			return []notifier.Problem{{Path: path, Text: err.Error()}}
+		}
+		return nil
+	}
+	var problems []notifier.Problem
+	for _, f := range reflect.VisibleFields(v.Type()) {
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		if f.IsExported() && name != "" && name != "-" {
+			problems = append(problems, missingSecrets(strict.Key(path, name), v.FieldByIndex(f.Index))...)
+		}
+	}
+	return problems
+}

@@ -1,0 +1,71 @@
+package config
+
+import (
+	"fmt"
+	"net"
+	"net/url"
+	"strconv"
+	"time"
+)
+
+// check tells what no single key can: values out of bounds, and keys that do not go together.
+func (p *parser) check(c *Config) {
+	p.address("server.listen", c.Server.Listen)
+	p.address("server.http", c.Server.HTTP)
+	if _, port, _ := net.SplitHostPort(c.Server.HTTP); c.Server.Listen == c.Server.HTTP && port != "0" {
+		p.also("server.http", "must not be the address of server.listen")
+	}
+	p.tls(c.Server.TLS)
+	p.console(c.Flyte.ConsoleURL)
+
+	p.positive("delivery.max_age", c.Delivery.MaxAge)
+	p.positive("delivery.timeout", c.Delivery.Timeout)
+	p.positive("retention.watches", c.Retention.Watches)
+	p.positive("retention.deliveries", c.Retention.Deliveries)
+	p.positive("watch.interval", c.Watch.Interval)
+	p.positive("watch.node_interval", c.Watch.NodeInterval)
+	if c.Watch.Sweep <= c.Watch.Interval && !p.told("watch.interval") {
+		p.also("watch.sweep", fmt.Sprintf("must be longer than watch.interval (%s), not %s", c.Watch.Interval, c.Watch.Sweep))
+	}
+}
+
+// also adds a problem, unless the path has one.
+func (p *parser) also(path, text string) {
+	if !p.told(path) {
+		p.add(path, text)
+	}
+}
+
+func (p *parser) positive(path string, d time.Duration) {
+	if d <= 0 {
+		p.also(path, "must be longer than 0s")
+	}
+}
+
+func (p *parser) address(path, address string) {
+	const ports = 1 << 16
+	_, port, err := net.SplitHostPort(address)
+	if n, notNumber := strconv.Atoi(port); err != nil || notNumber != nil || n < 0 || n >= ports {
+		p.also(path, "must be host:port or :port")
+	}
+}
+
+func (p *parser) tls(t TLS) {
+	switch {
+	case t.Cert != "" && t.Key == "":
+		p.also("server.tls.key", "required with server.tls.cert")
+	case t.Cert == "" && t.Key != "":
+		p.also("server.tls.cert", "required with server.tls.key")
+	case t.Cert == "" && t.ClientCA != "":
+		p.also("server.tls.client_ca", "needs server.tls.cert and server.tls.key")
+	}
+}
+
+func (p *parser) console(raw string) {
+	if raw == "" {
+		return
+	}
+	if u, err := url.Parse(raw); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		p.also("flyte.console_url", "must be an http or https URL")
+	}
+}

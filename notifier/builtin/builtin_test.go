@@ -1,0 +1,54 @@
+package builtin_test
+
+import (
+	"bytes"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/flyte-notifier/flyte-notifier/internal/strict"
+	"github.com/flyte-notifier/flyte-notifier/notifier"
+	"github.com/flyte-notifier/flyte-notifier/notifier/builtin"
+)
+
+func TestRegistryHoldsTheNotifiersOfThisVersion(t *testing.T) {
+	t.Parallel()
+	r := builtin.Registry(nil)
+	var kinds []string
+	for _, m := range r.All() {
+		kinds = append(kinds, m.Kind)
+		require.NotEmpty(t, m.Title, m.Kind)
+		require.NotEmpty(t, m.Guarantee, m.Kind)
+		require.False(t, r.Reserved(m.Kind), "%s is both there and reserved", m.Kind)
+	}
+	require.Equal(t, []string{"slack", "sendgrid", "stdout"}, kinds)
+	require.True(t, r.Reserved("webhook"))
+	require.False(t, r.Reserved("carrier-pigeon"))
+}
+
+// Schema and validation come from the manifests' own structs, so each must be one that the
+// decoder can read and describe.
+func TestEveryNotifierCanBeDecodedAndDescribed(t *testing.T) {
+	t.Parallel()
+	for _, m := range builtin.Registry(nil).All() {
+		require.Equal(t, "object", strict.Describe(m.Destination())["type"], m.Kind)
+		strict.Decode(map[string]any{}, m.Destination())
+		if m.Config != nil {
+			require.NotEmpty(t, strict.Decode(map[string]any{}, m.Config()), "%s wants its credentials", m.Kind)
+			require.Equal(t, "object", strict.Describe(m.Config())["type"], m.Kind)
+		}
+	}
+}
+
+func TestStdoutPrintsToTheGivenWriter(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	m, ok := builtin.Registry(&out).Find("stdout")
+	require.True(t, ok)
+	require.Nil(t, m.Config, "it needs no credentials")
+	n, err := m.New(nil, notifier.Deps{})
+	require.NoError(t, err)
+	_, err = n.Send(t.Context(), m.Destination(), notifier.Message{Title: "hello"})
+	require.NoError(t, err)
+	require.Contains(t, out.String(), "hello")
+}
