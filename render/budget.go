@@ -14,7 +14,7 @@ const (
 	// maxSteps is how many nodes of a template the rounds may run: a long body counts for more.
 	maxSteps = 200_000
 	// maxWork is how many bytes the functions may read and make in one execution.
-	maxWork = 32 << 20
+	maxWork = 16 << 20
 	// maxNesting is how deep range, with and if may stand in each other.
 	maxNesting = 2
 )

@@ -73,15 +73,13 @@ func plain(v, other any) any {
 	switch v := v.(type) {
 	case nil:
 		return ""
-	case time.Time:
-		return Time{v}
 	case string:
 		switch other.(type) {
 		case time.Duration:
 			if d, err := time.ParseDuration(v); err == nil {
 				return d
 			}
-		case Time, time.Time:
+		case Time:
 			if t, err := moment(v); err == nil {
 				return Time{t}
 			}

@@ -76,7 +76,7 @@ func status(phase string) notifier.Status {
 }
 
 func defaultTitle(d Data) string {
-	subject := cmp.Or(oneLine(d.Workflow, titleRunes), oneLine(d.Name, titleRunes), "Flyte execution")
+	subject := cmp.Or(oneLine(d.Workflow, titleRunes), prefixed("Execution ", oneLine(d.Name, titleRunes)), "Flyte execution")
 	if d.Node != "" {
 		subject += " node " + d.Node
 	}
@@ -105,7 +105,7 @@ func facts(d Data) []notifier.Fact {
 	if d.ErrorKind != "ABORTED" { // the phase says it
 		add("Error kind", joined(d.ErrorKind, ", ", prefixed("code ", d.ErrorCode)), "")
 	}
-	if !strings.HasPrefix(d.Reason, "phase:") {
+	if d.Reason != "send" && !strings.HasPrefix(d.Reason, "phase:") { // those need no telling
 		add("Reason", d.Reason, "")
 	}
 	if d.Repeat > 0 {

@@ -130,9 +130,9 @@ func TestMessageWithoutFactsIsStillOne(t *testing.T) {
 	require.Empty(t, m.Facts)
 	require.Empty(t, m.Links)
 
-	m, err = render.Message(render.Content{Data: render.Data{Name: "f1", Phase: "FAILED", ConsoleURL: "javascript:alert(1)"}}, "k")
+	m, err = render.Message(render.Content{Data: render.Data{Name: "f1", Phase: "FAILED", ConsoleURL: "javascript:alert(1)", Reason: "send"}}, "k")
 	require.NoError(t, err)
-	require.Equal(t, "f1 FAILED", m.Title)
+	require.Equal(t, "Execution f1 FAILED", m.Title)
 	require.Equal(t, []notifier.Fact{{Name: "Phase", Value: "FAILED"}, {Name: "Execution", Value: "f1"}}, m.Facts)
 	require.Empty(t, m.Links)
 }
@@ -250,6 +250,20 @@ func TestContentSurvivesItsStorage(t *testing.T) {
 
 	_, err = render.Unmarshal([]byte(`{`))
 	require.ErrorContains(t, err, "read message content")
+}
+
+func TestInputsKeepTheirNumbers(t *testing.T) {
+	t.Parallel()
+	got, err := render.Inputs([]byte(`{"n": 9007199254740993, "f": 0.5, "list": [1, "a", null]}`))
+	require.NoError(t, err)
+	require.Equal(t, map[string]any{"n": int64(9007199254740993), "f": 0.5, "list": []any{int64(1), "a", nil}}, got)
+
+	got, err = render.Inputs(nil)
+	require.NoError(t, err)
+	require.Empty(t, got)
+
+	_, err = render.Inputs([]byte(`[1]`))
+	require.ErrorContains(t, err, "read inputs")
 }
 
 func TestMessageIsAlwaysFitToShow(t *testing.T) {

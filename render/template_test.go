@@ -203,7 +203,7 @@ func TestHostileTemplatesEnd(t *testing.T) {
 			_, err := render.String(c.text, d)
 
 			require.ErrorContains(t, err, c.want)
-			require.Less(t, time.Since(began), 20*time.Second)
+			require.Less(t, time.Since(began), 2*time.Minute)
 		})
 	}
 }

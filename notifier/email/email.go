@@ -124,13 +124,19 @@ func web(raw string) string {
 
 // line is the text in one printable line of at most so many runes.
 func line(s string, runes int) string {
-	return cut(strings.Join(strings.Fields(notifier.Printable(s)), " "), runes, "…")
+	return cut(strings.Join(strings.Fields(notifier.Printable(enough(s, runes))), " "), runes, "…")
 }
 
 // text is the printable text of at most so many runes, without outer blank lines.
 func text(s string, runes int) string {
-	s = strings.TrimRight(strings.TrimLeft(notifier.Printable(s), "\n"), "\n\t ")
+	s = strings.TrimRight(strings.TrimLeft(notifier.Printable(enough(s, runes)), "\n"), "\n\t ")
 	return cut(s, runes, fmt.Sprintf("\n… cut after %d characters", runes))
+}
+
+// enough is so much of s as so many runes can come from, lest megabytes are cleaned to be cut.
+func enough(s string, runes int) string {
+	const widest, slack = 2 * utf8.UTFMax, 1024 // room for what is not printable
+	return s[:min(len(s), widest*runes+slack)]
 }
 
 func cut(s string, runes int, ending string) string {

@@ -47,14 +47,7 @@ func factLines(v view) string {
 
 // Origin says what sent the mail, why and when.
 func (v view) Origin() string {
-	s := "Sent by flyte-notifier"
-	if v.Why != "" {
-		s += " because of " + v.Why
-	}
-	if v.When != "" {
-		s += ", " + v.When
-	}
-	return s
+	return strings.Join(filled([]string{"Sent by flyte-notifier", v.Why, v.When}), " · ")
 }
 
 func indent(s string) string { return "  " + strings.ReplaceAll(s, "\n", "\n  ") }

@@ -66,7 +66,7 @@ func TestInvalidDestinations(t *testing.T) {
 func TestTrickyAddresses(t *testing.T) {
 	t.Parallel()
 	for _, s := range []string{
-		`"evil@evil.org, x"@example.org`, `"a b"@example.org`, `a@[127.0.0.1]`, `a@example.org (comment) b@evil.org`, `<a@example.org> <b@evil.org>`,
+		`"evil@evil.org, x"@example.org`, `"a b"@example.org`, `"a,b"@example.org`, `a@[127.0.0.1]`, `a@example.org (comment) b@evil.org`, `<a@example.org> <b@evil.org>`,
 		`group: a@evil.org;`, "a@exa\u202emple.org", "a@evil.org\x00@example.org", `a@evil.org@example.org`, `@evil.org:a@example.org`, `a\@evil.org@example.org`, "",
 	} {
 		d := sendgrid.Destination{To: []string{s}}
