@@ -35,7 +35,7 @@ func (l *lane) attempt(ctx, sendCtx context.Context, d store.Delivery) {
 		o.settle(sendCtx, d, o.failed(d, notifier.Retry.Errorf("no attempt is left: %s", d.LastError)))
 		return
 	}
-	started, ok := l.begin1(ctx, d, p)
+	started, ok := l.begin(ctx, d, p)
 	if !ok {
 		return // stopping, or somebody else changed it
 	}
@@ -50,13 +50,16 @@ func (l *lane) attempt(ctx, sendCtx context.Context, d store.Delivery) {
 	o.settle(sendCtx, d, o.delivered(d, receipt))
 }
 
-// begin1 commits the start of an attempt, one delivery of the lane after the other, and waits
+// begin commits the start of an attempt, one delivery of the lane after the other, and waits
 // for the rate's token and for what the service asked for.
-func (l *lane) begin1(ctx context.Context, d store.Delivery, p prepared) (time.Time, bool) {
-	l.begin.Lock()
-	defer l.begin.Unlock()
+func (l *lane) begin(ctx context.Context, d store.Delivery, p prepared) (time.Time, bool) {
+	select {
+	case l.turn <- struct{}{}:
+		defer func() { <-l.turn }()
+	case <-ctx.Done():
+	}
 	for ctx.Err() == nil {
-		wait := l.held()
+		wait := l.outbox.holds.left(l.Lane)
 		now := time.Now().UTC()
 		if wait <= 0 {
 			var err error
@@ -81,7 +84,7 @@ func (l *lane) begin1(ctx context.Context, d store.Delivery, p prepared) (time.T
 func (l *lane) heed(ctx context.Context, err error) {
 	verdict, after := notifier.VerdictOf(err)
 	if after > 0 {
-		l.hold(min(after, maxRetryTime))
+		l.outbox.holds.add(l.Lane, min(after, maxRetryTime))
 	}
 	if verdict == notifier.Permanent {
 		if err := l.outbox.Store.SetResolved(ctx, l.Lane, nil); err != nil {

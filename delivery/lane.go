@@ -2,7 +2,6 @@ package delivery
 
 import (
 	"context"
-	"sync"
 	"time"
 
 	"github.com/flyte-notifier/flyte-notifier/store"
@@ -18,13 +17,11 @@ type lane struct {
 	again  chan struct{} // something became due
 	done   chan string   // ids of deliveries that are no longer under way
 
-	begin sync.Mutex // attempts begin one by one: the first in line waits for the rate's token
-	mu    sync.Mutex
-	until time.Time // the service asked to be left alone so long
+	turn chan struct{} // attempts begin one by one: the first in line waits for the rate's token
 }
 
 func newLane(o *Outbox, l store.Lane) *lane {
-	return &lane{Lane: l, outbox: o, again: make(chan struct{}, 1), done: make(chan string, window)}
+	return &lane{Lane: l, outbox: o, again: make(chan struct{}, 1), done: make(chan string, window), turn: make(chan struct{}, 1)}
 }
 
 // look tells the worker that something became due. It never blocks.
@@ -88,19 +85,4 @@ func (l *lane) startDue(ctx, sendCtx context.Context, busy map[string]bool) (sta
 		})
 	}
 	return started
-}
-
-// hold keeps the lane from beginning attempts for d, as the service asked.
-func (l *lane) hold(d time.Duration) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if until := time.Now().Add(d); until.After(l.until) {
-		l.until = until
-	}
-}
-
-func (l *lane) held() time.Duration {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return time.Until(l.until)
 }

@@ -47,6 +47,7 @@ type Outbox struct {
 	Options
 	metrics *metrics
 	wake    chan struct{}
+	holds   holds
 
 	mu    sync.Mutex
 	lanes map[store.Lane]*lane // those with a worker

@@ -1,0 +1,136 @@
+package delivery_test
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/flyte-notifier/flyte-notifier/notifier"
+	"github.com/flyte-notifier/flyte-notifier/render"
+	"github.com/flyte-notifier/flyte-notifier/store"
+)
+
+func TestAConnectionThatDoesNotAllowItKillsTheDelivery(t *testing.T) {
+	s := &service{}
+	run(t, s, func(b *bench) {
+		b.conns[0].Allow = notifier.Allow{Destinations: []string{"#ml-*"}}
+		b.start()
+		ids := b.add("w1", "#general", "#ml-alerts")
+		synctest.Wait()
+		require.Equal(b.t, store.Dead, b.get(ids[0]).State)
+		require.Contains(b.t, b.get(ids[0]).LastError, "#general")
+		require.Zero(b.t, b.get(ids[0]).Attempts)
+		require.Equal(b.t, store.Delivered, b.get(ids[1]).State)
+		b.stop()
+		b.conns[0].Allow = notifier.Allow{Scopes: []string{"other/*"}}
+		b.start()
+		ids = b.add("w2", "#ml-alerts")
+		synctest.Wait()
+		require.Equal(b.t, store.Dead, b.get(ids[0]).State)
+		require.Contains(b.t, b.get(ids[0]).LastError, "ml/production")
+	})
+}
+
+func TestANameIsResolvedOnceAndJudgedByAllItsNames(t *testing.T) {
+	asked := 0
+	s := &service{names: func(p *place) (notifier.Resolved, error) {
+		asked++
+		if asked == 1 {
+			return notifier.Resolved{}, errors.New("time-out")
+		}
+		return notifier.Resolved{ID: "C1", Names: []string{"C1", "#ml-alerts"}}, nil
+	}}
+	run(t, resolving{s}, func(b *bench) {
+		b.conns[0].Allow = notifier.Allow{Destinations: []string{"#ml-*"}}
+		b.start()
+		first := b.add("w1", "C1")
+		b.pass(10 * time.Second)
+		b.add("w2", "C1")
+		b.pass(10 * time.Second)
+		require.Equal(b.t, 2, asked, "a failed look-up is tried again, a good one is kept")
+		require.Len(b.t, s.sent(), 2)
+		require.Equal(b.t, "C1", s.sent()[0].id)
+		require.Equal(b.t, 1, b.get(first[0]).Attempts, "resolving is no send")
+	})
+}
+
+func TestAnUnknownConnectionKillsTheDelivery(t *testing.T) {
+	run(t, &service{}, func(b *bench) {
+		b.conns[0].Name = "renamed"
+		b.start()
+		ids := b.add("w1", "#a")
+		synctest.Wait()
+		require.Equal(b.t, store.Dead, b.get(ids[0]).State)
+		require.Contains(b.t, b.get(ids[0]).LastError, `unknown connection "team"`)
+	})
+}
+
+func TestATemplateThatFailsNeverLosesTheMessage(t *testing.T) {
+	s := &service{}
+	run(t, s, func(b *bench) {
+		w, err := b.store.Register(b.t.Context(), store.Watch{ID: "w1", Kind: store.Follow, State: store.Active, CreatedAt: time.Now().UTC()})
+		require.NoError(b.t, err)
+		d := b.delivery(w, "d1", "#a")
+		d.Content, err = render.Content{
+			Data: render.Data{Name: "f1", Phase: "FAILED"}, Template: render.Template{Title: `{{index .Inputs.list 3}}`},
+		}.Marshal()
+		require.NoError(b.t, err)
+		require.NoError(b.t, b.store.Move(b.t.Context(), store.Transition{Watch: w, Deliveries: []store.Delivery{d}}))
+		b.start()
+		synctest.Wait()
+		got := b.get("d1")
+		require.Equal(b.t, store.Delivered, got.State)
+		require.NotEmpty(b.t, got.RenderError)
+		require.Contains(b.t, s.sent()[0].title, "FAILED", "the default message")
+	})
+}
+
+func TestADestinationThatCannotBeReadIsDead(t *testing.T) {
+	run(t, &service{}, func(b *bench) {
+		w, err := b.store.Register(b.t.Context(), store.Watch{ID: "w1", Kind: store.Follow, State: store.Active, CreatedAt: time.Now().UTC()})
+		require.NoError(b.t, err)
+		d := b.delivery(w, "d1", "#a")
+		d.Destination = json.RawMessage(`{"channel": 5}`)
+		require.NoError(b.t, b.store.Move(b.t.Context(), store.Transition{Watch: w, Deliveries: []store.Delivery{d}}))
+		b.start()
+		synctest.Wait()
+		require.Equal(b.t, store.Dead, b.get("d1").State)
+		require.Contains(b.t, b.get("d1").LastError, "channel")
+	})
+}
+
+func TestRatesOfADestinationAndOfTheConnection(t *testing.T) {
+	for name, test := range map[string]struct {
+		rate notifier.Rate
+		want time.Duration // of 10 deliveries to each of 2 channels
+	}{
+		"none":        {notifier.Rate{}, 0},
+		"destination": {notifier.Rate{PerSecond: 1, Burst: 1}, 9 * time.Second},
+		"burst":       {notifier.Rate{PerSecond: 1, Burst: 5}, 5 * time.Second},
+		"total":       {notifier.Rate{TotalPerSecond: 2}, 9 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := &service{}
+			run(t, s, func(b *bench) {
+				b.conns[0].Rate = test.rate
+				for i := range 20 {
+					b.add(fmt.Sprint("w", i), fmt.Sprint("#", i%2))
+				}
+				begin := time.Now()
+				b.start()
+				b.pass(time.Minute)
+				sent := s.sent()
+				require.Len(b.t, sent, 20)
+				require.InDelta(b.t, test.want.Seconds(), sent[19].at.Sub(begin).Seconds(), 0.2)
+				for _, p := range sent {
+					require.Equal(b.t, 1, s.found[p.key])
+				}
+			})
+		})
+	}
+}
