@@ -1,0 +1,122 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/flyte-notifier/flyte-notifier/config"
+	"github.com/flyte-notifier/flyte-notifier/executor"
+	"github.com/flyte-notifier/flyte-notifier/internal/app"
+	"github.com/flyte-notifier/flyte-notifier/internal/strict"
+	"github.com/flyte-notifier/flyte-notifier/notifier"
+	"github.com/flyte-notifier/flyte-notifier/notifier/builtin"
+)
+
+func sendCommand() *cobra.Command {
+	var configFile, connection, title, body string
+	var to []string
+	c := &cobra.Command{
+		Use:   "send",
+		Short: "Send a test message through a connection, after checking its credentials",
+		Example: `  flyte-notifier send --config config.yaml --connection team-slack --to 'channel="#ml-alerts"'
+  flyte-notifier send --config config.yaml --connection mail --to 'to=[ml@example.org]'`,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			cfg, err := loadConfig(configFile)
+			if err != nil {
+				return err
+			}
+			ctx, cancel := context.WithTimeout(c.Context(), 2*cfg.Delivery.Timeout)
+			defer cancel()
+			conn, dest, err := target(cfg, c.OutOrStdout(), connection, to)
+			if err != nil {
+				return err
+			}
+			m := notifier.Message{
+				Key: executor.NewID("d", fmt.Sprint("test ", time.Now().UnixNano())), Status: notifier.Info,
+				Title: title, Body: body, Reason: "test", Time: time.Now().UTC(),
+				Vars: map[string]any{"Reason": "test"},
+			}
+			return sendTest(ctx, c.OutOrStdout(), conn, dest, m)
+		},
+	}
+	configFlag(c, &configFile)
+	f := c.Flags()
+	f.StringVar(&connection, "connection", "", "the connection to send through (required)")
+	f.StringArrayVar(&to, "to", nil, "a key of the destination and its value in YAML, as channel=C0123; may be repeated")
+	f.StringVar(&title, "title", "Test from flyte-notifier", "the message's title")
+	f.StringVar(&body, "body", "If you can read this, the connection works.", "the message's body")
+	if err := c.MarkFlagRequired("connection"); err != nil {
+		panic(err) // the flag was defined above
+	}
+	return c
+}
+
+// target finds the connection and reads the destination that the flags give.
+func target(cfg *config.Config, out io.Writer, name string, to []string) (*notifier.Connection, notifier.Destination, error) {
+	registry := builtin.Registry(out)
+	connections, problems := cfg.Build(registry, app.Client())
+	for _, conn := range connections.All() {
+		if conn.Name != name {
+			continue
+		}
+		manifest, _ := registry.Find(conn.Kind)
+		raw, err := destination(to)
+		if err != nil {
+			return nil, nil, &exitError{exitUsage, err}
+		}
+		dest, err := executor.DecodeDestination(manifest, raw)
+		if err != nil {
+			return nil, nil, failedf("--to: %w", err)
+		}
+		for _, a := range dest.Addresses() {
+			if err := conn.Allow.CheckNames(a); err != nil {
+				return nil, nil, failedf("--to: %w", err)
+			}
+		}
+		return conn, dest, nil
+	}
+	if len(problems) > 0 {
+		return nil, nil, &exitError{exitFailed, &app.ConfigError{Problems: problems}}
+	}
+	return nil, nil, failedf("unknown connection %q", name)
+}
+
+// destination makes the destination's keys from key=value pairs.
+func destination(to []string) (json.RawMessage, error) {
+	keys := map[string]any{}
+	for _, pair := range to {
+		key, value, ok := strings.Cut(pair, "=")
+		if !ok {
+			return nil, fmt.Errorf("--to %q: must be key=value", pair)
+		}
+		tree, err := strict.YAML([]byte(value))
+		if err != nil {
+			return nil, fmt.Errorf("--to %q: %w", pair, err)
+		}
+		keys[key] = tree
+	}
+	return json.Marshal(keys)
+}
+
+func sendTest(ctx context.Context, out io.Writer, conn *notifier.Connection, d notifier.Destination, m notifier.Message) error {
+	if checker, ok := conn.Notifier.(notifier.Checker); ok {
+		if err := checker.Check(ctx); err != nil {
+			return failedf("check %s: %w", conn.Name, err)
+		}
+		fmt.Fprintf(out, "%s: credentials are accepted\n", conn.Name)
+	}
+	receipt, err := conn.Notifier.Send(ctx, d, m)
+	if err != nil {
+		verdict, _ := notifier.VerdictOf(err)
+		return failedf("send through %s to %s: %w (%s)", conn.Name, d.Address(), err, verdict)
+	}
+	fmt.Fprintf(out, "delivered to %s %v\n", d.Address(), map[string]string(receipt))
+	return nil
+}

@@ -1,0 +1,32 @@
+package app
+
+import (
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/flyte-notifier/flyte-notifier/config"
+	"github.com/flyte-notifier/flyte-notifier/notifier"
+)
+
+// Client is the HTTP client of all notifiers. It follows no redirect, which would carry
+// credentials elsewhere, and has no time-out of its own: every send has a deadline.
+func Client() *http.Client {
+	return &http.Client{
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		Transport: &http.Transport{
+			Proxy:               http.ProxyFromEnvironment,
+			DialContext:         (&net.Dialer{Timeout: 5 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
+			TLSHandshakeTimeout: 5 * time.Second,
+			MaxIdleConnsPerHost: 32,
+			IdleConnTimeout:     90 * time.Second,
+			ForceAttemptHTTP2:   true,
+		},
+	}
+}
+
+// ConfigError is a config whose notifiers cannot be made: a secret that is not there, say.
+type ConfigError struct{ Problems []notifier.Problem }
+
+// Error lists the problems by path. It shows no secret.
+func (e *ConfigError) Error() string { return "invalid config:\n" + config.Problems(e.Problems) }
