@@ -27,8 +27,8 @@ type deliveryLine struct {
 	LastError      string           `json:"last_error"`
 	TemplateError  string           `json:"template_error,omitempty"`
 	PossiblyDouble bool             `json:"possibly_double,omitempty"`
-	CreatedAt      string           `json:"created_at"`
-	DeliveredAt    string           `json:"delivered_at"`
+	CreatedAt      *string          `json:"created_at"`
+	DeliveredAt    *string          `json:"delivered_at"`
 	Receipt        notifier.Receipt `json:"receipt"`
 }
 

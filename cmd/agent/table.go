@@ -82,12 +82,13 @@ func ago(at, now time.Time) string {
 	return now.Sub(at).Round(time.Second).String() + " ago"
 }
 
-// timestamp is a time as JSON shows it; empty when there is none.
-func timestamp(t time.Time) string {
+// timestamp is a time as JSON shows it; null when there is none.
+func timestamp(t time.Time) *string {
 	if t.IsZero() {
-		return ""
+		return nil
 	}
-	return t.UTC().Format(time.RFC3339Nano)
+	text := t.UTC().Format(time.RFC3339Nano)
+	return &text
 }
 
 func errState(state string) error { return fmt.Errorf("--state: unknown state %q", state) }

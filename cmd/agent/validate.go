@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -35,8 +36,7 @@ func validateCommand() *cobra.Command {
 	}
 }
 
-// validate judges a file as what its keys say it is: rules make a notification task, send a
-// notification_send task, anything else the server's config. No secret is read.
+// validate judges a file as what its keys say it is. No secret is read.
 func validate(data []byte) (what string, problems []notifier.Problem) {
 	registry := builtin.Registry(io.Discard)
 	tree, err := strict.YAML(data)
@@ -44,14 +44,19 @@ func validate(data []byte) (what string, problems []notifier.Problem) {
 		return "YAML file", []notifier.Problem{{Text: err.Error()}}
 	}
 	keys, _ := tree.(map[string]any)
-	if keys["rules"] != nil || keys["watch"] != nil && keys["connections"] == nil && keys["wait"] != nil {
+	switch {
+	case hasAny(keys, "server", "admin", "flyte", "store", "delivery", "retention", "connections", "defaults", "subscriptions"):
+	case hasAny(keys, "rules", "wait"):
 		_, problems = spec.ParseTask(tree, spec.Env{Registry: registry})
 		return "notification task", problems
-	}
-	if keys["send"] != nil {
+	case hasAny(keys, "send", "message", "require"):
 		_, problems = spec.ParseSend(tree, spec.Env{Registry: registry})
 		return "notification_send task", problems
 	}
 	_, problems = config.Parse(data, os.Environ(), registry)
 	return "server config", problems
+}
+
+func hasAny(m map[string]any, keys ...string) bool {
+	return slices.ContainsFunc(keys, func(k string) bool { _, ok := m[k]; return ok })
 }

@@ -10,19 +10,19 @@ import (
 
 // watchLine is a watch as --json prints it.
 type watchLine struct {
-	ID        string `json:"id"`
-	Kind      string `json:"kind"`
-	State     string `json:"state"`
-	Project   string `json:"project"`
-	Domain    string `json:"domain"`
-	Name      string `json:"name"`
-	Node      string `json:"node,omitempty"`
-	Phase     string `json:"phase"`
-	Wait      bool   `json:"wait"`
-	Attempt   uint32 `json:"attempt"`
-	Reason    string `json:"reason,omitempty"`
-	CreatedAt string `json:"created_at"`
-	EndedAt   string `json:"ended_at"`
+	ID        string  `json:"id"`
+	Kind      string  `json:"kind"`
+	State     string  `json:"state"`
+	Project   string  `json:"project"`
+	Domain    string  `json:"domain"`
+	Name      string  `json:"name"`
+	Node      string  `json:"node,omitempty"`
+	Phase     string  `json:"phase"`
+	Wait      bool    `json:"wait"`
+	Attempt   uint32  `json:"attempt"`
+	Reason    string  `json:"reason,omitempty"`
+	CreatedAt *string `json:"created_at"`
+	EndedAt   *string `json:"ended_at"`
 }
 
 func watchesCommand() *cobra.Command {

@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
+	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -121,21 +123,13 @@ func (s *server) run(ctx context.Context) error {
 	g.Go(func() error { return s.executor.Run(ctx) })
 	g.Go(func() error { return s.outbox.Run(ctx) })
 	g.Go(func() error { return s.retain(ctx) })
-	s.Log.InfoContext(ctx, "serving", "grpc", grpcListener.Addr().String(), "http", httpListener.Addr().String(), "connections", s.connectionNames())
+	s.Log.InfoContext(ctx, "serving", "grpc", grpcListener.Addr().String(), "http", httpListener.Addr().String(), "connections", slices.Sorted(maps.Keys(s.Config.Connections)))
 	if s.Ready != nil {
 		s.Ready(grpcListener.Addr().String(), httpListener.Addr().String())
 	}
 	err = g.Wait()
 	s.Log.Info("stopped")
 	return err
-}
-
-func (s *server) connectionNames() []string {
-	var names []string
-	for name, c := range s.Config.Connections {
-		names = append(names, name+" ("+c.Kind+")")
-	}
-	return names
 }
 
 func (s *server) close() {
