@@ -3,6 +3,7 @@ package slacksim
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"time"
 	"unicode/utf8"
 )
@@ -38,8 +39,9 @@ func (s *Sim) postMessage(c call) object {
 	s.lastPost[channel.ID] = now
 	m := Message{
 		Channel: channel.ID, TS: s.stamp(now), ThreadTS: c.args["thread_ts"], Text: c.args["text"],
-		Blocks: raw(c.args["blocks"]), Metadata: raw(c.args["metadata"]), Token: c.token, Posted: now,
+		Blocks: raw(c.args["blocks"]), Metadata: raw(c.args["metadata"]), Token: c.token, Args: maps.Clone(c.args), Posted: now,
 	}
+	delete(m.Args, "token")
 	s.messages = append(s.messages, m)
 	s.stir()
 	return object{"ok": true, "channel": m.Channel, "ts": m.TS, "message": m.json(true)}

@@ -59,7 +59,8 @@ type Message struct {
 	Text     string
 	Blocks   json.RawMessage
 	Metadata json.RawMessage
-	Token    string // the token it was posted with
+	Token    string            // the token it was posted with
+	Args     map[string]string // all other arguments, as they came
 	Posted   time.Time
 }
 

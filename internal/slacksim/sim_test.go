@@ -63,7 +63,10 @@ func TestJSONBodyAndBearerTokenWorkAsTheFormDoes(t *testing.T) {
 	require.NoError(t, err)
 	require.Contains(t, string(answer), `"ok":true`)
 	require.Contains(t, resp.Header.Get("X-OAuth-Scopes"), "chat:write")
-	require.Equal(t, "T", slacksim.Render(sim.Messages("general")[0]))
+	got := sim.Messages("general")[0]
+	require.Equal(t, "T", slacksim.Render(got))
+	require.Equal(t, slacksim.DefaultToken, got.Token)
+	require.Equal(t, "hi", got.Args["text"])
 }
 
 func TestPostMessageRefusesAsSlackDoes(t *testing.T) {

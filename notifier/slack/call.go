@@ -12,7 +12,7 @@ import (
 )
 
 // maxAnswer bounds what is read of an answer: a full page of history is far smaller.
-const maxAnswer = 16 << 20
+const maxAnswer = 8 << 20
 
 // call is one use of the API: the library's client, and what its HTTP exchanges showed that the
 // library's errors do not tell. A call's requests follow each other.

@@ -131,6 +131,10 @@ func TestResolveErrorsAreClassified(t *testing.T) {
 		_, err = n.Resolve(t.Context(), tc.d)
 		require.NoError(t, err, "once it is over")
 	}
+	sim.Fail("conversations.open", slacksim.Fault{Reset: true})
+	_, err := n.Resolve(t.Context(), person)
+	require.NotContains(t, err.Error(), "unreadable answer", "the answer before it was another call's")
+
 	sim.Fail("conversations.open", slacksim.Fault{Body: `{"ok":true}`})
 	found, err := n.Resolve(t.Context(), person)
 	require.NoError(t, err)

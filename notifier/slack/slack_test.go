@@ -42,6 +42,7 @@ func TestSendPostsToNamesAndIDs(t *testing.T) {
 	sim, n := workspace(t, slacksim.Options{Channels: []slacksim.Channel{{ID: "C0ALERTS", Name: "ml-alerts"}, {ID: "G0TEAM", Name: "team", Private: true}}})
 	for _, d := range []notifier.Destination{
 		channel("#ml-alerts"), channel("ml-alerts"), channel("C0ALERTS"), channel("#renamed").WithID("C0ALERTS"),
+		channel("C0OLD").WithID("C0ALERTS"),
 	} {
 		before := len(sim.Messages("C0ALERTS"))
 		receipt, err := n.Send(t.Context(), d, notifiertest.Message())
@@ -64,6 +65,12 @@ func TestSendToAPersonNobodyResolved(t *testing.T) {
 	require.Len(t, sim.Messages(receipt["channel"]), 1)
 	_, err = n.Send(t.Context(), &slack.Destination{Email: "bob@example.org"}, notifiertest.Message())
 	mustBe(t, err, notifier.Permanent, "slack: users_not_found")
+}
+
+func TestNothingIsUnfurledOrLinkedByName(t *testing.T) {
+	t.Parallel()
+	args := posted(t, notifiertest.Message()).Args
+	require.Equal(t, []string{"false", "false", "false"}, []string{args["unfurl_links"], args["unfurl_media"], args["link_names"]})
 }
 
 func TestTheKeyGoesIntoTheMetadata(t *testing.T) {
