@@ -47,10 +47,11 @@ type Feed interface {
 
 // Outbox is what the delivery package needs.
 type Outbox interface {
-	// Lanes returns the lanes with a due delivery: Pending, NextAt not after now.
+	// Lanes returns the lanes for which Due has something.
 	Lanes(ctx context.Context, now time.Time) ([]Lane, error)
-	// Due returns at most limit due deliveries of the lane, oldest first, and of each watch only
-	// the first that is Pending, due or not: later ones wait for it.
+	// Due returns at most limit due deliveries of the lane, oldest first: Pending, NextAt not after
+	// now, no attempt open; and of each watch only the first that is Pending, due or not, open or
+	// not: later ones wait for it.
 	Due(ctx context.Context, l Lane, now time.Time, limit int) ([]Delivery, error)
 	// NextAt returns the earliest NextAt of any Pending delivery after now; zero if there is none.
 	NextAt(ctx context.Context, now time.Time) (time.Time, error)

@@ -49,3 +49,15 @@ func decode(raw []byte, v any, id, column string) error {
 	}
 	return nil
 }
+
+// scanInt scans a row of one number.
+func scanInt(row scanner) (n int64, err error) {
+	err = row.Scan(&n)
+	return n, err
+}
+
+// scanText scans a row of one text.
+func scanText(row scanner) (s string, err error) {
+	err = row.Scan(&s)
+	return s, err
+}

@@ -11,26 +11,33 @@ import (
 	"github.com/flyte-notifier/flyte-notifier/store"
 )
 
-// Scopes is store.Feed's. It hops from scope to scope in the indexes, however many watches each has.
+// Scopes is store.Feed's: those of Follow watches that are Active or Ended, whenever they ended, and
+// of waiting tasks. It hops from scope to scope in the indexes, however many watches each has. (A
+// comparison of row values would not: SQLite seeks by it, but to the beginning of equal rows.)
 func (s *Store) Scopes(ctx context.Context) ([]flyte.Scope, error) {
 	const query = `WITH RECURSIVE
 	follow(seq) AS (
-		SELECT (SELECT w.seq FROM watches w INDEXED BY watches_follow WHERE w.kind = 'follow'
-			ORDER BY w.org, w.project, w.domain LIMIT 1)
-		UNION ALL
-		SELECT (SELECT n.seq FROM watches n INDEXED BY watches_follow WHERE n.kind = 'follow'
-			AND (n.org, n.project, n.domain) > (w.org, w.project, w.domain)
-			ORDER BY n.org, n.project, n.domain LIMIT 1)
+		SELECT (SELECT seq FROM watches INDEXED BY watches_follow WHERE kind = 'follow'
+			ORDER BY org, project, domain LIMIT 1)
+		UNION ALL SELECT coalesce(
+			(SELECT n.seq FROM watches n INDEXED BY watches_follow WHERE n.kind = 'follow'
+				AND n.org = w.org AND n.project = w.project AND n.domain > w.domain ORDER BY n.domain LIMIT 1),
+			(SELECT n.seq FROM watches n INDEXED BY watches_follow WHERE n.kind = 'follow'
+				AND n.org = w.org AND n.project > w.project ORDER BY n.project, n.domain LIMIT 1),
+			(SELECT n.seq FROM watches n INDEXED BY watches_follow WHERE n.kind = 'follow'
+				AND n.org > w.org ORDER BY n.org, n.project, n.domain LIMIT 1))
 		FROM follow f JOIN watches w ON w.seq = f.seq),
 	own(seq) AS (
-		SELECT (SELECT w.seq FROM watches w INDEXED BY watches_own
-			WHERE w.wait = 1 AND w.state = 'active' AND w.own_name <> ''
-			ORDER BY w.own_org, w.own_project, w.own_domain LIMIT 1)
-		UNION ALL
-		SELECT (SELECT n.seq FROM watches n INDEXED BY watches_own
-			WHERE n.wait = 1 AND n.state = 'active' AND n.own_name <> ''
-			AND (n.own_org, n.own_project, n.own_domain) > (w.own_org, w.own_project, w.own_domain)
-			ORDER BY n.own_org, n.own_project, n.own_domain LIMIT 1)
+		SELECT (SELECT seq FROM watches INDEXED BY watches_own WHERE wait = 1 AND state = 'active' AND own_name <> ''
+			ORDER BY own_org, own_project, own_domain LIMIT 1)
+		UNION ALL SELECT coalesce(
+			(SELECT n.seq FROM watches n INDEXED BY watches_own WHERE n.wait = 1 AND n.state = 'active' AND n.own_name <> ''
+				AND n.own_org = w.own_org AND n.own_project = w.own_project AND n.own_domain > w.own_domain
+				ORDER BY n.own_domain LIMIT 1),
+			(SELECT n.seq FROM watches n INDEXED BY watches_own WHERE n.wait = 1 AND n.state = 'active' AND n.own_name <> ''
+				AND n.own_org = w.own_org AND n.own_project > w.own_project ORDER BY n.own_project, n.own_domain LIMIT 1),
+			(SELECT n.seq FROM watches n INDEXED BY watches_own WHERE n.wait = 1 AND n.state = 'active' AND n.own_name <> ''
+				AND n.own_org > w.own_org ORDER BY n.own_org, n.own_project, n.own_domain LIMIT 1))
 		FROM own o JOIN watches w ON w.seq = o.seq)
 	SELECT w.org, w.project, w.domain FROM follow f JOIN watches w ON w.seq = f.seq
 		WHERE EXISTS (SELECT 1 FROM watches a INDEXED BY watches_follow WHERE a.kind = 'follow'

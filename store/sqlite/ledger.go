@@ -54,29 +54,28 @@ func (t *tx) redrive(id string, now time.Time, refused map[string]store.Delivery
 	return t.addEvent(d.WatchID, store.RedrivenEvent(d, now))
 }
 
-// Counts is store.Ledger's. It reads one index of each table.
+// Counts is store.Ledger's. Triggers keep the counts.
 func (s *Store) Counts(ctx context.Context) (map[store.WatchState]int, map[store.DeliveryState]int, error) {
-	watches, err := count[store.WatchState](ctx, s, "SELECT state, count(*) FROM watches GROUP BY state")
-	if err != nil {
-		return nil, nil, fmt.Errorf("count watches: %w", err)
-	}
-	deliveries, err := count[store.DeliveryState](ctx, s, "SELECT state, count(*) FROM deliveries GROUP BY state")
-	if err != nil {
-		return nil, nil, fmt.Errorf("count deliveries: %w", err)
-	}
-	return watches, deliveries, nil
-}
-
-func count[K ~string](ctx context.Context, s *Store, query string) (map[K]int, error) {
-	counts := map[K]int{}
-	_, err := read(ctx, s.queries, func(row scanner) (struct{}, error) {
+	const query = "SELECT what = 'watches', state, n FROM counts WHERE n > 0"
+	watches, deliveries := map[store.WatchState]int{}, map[store.DeliveryState]int{}
+	_, err := read(ctx, s.queries, func(row scanner) (_ struct{}, err error) {
+		var ofWatches bool
 		var state string
 		var n int
-		err := row.Scan(&state, &n)
-		counts[K(state)] = n
-		return struct{}{}, err
+		if err := row.Scan(&ofWatches, &state, &n); err != nil {
+			return struct{}{}, err
+		}
+		if ofWatches {
+			watches[store.WatchState(state)] = n
+		} else {
+			deliveries[store.DeliveryState(state)] = n
+		}
+		return struct{}{}, nil
 	}, query)
-	return counts, err
+	if err != nil {
+		return nil, nil, fmt.Errorf("read counts: %w", err)
+	}
+	return watches, deliveries, nil
 }
 
 // Ping is store.Ledger's: it reads, and commits a write.

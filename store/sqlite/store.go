@@ -28,7 +28,7 @@ const (
 	pragmaSync  = "synchronous(FULL)"
 	pragmaWAL   = "journal_mode(WAL)"
 	pragmaTemp  = "temp_store(MEMORY)"
-	pragmaCache = "cache_size(-16000)"
+	pragmaCache = "cache_size(-16000)" // KiB, as all negative sizes
 	pragmaLimit = "journal_size_limit(67108864)"
 	pragmaRead  = "query_only(1)"
 )
@@ -89,7 +89,7 @@ func (s *Store) connect(ctx context.Context, path string) error {
 	if err := migrate(ctx, db, path, s.lock != nil); err != nil {
 		return err
 	}
-	if s.readers, err = openPool(path, readers, pragmaBusy, pragmaTemp, pragmaRead); err != nil {
+	if s.readers, err = openPool(path, readers, pragmaBusy, pragmaTemp, pragmaCache, pragmaRead); err != nil {
 		return err
 	}
 	s.queries = newQueries(s.readers)

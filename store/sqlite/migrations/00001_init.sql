@@ -80,6 +80,46 @@ CREATE INDEX deliveries_watch ON deliveries (watch_id);
 CREATE INDEX deliveries_settled ON deliveries (settled_at) WHERE state <> 'pending';
 CREATE INDEX deliveries_state ON deliveries (state);
 
+-- How many rows there are by state, so that nobody counts millions.
+CREATE TABLE counts (
+    what  TEXT NOT NULL,
+    state TEXT NOT NULL,
+    n     INTEGER NOT NULL,
+    PRIMARY KEY (what, state)
+) STRICT, WITHOUT ROWID;
+-- +goose StatementBegin
+CREATE TRIGGER watches_insert AFTER INSERT ON watches BEGIN
+    INSERT INTO counts VALUES ('watches', NEW.state, 1) ON CONFLICT DO UPDATE SET n = n + 1;
+END;
+-- +goose StatementEnd
+-- +goose StatementBegin
+CREATE TRIGGER watches_update AFTER UPDATE OF state ON watches WHEN OLD.state <> NEW.state BEGIN
+    UPDATE counts SET n = n - 1 WHERE what = 'watches' AND state = OLD.state;
+    INSERT INTO counts VALUES ('watches', NEW.state, 1) ON CONFLICT DO UPDATE SET n = n + 1;
+END;
+-- +goose StatementEnd
+-- +goose StatementBegin
+CREATE TRIGGER watches_delete AFTER DELETE ON watches BEGIN
+    UPDATE counts SET n = n - 1 WHERE what = 'watches' AND state = OLD.state;
+END;
+-- +goose StatementEnd
+-- +goose StatementBegin
+CREATE TRIGGER deliveries_insert AFTER INSERT ON deliveries BEGIN
+    INSERT INTO counts VALUES ('deliveries', NEW.state, 1) ON CONFLICT DO UPDATE SET n = n + 1;
+END;
+-- +goose StatementEnd
+-- +goose StatementBegin
+CREATE TRIGGER deliveries_update AFTER UPDATE OF state ON deliveries WHEN OLD.state <> NEW.state BEGIN
+    UPDATE counts SET n = n - 1 WHERE what = 'deliveries' AND state = OLD.state;
+    INSERT INTO counts VALUES ('deliveries', NEW.state, 1) ON CONFLICT DO UPDATE SET n = n + 1;
+END;
+-- +goose StatementEnd
+-- +goose StatementBegin
+CREATE TRIGGER deliveries_delete AFTER DELETE ON deliveries BEGIN
+    UPDATE counts SET n = n - 1 WHERE what = 'deliveries' AND state = OLD.state;
+END;
+-- +goose StatementEnd
+
 -- watch is the seq of the watch: a timeline goes with its watch.
 CREATE TABLE events (
     watch INTEGER NOT NULL,
