@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"strconv"
 	"time"
 
@@ -9,6 +10,25 @@ import (
 	"github.com/flyte-notifier/flyte-notifier/notifier"
 	"github.com/flyte-notifier/flyte-notifier/store"
 )
+
+func deliveriesCommand() *cobra.Command {
+	return listing[store.Delivery]{
+		use: "deliveries", short: "List deliveries: what was told to whom, and what was not",
+		states: []string{"pending", "delivered", "dead", "superseded", "silenced"},
+		header: []string{"ID", "STATE", "EXECUTION", "RULE", "TO", "ATTEMPTS", "CREATED", "LAST ERROR"},
+		cells: func(d store.Delivery, now time.Time) []string {
+			return []string{
+				d.ID, string(d.State), brief(d.Execution.String(), 60), brief(d.Rule, 30), brief(d.Kind+" "+d.Address, 40),
+				strconv.Itoa(d.Attempts), ago(d.CreatedAt, now), brief(d.LastError, 80),
+			}
+		},
+		state: func(d store.Delivery) string { return string(d.State) },
+		line:  func(d store.Delivery) any { return lineOf(d) },
+		read: func(ctx context.Context, st store.Store, f store.Filter, yield func(store.Delivery) error) error {
+			return st.Deliveries(ctx, f, yield)
+		},
+	}.command()
+}
 
 // deliveryLine is a delivery as --json prints it.
 type deliveryLine struct {
@@ -44,48 +64,4 @@ func lineOf(d store.Delivery) deliveryLine {
 		l.DeliveredAt = timestamp(d.SettledAt)
 	}
 	return l
-}
-
-func deliveriesCommand() *cobra.Command {
-	var configFile, state string
-	var asJSON bool
-	var limit int
-	c := &cobra.Command{
-		Use:   "deliveries",
-		Short: "List deliveries: what was told to whom, and what was not",
-		Args:  cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error {
-			switch store.DeliveryState(state) {
-			case "", store.Pending, store.Delivered, store.Dead, store.Superseded, store.Silenced:
-			default:
-				return &exitError{exitUsage, errState(state)}
-			}
-			st, err := openStore(c, configFile)
-			if err != nil {
-				return err
-			}
-			defer st.Close()
-			f := store.Filter{State: state, Limit: limit}
-			if asJSON {
-				return st.Deliveries(c.Context(), f, func(d store.Delivery) error { return printLine(c.OutOrStdout(), lineOf(d)) })
-			}
-			t := newTable(c.OutOrStdout(), "ID", "STATE", "EXECUTION", "RULE", "TO", "ATTEMPTS", "CREATED", "LAST ERROR")
-			now := time.Now()
-			err = st.Deliveries(c.Context(), f, func(d store.Delivery) error {
-				t.row(t.paint(d.ID, ""), t.paint(string(d.State), string(d.State)), t.paint(brief(d.Execution.String(), 60), ""),
-					t.paint(brief(d.Rule, 30), ""), t.paint(brief(d.Kind+" "+d.Address, 40), ""), t.paint(strconv.Itoa(d.Attempts), ""),
-					t.paint(ago(d.CreatedAt, now), ""), t.paint(brief(d.LastError, 80), ""))
-				return nil
-			})
-			if err != nil {
-				return err
-			}
-			return t.flush()
-		},
-	}
-	configFlag(c, &configFile)
-	c.Flags().StringVar(&state, "state", "", "only those that are pending, delivered, dead, superseded or silenced")
-	c.Flags().BoolVar(&asJSON, "json", false, "print one JSON object a line")
-	c.Flags().IntVar(&limit, "limit", 0, "only the newest so many, newest first; 0 lists all, oldest first")
-	return c
 }

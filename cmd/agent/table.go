@@ -2,7 +2,6 @@ package main
 
 import (
 	"encoding/json"
-	"fmt"
 	"io"
 	"os"
 	"strings"
@@ -20,38 +19,44 @@ type table struct {
 
 func newTable(w io.Writer, header ...string) *table {
 	t := &table{out: tabwriter.NewWriter(w, 0, 0, 2, ' ', 0), color: isTerminal(w)}
-	for i, h := range header {
-		header[i] = t.paint(h, "HEADER")
-	}
-	t.row(header...)
+	t.row("", header...)
 	return t
 }
 
-func (t *table) row(cells ...string) {
-	_, _ = io.WriteString(t.out, strings.Join(cells, "\t")+"\n") // flush returns the error
+// The SGR colors of states. All have one length, and every cell gets one: tabwriter counts their
+// bytes as width.
+const plain = "\x1b[39m"
+
+var colors = map[string]string{
+	"delivered": "\x1b[32m", "ended": "\x1b[32m",
+	"pending": "\x1b[33m", "active": "\x1b[33m",
+	"dead": "\x1b[31m", "lost": "\x1b[31m",
+}
+
+// row prints one row; the cell that says its state has the state's color.
+func (t *table) row(state string, cells ...string) {
+	var line strings.Builder
+	for i, c := range cells {
+		if i > 0 {
+			line.WriteByte('\t')
+		}
+		line.WriteString(t.paint(c, c == state))
+	}
+	_, _ = io.WriteString(t.out, line.String()+"\n") // flush returns the error
+}
+
+func (t *table) paint(cell string, isState bool) string {
+	if !t.color {
+		return cell
+	}
+	code := plain
+	if special, ok := colors[cell]; ok && isState {
+		code = special
+	}
+	return code + cell + "\x1b[0m"
 }
 
 func (t *table) flush() error { return t.out.Flush() }
-
-// The SGR colors by what a cell says. All have one length: tabwriter counts their bytes.
-var colors = map[string]string{
-	"delivered": "\x1b[32m", "ended": "\x1b[32m", "SUCCEEDED": "\x1b[32m",
-	"pending": "\x1b[33m", "active": "\x1b[33m", "RUNNING": "\x1b[33m",
-	"dead": "\x1b[31m", "lost": "\x1b[31m", "FAILED": "\x1b[31m", "TIMED_OUT": "\x1b[31m",
-}
-
-// paint colors a cell by what it says. Every cell of a column must pass here, or none: the escape
-// codes count as width.
-func (t *table) paint(text, as string) string {
-	if !t.color {
-		return text
-	}
-	code, ok := colors[as]
-	if !ok {
-		code = "\x1b[39m"
-	}
-	return code + text + "\x1b[0m"
-}
 
 func isTerminal(w io.Writer) bool {
 	f, ok := w.(*os.File)
@@ -90,5 +95,3 @@ func timestamp(t time.Time) *string {
 	text := t.UTC().Format(time.RFC3339Nano)
 	return &text
 }
-
-func errState(state string) error { return fmt.Errorf("--state: unknown state %q", state) }

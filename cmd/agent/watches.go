@@ -1,12 +1,39 @@
 package main
 
 import (
+	"context"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/flyte-notifier/flyte-notifier/store"
 )
+
+func watchesCommand() *cobra.Command {
+	return listing[store.Watch]{
+		use: "watches", short: "List watches: which executions are followed",
+		states: []string{"active", "ended", "cancelled", "lost"},
+		header: []string{"ID", "STATE", "EXECUTION", "NODE", "PHASE", "KIND", "CREATED", "REASON"},
+		cells: func(w store.Watch, now time.Time) []string {
+			return []string{
+				w.ID, string(w.State), brief(w.Execution.String(), 60), brief(w.Node, 30), w.Phase,
+				string(w.Kind), ago(w.CreatedAt, now), brief(w.Reason, 80),
+			}
+		},
+		state: func(w store.Watch) string { return string(w.State) },
+		line: func(w store.Watch) any {
+			return watchLine{
+				ID: w.ID, Kind: string(w.Kind), State: string(w.State),
+				Project: w.Execution.Project, Domain: w.Execution.Domain, Name: w.Execution.Name, Node: w.Node,
+				Phase: w.Phase, Wait: w.Wait, Attempt: w.Attempt, Reason: w.Reason,
+				CreatedAt: timestamp(w.CreatedAt), EndedAt: timestamp(w.EndedAt),
+			}
+		},
+		read: func(ctx context.Context, st store.Store, f store.Filter, yield func(store.Watch) error) error {
+			return st.Watches(ctx, f, yield)
+		},
+	}.command()
+}
 
 // watchLine is a watch as --json prints it.
 type watchLine struct {
@@ -23,55 +50,4 @@ type watchLine struct {
 	Reason    string  `json:"reason,omitempty"`
 	CreatedAt *string `json:"created_at"`
 	EndedAt   *string `json:"ended_at"`
-}
-
-func watchesCommand() *cobra.Command {
-	var configFile, state string
-	var asJSON bool
-	var limit int
-	c := &cobra.Command{
-		Use:   "watches",
-		Short: "List watches: which executions are followed",
-		Args:  cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error {
-			switch store.WatchState(state) {
-			case "", store.Active, store.Ended, store.Cancelled, store.Lost:
-			default:
-				return &exitError{exitUsage, errState(state)}
-			}
-			st, err := openStore(c, configFile)
-			if err != nil {
-				return err
-			}
-			defer st.Close()
-			f := store.Filter{State: state, Limit: limit}
-			if asJSON {
-				return st.Watches(c.Context(), f, func(w store.Watch) error {
-					return printLine(c.OutOrStdout(), watchLine{
-						ID: w.ID, Kind: string(w.Kind), State: string(w.State),
-						Project: w.Execution.Project, Domain: w.Execution.Domain, Name: w.Execution.Name, Node: w.Node,
-						Phase: w.Phase, Wait: w.Wait, Attempt: w.Attempt, Reason: w.Reason,
-						CreatedAt: timestamp(w.CreatedAt), EndedAt: timestamp(w.EndedAt),
-					})
-				})
-			}
-			t := newTable(c.OutOrStdout(), "ID", "STATE", "EXECUTION", "NODE", "PHASE", "KIND", "CREATED", "REASON")
-			now := time.Now()
-			err = st.Watches(c.Context(), f, func(w store.Watch) error {
-				t.row(t.paint(w.ID, ""), t.paint(string(w.State), string(w.State)), t.paint(brief(w.Execution.String(), 60), ""),
-					t.paint(brief(w.Node, 30), ""), t.paint(w.Phase, w.Phase), t.paint(string(w.Kind), ""),
-					t.paint(ago(w.CreatedAt, now), ""), t.paint(brief(w.Reason, 80), ""))
-				return nil
-			})
-			if err != nil {
-				return err
-			}
-			return t.flush()
-		},
-	}
-	configFlag(c, &configFile)
-	c.Flags().StringVar(&state, "state", "", "only those that are active, ended, cancelled or lost")
-	c.Flags().BoolVar(&asJSON, "json", false, "print one JSON object a line")
-	c.Flags().IntVar(&limit, "limit", 0, "only the newest so many, newest first; 0 lists all, oldest first")
-	return c
 }
