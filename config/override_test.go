@@ -1,6 +1,7 @@
 package config_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -84,5 +85,46 @@ func TestOverrideRefuses(t *testing.T) {
 			t.Parallel()
 			require.Equal(t, []string{want}, problems(t, full, variable))
 		})
+	}
+}
+
+// Every key of the schema can be overridden: a value of a wrong type is refused at its path, and
+// the variable is named.
+func TestOverrideReachesEveryKey(t *testing.T) {
+	t.Parallel()
+	leaves := map[string]string{}
+	leavesOf(config.Schema(registry())["properties"].(map[string]any), "", "FLYTE_NOTIFIER", leaves)
+	require.Greater(t, len(leaves), 30)
+	for path, name := range leaves {
+		found := problems(t, full, name+"={no: such, thing: here}")
+		for _, text := range found {
+			if strings.HasPrefix(text, path) && strings.HasSuffix(text, "(set by "+name+")") {
+				found = nil
+				break
+			}
+		}
+		require.Empty(t, found, "no problem at %s", path)
+	}
+}
+
+// leavesOf gathers the paths of keys that are no mappings, and texts that are free, with the
+// variables that override them.
+func leavesOf(properties map[string]any, path, name string, leaves map[string]string) {
+	for key, value := range properties {
+		schema := value.(map[string]any)
+		at, variable := strings.TrimPrefix(path+"."+key, "."), name+"__"+strings.ToUpper(key)
+		inner, isMapping := schema["properties"].(map[string]any)
+		if key == "connections" {
+			entry := schema["additionalProperties"].(map[string]any)["properties"].(map[string]any)
+			leavesOf(map[string]any{"slack": entry["slack"], "allow": entry["allow"], "rate": entry["rate"]}, "connections.team-slack",
+				name+"__CONNECTIONS__TEAM_SLACK", leaves)
+			continue
+		}
+		switch {
+		case isMapping:
+			leavesOf(inner, at, variable, leaves)
+		case schema["type"] != "string" || schema["enum"] != nil || schema["pattern"] != nil:
+			leaves[at] = variable
+		}
 	}
 }

@@ -313,6 +313,17 @@ func TestParseSend(t *testing.T) {
 	}, texts(problems))
 }
 
+func TestParseSendChecksTheCallersScope(t *testing.T) {
+	t.Parallel()
+	_, problems := spec.ParseSend(tree(t, `{send: [{slack: {connection: prod, channel: x}}]}`), server())
+	require.Equal(t, []string{"send[0].slack.connection: the connection does not allow scope p/development"}, texts(problems))
+
+	env := server()
+	env.Caller.Domain = "production"
+	_, problems = spec.ParseSend(tree(t, `{send: [{slack: {connection: prod, channel: x}}]}`), env)
+	require.Empty(t, problems)
+}
+
 func TestDestinationReadsWhatWasStored(t *testing.T) {
 	t.Parallel()
 	m, _ := registry().Find("slack")

@@ -79,8 +79,8 @@ func (p *parser) callers(path, value string) string {
 // fromInput is the execution that a task input names.
 func (p *parser) fromInput(input string) Execution {
 	const path = executionPath + ".input"
-	if p.env.Inputs == nil {
-		return Execution{} // judged alone: the input comes with the run
+	if p.env.Inputs == nil && p.env.alone() {
+		return Execution{} // the input comes with the run
 	}
 	value, ok := p.env.Inputs[input]
 	if !ok {

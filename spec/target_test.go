@@ -52,7 +52,7 @@ func TestTargetRefuses(t *testing.T) {
 	outside.Caller = spec.Execution{}
 	odd.Caller.Name = "own);other"
 	noInputs := server()
-	noInputs.Inputs = map[string]any{}
+	noInputs.Inputs = nil
 	const never = "wait: a task cannot wait for the execution that runs it: it would never end"
 	for _, tt := range []struct {
 		name, watch string

@@ -260,6 +260,12 @@ func TestDecodeCountsTheProblemsBeyondTheFirstHundred(t *testing.T) {
 	require.Equal(t, "and 1 more problems", strict.Limit(got)[100].String())
 }
 
+func TestLimitTellsAProblemOnce(t *testing.T) {
+	t.Parallel()
+	p := notifier.Problem{Path: "a", Text: "required"}
+	require.Equal(t, []notifier.Problem{p}, strict.Limit([]notifier.Problem{p, p}))
+}
+
 func TestDecodeCutsLongTextsInProblems(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("ä", 10_000)
