@@ -60,7 +60,7 @@ func (n *NotifierExecutor) firstLook(ctx context.Context, scope flyte.Scope, wat
 	for _, row := range rows {
 		delete(seen, row.Name)
 	}
-	_, err = sink{n}.Rows(ctx, scope, rows, flyte.BySweep)
+	_, err = n.rows(ctx, scope, rows, func(w store.Watch) bool { return w.Phase == "" })
 	errs := []error{err}
 	for _, w := range watches {
 		if seen[w.Execution.Name] {

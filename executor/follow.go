@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -13,13 +14,19 @@ import (
 	"github.com/flyte-notifier/flyte-notifier/store"
 )
 
-// sink takes the rows that the feed read.
+// sink takes the rows that the feed read. Watches that nobody has looked at yet are left to their
+// first look.
 type sink struct{ n *NotifierExecutor }
 
-// Rows moves the watches that the rows are news to, and returns how many there were. Rows come
+// Rows implements flyte.Sink.
+func (s sink) Rows(ctx context.Context, scope flyte.Scope, rows []flyte.Row, _ flyte.Look) (int, error) {
+	return s.n.rows(ctx, scope, rows, func(w store.Watch) bool { return w.Phase != "" })
+}
+
+// rows moves the watches that the rows are news to, and returns how many there were. Rows come
 // again and again; only a difference to the store makes a read of facts.
-func (s sink) Rows(ctx context.Context, scope flyte.Scope, rows []flyte.Row, by flyte.Look) (int, error) {
-	byName, err := s.n.watches(ctx, scope, rows)
+func (n *NotifierExecutor) rows(ctx context.Context, scope flyte.Scope, rows []flyte.Row, mine func(store.Watch) bool) (int, error) {
+	byName, err := n.watches(ctx, scope, rows, mine)
 	if err != nil {
 		return 0, err
 	}
@@ -32,7 +39,7 @@ func (s sink) Rows(ctx context.Context, scope flyte.Scope, rows []flyte.Row, by 
 		}
 		g.Go(func() error {
 			id := flyte.ExecutionID{Scope: scope, Name: row.Name}
-			moved, err := s.n.refresh(ctx, id)
+			moved, err := n.refresh(ctx, id)
 			news.Add(int64(moved))
 			return err
 		})
@@ -41,8 +48,9 @@ func (s sink) Rows(ctx context.Context, scope flyte.Scope, rows []flyte.Row, by 
 	return int(news.Load()), err
 }
 
-// watches reads the watches behind the rows, by the name that a row may be news to.
-func (n *NotifierExecutor) watches(ctx context.Context, scope flyte.Scope, rows []flyte.Row) (map[string][]store.Watch, error) {
+// watches reads those watches behind the rows that are mine, by the name of the row that may be
+// news to them.
+func (n *NotifierExecutor) watches(ctx context.Context, scope flyte.Scope, rows []flyte.Row, mine func(store.Watch) bool) (map[string][]store.Watch, error) {
 	names := make([]string, len(rows))
 	for i, r := range rows {
 		names[i] = r.Name
@@ -52,7 +60,7 @@ func (n *NotifierExecutor) watches(ctx context.Context, scope flyte.Scope, rows 
 		return nil, fmt.Errorf("read watches of %s: %w", scope, err)
 	}
 	byName := map[string][]store.Watch{}
-	for _, w := range all {
+	for _, w := range slices.DeleteFunc(all, func(w store.Watch) bool { return !mine(w) }) {
 		if w.Execution.Scope == scope {
 			byName[w.Execution.Name] = append(byName[w.Execution.Name], w)
 		}
