@@ -185,6 +185,7 @@ pool: {deep: true}
 		{"not a number", "{name: x, height: .nan}", []string{"height: must be a finite number"}},
 		{"a bad duration", "{name: x, age: 10 minutes}", []string{`age: must be a duration such as 10m, not "10 minutes"`}},
 		{"a duration without unit", "{name: x, plain: 5}", []string{`plain: must be a duration such as 10m, not "5"`}},
+		{"a number for a duration", "{name: x, age: 0}", []string{"age: must be a string, not a number"}},
 		{"a negative duration", "{name: x, age: -5m}", []string{"age: must not be negative"}},
 		{"a list for a duration", "{name: x, age: []}", []string{"age: must be a string, not a list"}},
 		{"a key that is no word", "{name: x, 'a.b': 1, labels: {c d: 2}}", []string{

@@ -49,19 +49,22 @@ func (d *decoder) value(path string, tree any, dst reflect.Value, f field) {
 	}
 }
 
-// text decodes through the type's own text form. A number is offered as its text, so that the
-// type's error is the one the user reads.
+// text decodes through the type's own text form. A number is offered as its text, since the
+// type's own error tells more ("5" is a duration without a unit), but is never taken.
 func (d *decoder) text(path string, tree any, dst encoding.TextUnmarshaler) {
 	s, ok := tree.(string)
-	if n, isNumber := number(tree); isNumber {
-		s, ok = strconv.FormatFloat(n, 'g', -1, 64), true
+	n, isNumber := number(tree)
+	if isNumber {
+		s = strconv.FormatFloat(n, 'g', -1, 64)
 	}
-	if !ok {
+	if !ok && !isNumber {
 		d.wrong(path, "a string", tree)
 		return
 	}
 	if err := dst.UnmarshalText([]byte(s)); err != nil {
 		d.add(path, err.Error())
+	} else if isNumber {
+		d.wrong(path, "a string", tree)
 	}
 }
 
