@@ -29,7 +29,7 @@ test: examples ## unit tests, and that every example is valid
 	$(GO) test ./...
 
 examples: build ## check that the examples and the deployed config are accepted
-	@sed -n 's/^    //p' deploy/configmap.yaml > bin/deployed.yaml
+	@sed '1,/config.yaml: |/d; s/^    //' deploy/configmap.yaml > bin/deployed.yaml
 	@set -e; for f in examples/*.yaml bin/deployed.yaml; do echo "validate $$f"; $(BIN) validate $$f; done
 
 race: ## unit tests with the race detector (needs gcc)
@@ -54,6 +54,9 @@ fuzz: ## every fuzz target for FUZZTIME (60s)
 
 bench: ## the benchmarks
 	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+schema: ## write docs/schema anew; `make test` fails when it is not current
+	$(GO) test ./spec ./config -run TestSchemaIsCurrent -update
 
 image: ## container image IMAGE (flyte-notifier:dev)
 	docker build --tag $(IMAGE) .
