@@ -35,7 +35,7 @@ func (f Facts) expr(rule string, now time.Time) spec.Facts {
 	return spec.Facts{
 		Phase: f.phase(), Elapsed: f.elapsed(now), Labels: x.Labels,
 		Project: x.ID.Project, Domain: x.ID.Domain, Name: x.ID.Name,
-		Workflow: x.Workflow, LaunchPlan: x.LaunchPlan, User: x.User, Node: node,
+		Workflow: x.Workflow, LaunchPlan: x.LaunchPlan, User: x.User, Node: node, ConsoleURL: x.ConsoleURL,
 		Error:  spec.ErrorFacts{Kind: failure.Kind, Code: failure.Code, Message: failure.Message},
 		Inputs: f.Inputs,
 	}
