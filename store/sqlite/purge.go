@@ -9,7 +9,8 @@ import (
 // purgeAtOnce is how many rows one transaction removes: others write in between.
 const purgeAtOnce = 200
 
-// Purge is store.Ledger's. A limit holds for watches and for deliveries each.
+// Purge is store.Ledger's. A limit holds for watches and for deliveries each. What does not say when
+// it ended goes by the time of its creation: nothing stays for ever.
 func (s *Store) Purge(ctx context.Context, watches, deliveries time.Time, limit int) (int, error) {
 	purged, err := s.purge(ctx, limit, func(t *tx, n int) (int, error) { return t.purgeWatches(watches, n) })
 	if err != nil {
@@ -43,9 +44,9 @@ func (s *Store) purge(ctx context.Context, limit int, remove func(t *tx, n int) 
 }
 
 func (t *tx) purgeWatches(before time.Time, n int) (int, error) {
-	const find = `SELECT id FROM watches w INDEXED BY watches_left WHERE state <> 'active' AND ended_at < ?
+	const find = `SELECT id FROM watches w INDEXED BY watches_left WHERE state <> 'active' AND coalesce(ended_at, created_at) < ?
 		AND NOT EXISTS (SELECT 1 FROM deliveries d INDEXED BY deliveries_order WHERE d.state = 'pending' AND d.watch_id = w.id)
-		ORDER BY ended_at LIMIT ?`
+		ORDER BY coalesce(ended_at, created_at) LIMIT ?`
 	ids, err := list(t, scanText, find, before.UnixMicro(), n)
 	if err != nil {
 		return 0, err
@@ -58,7 +59,8 @@ func (t *tx) purgeWatches(before time.Time, n int) (int, error) {
 
 func (t *tx) purgeDeliveries(before time.Time, n int) (int, error) {
 	const find = `SELECT id FROM deliveries INDEXED BY deliveries_settled
-		WHERE state <> 'pending' AND settled_at < ? ORDER BY settled_at LIMIT ?`
+		WHERE state <> 'pending' AND coalesce(settled_at, created_at) < ?
+		ORDER BY coalesce(settled_at, created_at) LIMIT ?`
 	ids, err := list(t, scanText, find, before.UnixMicro(), n)
 	if err != nil {
 		return 0, err

@@ -29,6 +29,17 @@ func (t *tx) prepare(query string) (*sql.Stmt, error) {
 	return stmt, nil
 }
 
+// close gives the connection back; with driver.ErrBadConn it is thrown away. The statements go
+// first: while it has any, SQLite keeps a connection and its locks, and database/sql would close
+// them after it. Other errors are dropped: nothing is left that they could concern.
+func (t *tx) close(verdict error) {
+	for _, stmt := range t.stmts {
+		_ = stmt.Close()
+	}
+	_ = t.conn.Raw(func(any) error { return verdict })
+	_ = t.conn.Close()
+}
+
 func (t *tx) exec(query string, args ...any) error {
 	_, err := t.affect(query, args...)
 	return err

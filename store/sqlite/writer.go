@@ -25,6 +25,7 @@ type writer struct {
 	stopped chan struct{}
 	started bool
 	once    sync.Once
+	release sync.Once
 	tx      *tx // nil until the first write, and after a transaction was lost
 }
 
@@ -52,6 +53,11 @@ func (w *writer) close() error {
 	if w.started {
 		<-w.stopped
 	}
+	w.release.Do(func() {
+		if w.tx != nil {
+			w.tx.close(nil)
+		}
+	})
 	return w.db.Close()
 }
 
@@ -195,8 +201,7 @@ func (w *writer) reset() {
 	if w.tx == nil {
 		return
 	}
-	// Both may fail, as the connection did: it is thrown away.
-	_ = w.tx.conn.Raw(func(any) error { return driver.ErrBadConn })
-	_ = w.tx.conn.Close()
+	_ = w.tx.exec("ROLLBACK") // fails where the database has rolled back by itself
+	w.tx.close(driver.ErrBadConn)
 	w.tx = nil
 }

@@ -14,6 +14,7 @@ func purgeCases() []testCase {
 		{"purge spares what is young, active or has something pending", purgeSpares},
 		{"purged ids stay known", purgeKnown},
 		{"purge goes by the limit", purgeLimit},
+		{"what says no end goes by its creation", purgeTimeless},
 		{"a purged watch's deliveries live on", purgeOrphans},
 	}
 }
@@ -109,4 +110,13 @@ func purgeOrphans(t *testing.T, s store.Store) {
 		State: store.Delivered, At: after(4), Event: store.Event{At: after(4), Kind: "delivered"},
 	}))
 	require.Equal(t, store.Delivered, readDelivery(t, s, "d").State)
+}
+
+func purgeTimeless(t *testing.T, s store.Store) {
+	register(t, s, watch("lost", in(store.Lost, time.Time{})))
+	insert(t, s, "active", delivery("dead", "active", settled(store.Dead, time.Time{})), delivery("pending", "active"))
+	require.Zero(t, purge(t, s, start(), start(), 10))
+	require.Equal(t, 2, purge(t, s, after(1), after(1), 10))
+	require.Equal(t, []string{"active"}, watchIDs(listWatches(t, s, store.Filter{})))
+	require.Equal(t, []string{"pending"}, deliveryIDs(listDeliveries(t, s, store.Filter{})))
 }

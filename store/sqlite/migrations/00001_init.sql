@@ -36,7 +36,7 @@ CREATE INDEX watches_own ON watches (own_org, own_project, own_domain, own_name)
     WHERE wait = 1 AND state = 'active' AND own_name <> '';
 CREATE INDEX watches_fresh ON watches (kind) WHERE state = 'active' AND phase = '';
 CREATE INDEX watches_nodes ON watches (id) WHERE kind = 'follow' AND state = 'active' AND node <> '';
-CREATE INDEX watches_left ON watches (ended_at) WHERE state <> 'active';
+CREATE INDEX watches_left ON watches (coalesce(ended_at, created_at)) WHERE state <> 'active';
 CREATE INDEX watches_state ON watches (state);
 
 -- head is 1 for the first pending delivery of its watch and lane: the only one that may be sent.
@@ -77,7 +77,7 @@ CREATE INDEX deliveries_order ON deliveries (watch_id, connection, address) WHER
 CREATE INDEX deliveries_next ON deliveries (next_at) WHERE state = 'pending';
 CREATE INDEX deliveries_open ON deliveries (opened_at) WHERE opened_at IS NOT NULL;
 CREATE INDEX deliveries_watch ON deliveries (watch_id);
-CREATE INDEX deliveries_settled ON deliveries (settled_at) WHERE state <> 'pending';
+CREATE INDEX deliveries_settled ON deliveries (coalesce(settled_at, created_at)) WHERE state <> 'pending';
 CREATE INDEX deliveries_state ON deliveries (state);
 
 -- How many rows there are by state, so that nobody counts millions.

@@ -1,0 +1,178 @@
+package sqlite_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/flyte-notifier/flyte-notifier/notifier"
+	"github.com/flyte-notifier/flyte-notifier/store"
+	"github.com/flyte-notifier/flyte-notifier/store/sqlite"
+)
+
+// hold takes the write lock as another process would, until the returned function is called.
+func hold(t *testing.T, path string) (release func()) {
+	t.Helper()
+	db := rawOpen(t, path)
+	_, err := db.Exec("BEGIN IMMEDIATE")
+	require.NoError(t, err)
+	return func() {
+		_, err := db.Exec("ROLLBACK")
+		require.NoError(t, err)
+	}
+}
+
+func TestWritesWaitForAForeignLock(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "notifier.db")
+	s := openAt(t, path)
+	release := hold(t, path)
+
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	began := time.Now()
+	_, err := s.Register(ctx, testWatch("impatient"))
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	require.ErrorContains(t, err, "impatient")
+	require.Less(t, time.Since(began), 3*time.Second, "the caller's deadline counts")
+	_, err = s.Watch(t.Context(), "nobody")
+	require.ErrorIs(t, err, store.ErrNotFound, "readers do not wait")
+
+	var group errgroup.Group
+	for i := range 50 {
+		group.Go(func() error {
+			_, err := s.Register(t.Context(), testWatch(fmt.Sprint("w", i)))
+			return err
+		})
+	}
+	release()
+	require.NoError(t, group.Wait())
+	watches, _, err := s.Counts(t.Context())
+	require.NoError(t, err)
+	require.GreaterOrEqual(t, watches[store.Active], 50)
+}
+
+func TestForeignLockIsReportedInTheEnd(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "notifier.db")
+	s := openAt(t, path)
+	release := hold(t, path)
+	_, err := s.Register(t.Context(), testWatch("w"))
+	require.ErrorContains(t, err, "locked", "without a deadline of its own a caller waits some seconds")
+	require.NotErrorIs(t, err, store.ErrConflict)
+	release()
+	_, err = s.Register(t.Context(), testWatch("w"))
+	require.NoError(t, err)
+}
+
+func TestCallersGiveUpInTheQueue(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "notifier.db")
+	s := openAt(t, path)
+	release := hold(t, path)
+	var first errgroup.Group
+	first.Go(func() error { _, err := s.Register(t.Context(), testWatch("first")); return err })
+
+	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer cancel()
+	var group errgroup.Group
+	for i := range 20 {
+		group.Go(func() error {
+			if _, err := s.Register(ctx, testWatch(fmt.Sprint("w", i))); err == nil {
+				return fmt.Errorf("watch %d was written while the lock was held", i)
+			}
+			return nil
+		})
+	}
+	require.NoError(t, group.Wait())
+	release()
+	require.NoError(t, first.Wait())
+	require.NoError(t, s.Ping(t.Context()))
+}
+
+func TestDamagedRowHidesNoOther(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "notifier.db")
+	s, ctx := openAt(t, path), t.Context()
+	for _, id := range []string{"a", "b", "c"} {
+		w, err := s.Register(ctx, testWatch(id))
+		require.NoError(t, err)
+		d := testDelivery(id)
+		d.Receipt = notifier.Receipt{"ts": "1.2"}
+		require.NoError(t, s.Move(ctx, store.Transition{Watch: w, Deliveries: []store.Delivery{d}}))
+	}
+	db := rawOpen(t, path)
+	_, err := db.Exec(`UPDATE watches SET outputs = '["phase', custom = '{"rules":' WHERE id = 'b'`)
+	require.NoError(t, err)
+	_, err = db.Exec("UPDATE deliveries SET receipt = 'x', content = '{' WHERE id = 'd-b'")
+	require.NoError(t, err)
+
+	_, err = s.Watch(ctx, "b")
+	require.ErrorContains(t, err, "b: column outputs is damaged")
+	_, err = s.Watch(ctx, "a")
+	require.NoError(t, err)
+	fresh, err := s.Fresh(ctx, store.Follow, 10)
+	require.NoError(t, err)
+	require.Len(t, fresh, 3)
+	require.Equal(t, "b", fresh[1].ID)
+	require.Equal(t, testWatch("b").Execution, fresh[1].Execution, "the rest of the row is there")
+
+	due, err := s.Due(ctx, store.Lane{Connection: "team", Address: "#ml"}, testTime(), 10)
+	require.NoError(t, err)
+	require.Len(t, due, 3)
+	seen := 0
+	require.NoError(t, s.Deliveries(ctx, store.Filter{}, func(d store.Delivery) error {
+		seen++
+		require.Equal(t, d.ID != "d-b", len(d.Receipt) == 1)
+		return nil
+	}))
+	require.Equal(t, 3, seen)
+
+	require.NoError(t, s.Cancel(ctx, "b", 0, "aborted", testTime()))
+	_, err = s.Begin(ctx, "d-b", 0, testTime(), nil)
+	require.NoError(t, err)
+	require.NoError(t, s.Settle(ctx, "d-b", store.Outcome{State: store.Delivered, At: testTime(), Receipt: notifier.Receipt{"ts": "3"}}))
+}
+
+// TestDamagedFile scribbles over the middle of a file: reads fail, and nothing worse.
+func TestDamagedFile(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "notifier.db")
+	s, err := sqlite.Open(t.Context(), path)
+	require.NoError(t, err)
+	for i := range 200 {
+		w, err := s.Register(t.Context(), testWatch(fmt.Sprint("w", i)))
+		require.NoError(t, err)
+		require.NoError(t, s.Move(t.Context(), store.Transition{Watch: w, Deliveries: []store.Delivery{testDelivery(w.ID)}}))
+	}
+	require.NoError(t, s.Close())
+	content, err := os.ReadFile(path)
+	require.NoError(t, err)
+	for i := 3 * 4096; i < len(content); i += 7 {
+		content[i] ^= 0x55
+	}
+	require.NoError(t, os.WriteFile(path, content, 0o600))
+
+	s, err = sqlite.Open(t.Context(), path)
+	if err != nil {
+		require.ErrorContains(t, err, path)
+		return
+	}
+	failed := 0
+	for _, err := range []error{
+		s.Watches(t.Context(), store.Filter{}, func(store.Watch) error { return nil }),
+		s.Deliveries(t.Context(), store.Filter{}, func(store.Delivery) error { return nil }),
+	} {
+		if err != nil {
+			failed++
+		}
+	}
+	require.NotZero(t, failed, "damage is not taken for data")
+	require.NoError(t, s.Close())
+}
