@@ -30,7 +30,7 @@ test: examples ## unit tests, and that every example is valid
 
 examples: build ## check that the examples and the deployed config are accepted
 	@sed '1,/config.yaml: |/d; s/^    //' deploy/configmap.yaml > bin/deployed.yaml
-	@set -e; for f in examples/*.yaml bin/deployed.yaml; do echo "validate $$f"; $(BIN) validate $$f; done
+	@set -e; for f in examples/*.yaml bin/deployed.yaml; do $(BIN) validate $$f; done
 
 race: ## unit tests with the race detector (needs gcc)
 	CGO_ENABLED=1 $(GO) test -race ./...
