@@ -29,8 +29,11 @@ test: examples ## unit tests, and that every example is valid
 	$(GO) test ./...
 
 examples: build ## check that the examples and the deployed config are accepted
-	@sed '1,/config.yaml: |/d; s/^    //' deploy/configmap.yaml > bin/deployed.yaml
-	@set -e; for f in examples/*.yaml bin/deployed.yaml; do $(BIN) validate $$f; done
+	@set -e; for f in examples/*.yaml; do $(BIN) validate $$f; done
+	@set -e; for f in deploy/configmap.yaml examples/sandbox/configmap.yaml; do \
+		sed '1,/config.yaml: |/d; s/^    //' $$f > bin/deployed.yaml; \
+		echo "$$f:"; $(BIN) validate bin/deployed.yaml; \
+	done
 
 race: ## unit tests with the race detector (needs gcc)
 	CGO_ENABLED=1 $(GO) test -race ./...
