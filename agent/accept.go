@@ -8,8 +8,6 @@ import (
 
 	"github.com/flyteorg/flyte/flyteidl/gen/pb-go/flyteidl/admin"
 	"github.com/flyteorg/flyte/flyteidl/gen/pb-go/flyteidl/core"
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/flyte-notifier/flyte-notifier/executor"
@@ -19,7 +17,7 @@ import (
 	"github.com/flyte-notifier/flyte-notifier/store"
 )
 
-// maxCustom bounds a task's custom: a spec is a few kilobytes.
+// maxCustom bounds a task's custom, in bytes: a spec is a few thousand.
 const maxCustom = 256 << 10
 
 // request is what both APIs hand over.
@@ -34,6 +32,8 @@ type request struct {
 // CreateTask implements flyteidl's AsyncAgentService: validate, store, answer. It is idempotent,
 // and its only error is Unavailable, when the store fails until just before the deadline.
 func (s *Service) CreateTask(ctx context.Context, r *admin.CreateTaskRequest) (*admin.CreateTaskResponse, error) {
+	ctx, cancel := answerBy(ctx)
+	defer cancel()
 	m, err := s.accept(ctx, request{
 		template: r.GetTemplate(), inputs: r.GetInputs(), prefix: r.GetOutputPrefix(), metadata: r.GetTaskExecutionMetadata(),
 	})
@@ -42,94 +42,105 @@ func (s *Service) CreateTask(ctx context.Context, r *admin.CreateTaskRequest) (*
 	}
 	raw, err := m.encode()
 	if err != nil {
-		return nil, status.Error(codes.Internal, err.Error())
+		return nil, err
 	}
 	return &admin.CreateTaskResponse{ResourceMeta: raw}, nil
 }
 
 // accept validates a task and stores its watch. A bad spec is no error: the meta tells of it.
 func (s *Service) accept(ctx context.Context, r request) (meta, error) {
-	who := identify(r.prefix, r.metadata)
-	m, w, problems := s.read(r, who)
-	if len(problems) > 0 {
-		return meta{Attempt: who.attempt, Rejected: rejection(problems)}, nil
+	t := s.read(r)
+	if len(t.problems) > 0 {
+		return meta{Attempt: t.watch.Attempt, Rejected: rejection(t.problems)}, nil
 	}
-	if err := s.register(ctx, w); err != nil {
-		return meta{}, unavailable("store the notification task", err)
-	}
-	s.Registered(w.Kind)
-	return m, nil
-}
-
-// read makes the watch that a task asks for, or lists everything that is wrong with it.
-func (s *Service) read(r request, who identity) (meta, store.Watch, []notifier.Problem) {
-	if size := proto.Size(r.template.GetCustom()); size > maxCustom {
-		return meta{}, store.Watch{}, []notifier.Problem{{Path: "custom", Text: fmt.Sprintf("has %d bytes, at most %d are allowed", size, maxCustom)}}
-	}
-	inputs := decodeInputs(r.inputs)
-	outputs, problems := declaredOutputs(r.template.GetInterface())
-	w := store.Watch{
-		ID: executor.NewID("w", who.key), Attempt: who.attempt, State: store.Active,
-		Execution: who.own, Own: who.own, Outputs: outputs, CreatedAt: time.Now().UTC(),
-	}
-	m := meta{Watch: w.ID, Attempt: who.attempt, Outputs: outputs}
-	env := spec.Env{
-		Registry: s.Registry, Connections: s.Connections, Caller: spec.Execution{
-			Org: who.own.Org, Project: who.own.Project, Domain: who.own.Domain, Name: who.own.Name,
-		}, AllowCrossProject: s.AllowCrossProject, Inputs: inputs,
-	}
-	var err error
-	switch custom := r.template.GetCustom().AsMap(); r.template.GetType() {
-	case TypeNotification:
-		var more []notifier.Problem
-		more, err = readTask(custom, env, r.sync, &m, &w)
-		problems = append(problems, more...)
-	case TypeSend:
-		var more []notifier.Problem
-		more, err = readSend(custom, env, &m, &w)
-		problems = append(problems, more...)
-	default:
-		problems = append(problems, notifier.Problem{
-			Path: "type", Text: fmt.Sprintf("unknown task type %q; there are %s and %s", r.template.GetType(), TypeNotification, TypeSend),
-		})
-	}
-	if err == nil {
-		w.Inputs, err = json.Marshal(inputs)
-	}
+	err := s.retry(ctx, "store the notification task", func() error {
+		_, err := s.Store.Register(ctx, t.watch)
+		return err
+	})
 	if err != nil {
-		problems = append(problems, notifier.Problem{Path: "custom", Text: err.Error()})
+		return meta{}, err
 	}
-	m.Kind = w.Kind
-	return m, w, problems
+	s.Registered(t.watch.Kind)
+	w := t.watch
+	return meta{Watch: w.ID, Attempt: w.Attempt, Kind: w.Kind, Wait: w.Wait, Require: t.require, Outputs: w.Outputs}, nil
 }
 
-func readTask(custom map[string]any, env spec.Env, sync bool, m *meta, w *store.Watch) ([]notifier.Problem, error) {
-	task, problems := spec.ParseTask(custom, env)
-	if len(problems) > 0 {
-		return problems, nil
-	}
-	if sync && task.Wait {
-		return []notifier.Problem{{Path: "wait", Text: "true needs the asynchronous API of agents, this call is the synchronous one"}}, nil
-	}
-	t := task.Target
-	w.Kind, w.Wait, w.Node = store.Follow, task.Wait, t.Node
-	w.Execution = flyte.ExecutionID{Scope: flyte.Scope{Org: t.Org, Project: t.Project, Domain: t.Domain}, Name: t.Name}
-	m.Wait = task.Wait
-	var err error
-	w.Custom, err = json.Marshal(task)
-	return nil, err
+// task is a request as it is read: the watch that it asks for, and all that is wrong with it.
+type task struct {
+	request
+	env      spec.Env
+	watch    store.Watch
+	require  string // of a send
+	problems []notifier.Problem
 }
 
-func readSend(custom map[string]any, env spec.Env, m *meta, w *store.Watch) ([]notifier.Problem, error) {
-	task, problems := spec.ParseSend(custom, env)
-	if len(problems) > 0 {
-		return problems, nil
+func (s *Service) read(r request) *task {
+	who := identify(r.prefix, r.metadata)
+	inputs := decodeInputs(r.inputs)
+	t := &task{
+		request: r,
+		env: spec.Env{
+			Registry: s.Registry, Connections: s.Connections, AllowCrossProject: s.AllowCrossProject, Inputs: inputs,
+			Caller: spec.Execution{Org: who.own.Org, Project: who.own.Project, Domain: who.own.Domain, Name: who.own.Name},
+		},
+		watch: store.Watch{
+			ID: executor.NewID("w", who.key), Attempt: who.attempt, State: store.Active,
+			Execution: who.own, Own: who.own, CreatedAt: time.Now().UTC(),
+		},
 	}
-	w.Kind, m.Require = store.Send, task.Require
-	// An accepted send is done once it is stored; only its outputs make it wait for the store.
-	m.Wait = task.Require == spec.RequireDelivered || len(m.Outputs) > 0
-	w.Wait = m.Wait
-	var err error
-	w.Custom, err = json.Marshal(task)
-	return nil, err
+	t.watch.Inputs = t.document(inputs)
+	t.watch.Outputs, t.problems = declaredOutputs(r.template.GetInterface())
+	if size := proto.Size(r.template.GetCustom()); size > maxCustom {
+		t.refuse("custom", fmt.Sprintf("has %d bytes, at most %d are allowed", size, maxCustom))
+		return t
+	}
+	switch kind := r.template.GetType(); kind {
+	case TypeNotification:
+		t.notification()
+	case TypeSend:
+		t.send()
+	default:
+		t.refuse("type", fmt.Sprintf("unknown task type %q; there are %s and %s", cut(kind, maxName), TypeNotification, TypeSend))
+	}
+	return t
+}
+
+func (t *task) notification() {
+	parsed, problems := spec.ParseTask(t.template.GetCustom().AsMap(), t.env)
+	if len(problems) > 0 {
+		t.problems = append(t.problems, problems...)
+		return
+	}
+	if t.sync && parsed.Wait {
+		t.refuse("wait", "true needs the asynchronous API of agents, and this call is the synchronous one")
+	}
+	x := parsed.Target
+	t.watch.Kind, t.watch.Wait, t.watch.Node = store.Follow, parsed.Wait, x.Node
+	t.watch.Execution = flyte.ExecutionID{Scope: flyte.Scope{Org: x.Org, Project: x.Project, Domain: x.Domain}, Name: x.Name}
+	t.watch.Custom = t.document(parsed)
+}
+
+func (t *task) send() {
+	parsed, problems := spec.ParseSend(t.template.GetCustom().AsMap(), t.env)
+	if len(problems) > 0 {
+		t.problems = append(t.problems, problems...)
+		return
+	}
+	// An accepted send is done once it is stored; only its outputs make it wait for more.
+	t.watch.Kind, t.watch.Wait = store.Send, parsed.Require == spec.RequireDelivered || len(t.watch.Outputs) > 0
+	t.require = parsed.Require
+	t.watch.Custom = t.document(parsed)
+}
+
+func (t *task) refuse(path, text string) {
+	t.problems = append(t.problems, notifier.Problem{Path: path, Text: text})
+}
+
+// document is a part of the watch as it is stored.
+func (t *task) document(v any) json.RawMessage {
+	raw, err := json.Marshal(v)
+	if err != nil {
+		t.refuse("custom", err.Error())
+	}
+	return raw
 }

@@ -2,7 +2,6 @@ package agent
 
 import (
 	"crypto/rand"
-	"fmt"
 	"strconv"
 	"strings"
 
@@ -26,16 +25,15 @@ type identity struct {
 func identify(prefix string, m *admin.TaskExecutionMetadata) identity {
 	id := m.GetTaskExecutionId()
 	node := id.GetNodeExecutionId()
-	who := identity{attempt: id.GetRetryAttempt(), own: executionID(node.GetExecutionId())}
-	base, attempt, ok := splitAttempt(prefix)
+	key, attempt := splitAttempt(prefix)
+	who := identity{key: key, attempt: attempt, own: executionID(node.GetExecutionId())}
+	if id != nil {
+		who.attempt = id.GetRetryAttempt()
+	}
 	switch {
-	case prefix != "":
-		who.key = base
-		if ok && id == nil {
-			who.attempt = attempt
-		}
+	case key != "":
 	case who.own.Name != "":
-		who.key = fmt.Sprintf("%s/%s/%s", who.own, node.GetNodeId(), id.GetTaskId().GetName())
+		who.key = strings.Join([]string{who.own.Org, who.own.String(), node.GetNodeId(), id.GetTaskId().GetName()}, "/")
 	default:
 		who.key = rand.Text()
 	}
@@ -43,21 +41,14 @@ func identify(prefix string, m *admin.TaskExecutionMetadata) identity {
 }
 
 // splitAttempt takes the attempt off an output prefix: ".../n0/data/0" is attempt 0.
-func splitAttempt(prefix string) (base string, attempt uint32, ok bool) {
-	trimmed := strings.TrimRight(prefix, "/")
-	base, last, found := cutLast(trimmed, "/")
-	n, err := strconv.ParseUint(last, 10, 32)
-	if !found || err != nil {
-		return trimmed, 0, false
+func splitAttempt(prefix string) (base string, attempt uint32) {
+	base = strings.TrimRight(prefix, "/")
+	slash := strings.LastIndexByte(base, '/')
+	n, err := strconv.ParseUint(base[slash+1:], 10, 32)
+	if slash <= 0 || err != nil {
+		return base, 0
 	}
-	return base, uint32(n), true
-}
-
-func cutLast(s, sep string) (before, after string, found bool) {
-	if i := strings.LastIndex(s, sep); i >= 0 {
-		return s[:i], s[i+len(sep):], true
-	}
-	return "", s, false
+	return base[:slash], uint32(n)
 }
 
 func executionID(id *core.WorkflowExecutionIdentifier) flyte.ExecutionID {

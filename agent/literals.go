@@ -1,22 +1,25 @@
 package agent
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/flyteorg/flyte/flyteidl/gen/pb-go/flyteidl/core"
-	"github.com/vmihailenco/msgpack/v5"
+	"google.golang.org/protobuf/proto"
 )
 
 const (
-	maxInput   = 64 << 10 // bytes of one input as JSON
-	maxDepth   = 32
-	msgpackTag = "msgpack" // of flytekit's binary literals
-
+	maxInput  = 64 << 10  // bytes of one input, as it comes and as JSON
+	maxInputs = 256 << 10 // and of all together
+	maxDepth  = 32
 )
+
+// tooDeep stands for what is nested deeper than maxDepth.
+const tooDeep = "(nested too deep)"
 
 // decodeInputs turns a task's inputs into plain values for rules and templates: integers stay
 // exact, times become RFC 3339 and durations Go's, files and datasets become their URIs, and a
@@ -24,23 +27,39 @@ const (
 // odd input must not cost the notification.
 func decodeInputs(m *core.LiteralMap) map[string]any {
 	inputs := make(map[string]any, len(m.GetLiterals()))
-	for name, l := range m.GetLiterals() {
-		v := decodeLiteral(l, 0)
-		raw, err := json.Marshal(v)
-		switch {
-		case err != nil:
-			v = fmt.Sprintf("(unreadable: %v)", err)
-		case len(raw) > maxInput:
-			v = fmt.Sprintf("(left out: %d bytes)", len(raw))
+	room := maxInputs
+	for _, name := range slices.Sorted(maps.Keys(m.GetLiterals())) {
+		v, size := decodeInput(m.GetLiterals()[name])
+		if size = size + len(name); size > room {
+			v, size = leftOut(size), 0
 		}
-		inputs[clean(name)] = v
+		room -= size
+		inputs[name] = v
 	}
 	return inputs
 }
 
+// decodeInput returns a value that JSON can say, and its size as JSON.
+func decodeInput(l *core.Literal) (v any, size int) {
+	if size := proto.Size(l); size > maxInput {
+		return leftOut(size), 0
+	}
+	v = decodeLiteral(l, 0)
+	raw, err := json.Marshal(v)
+	switch {
+	case err != nil:
+		return fmt.Sprintf("(unreadable: %v)", err), 0
+	case len(raw) > maxInput:
+		return leftOut(len(raw)), 0
+	}
+	return v, len(raw)
+}
+
+func leftOut(size int) string { return fmt.Sprintf("(left out: %d bytes)", size) }
+
 func decodeLiteral(l *core.Literal, depth int) any {
 	if depth > maxDepth {
-		return "(nested too deep)"
+		return tooDeep
 	}
 	switch v := l.GetValue().(type) {
 	case *core.Literal_Scalar:
@@ -76,7 +95,7 @@ func decodeScalar(s *core.Scalar, depth int) any {
 	case *core.Scalar_Binary:
 		return decodeBinary(v.Binary, depth)
 	case *core.Scalar_Generic:
-		return plain(v.Generic.AsMap(), depth)
+		return shallow(v.Generic.AsMap(), depth)
 	case *core.Scalar_Union:
 		return decodeLiteral(v.Union.GetValue(), depth+1)
 	case *core.Scalar_Error:
@@ -111,57 +130,20 @@ func finite(f float64) any {
 	return f
 }
 
-func decodeBinary(b *core.Binary, depth int) any {
-	if b.GetTag() != msgpackTag {
-		return fmt.Sprintf("(%d bytes of %s)", len(b.GetValue()), b.GetTag())
-	}
-	if len(b.GetValue()) > maxInput { // also bounds how deep the decoder can be led
-		return fmt.Sprintf("(left out: %d bytes)", len(b.GetValue()))
-	}
-	d := msgpack.NewDecoder(bytes.NewReader(b.GetValue()))
-	d.UseLooseInterfaceDecoding(true)
-	d.SetMapDecoder(func(d *msgpack.Decoder) (any, error) { return d.DecodeUntypedMap() })
-	v, err := d.DecodeInterface()
-	if err != nil {
-		return fmt.Sprintf("(unreadable msgpack: %v)", err)
-	}
-	return plain(v, depth)
-}
-
-// plain makes a decoded tree one of JSON's: string keys, finite numbers, text for bytes.
-func plain(v any, depth int) any {
+// shallow cuts off what is nested too deep in a tree of JSON.
+func shallow(v any, depth int) any {
 	if depth > maxDepth {
-		return "(nested too deep)"
+		return tooDeep
 	}
 	switch v := v.(type) {
-	case map[any]any:
-		m := make(map[string]any, len(v))
-		for k, e := range v {
-			m[fmt.Sprint(k)] = plain(e, depth+1)
-		}
-		return m
 	case map[string]any:
-		m := make(map[string]any, len(v))
 		for k, e := range v {
-			m[k] = plain(e, depth+1)
+			v[k] = shallow(e, depth+1)
 		}
-		return m
 	case []any:
-		list := make([]any, len(v))
 		for i, e := range v {
-			list[i] = plain(e, depth+1)
+			v[i] = shallow(e, depth+1)
 		}
-		return list
-	case float64:
-		return finite(v)
-	case float32:
-		return finite(float64(v))
-	case []byte:
-		return fmt.Sprintf("(%d bytes)", len(v))
-	case time.Time:
-		return v.Format(time.RFC3339Nano)
-	case fmt.Stringer:
-		return v.String()
 	}
 	return v
 }

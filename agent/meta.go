@@ -8,12 +8,18 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
 	"github.com/flyte-notifier/flyte-notifier/notifier"
 	"github.com/flyte-notifier/flyte-notifier/store"
 )
 
 // maxMeta bounds the resource_meta, which FlytePropeller keeps in the FlyteWorkflow.
 const maxMeta = 2 << 10
+
+// metaVersion is raised when older agents could not read a meta.
+const metaVersion = 1
 
 // meta is the resource_meta: what later calls know of a task. It carries a rejection itself, and
 // all that a task which does not wait is answered with, so that those need no store.
@@ -28,63 +34,60 @@ type meta struct {
 	Rejected string     `json:"rejected,omitempty"`
 }
 
-const metaVersion = 1
-
-// encode never fails: all that is not bounded by itself is Rejected, and that is cut to fit.
+// encode fits into maxMeta: all that is not short by itself is Rejected, see rejection.
 func (m meta) encode() ([]byte, error) {
 	m.Version = metaVersion
-	raw, err := json.Marshal(m)
-	if err == nil && len(raw) > maxMeta {
-		err = fmt.Errorf("resource_meta has %d bytes, at most %d are allowed", len(raw), maxMeta)
+	raw, err := compact(m)
+	if err != nil {
+		return nil, status.Errorf(codes.Internal, "encode resource_meta: %v", err)
 	}
-	return raw, err
+	return raw, nil
 }
 
-func decodeMeta(raw []byte) (meta, error) {
-	var m meta
+// decodeMeta reads what encode wrote. The error of anything else names resource_meta.
+func decodeMeta(raw []byte) (m meta, err error) {
 	if len(raw) > maxMeta {
-		return m, fmt.Errorf("resource_meta: %d bytes, at most %d are allowed", len(raw), maxMeta)
+		return m, fmt.Errorf("resource_meta: has %d bytes, at most %d are allowed", len(raw), maxMeta)
 	}
-	d := json.NewDecoder(bytes.NewReader(raw))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&m); err != nil {
+	if err := json.Unmarshal(raw, &m); err != nil {
 		return m, fmt.Errorf("resource_meta: not of this agent: %w", err)
 	}
 	switch {
-	case d.More():
-		return m, errors.New("resource_meta: not of this agent: more than one value")
 	case m.Version != metaVersion:
-		return m, fmt.Errorf("resource_meta: version %d, this agent writes %d", m.Version, metaVersion)
+		return m, fmt.Errorf("resource_meta: not of this agent: version %d, not %d", m.Version, metaVersion)
 	case m.Watch == "" && m.Rejected == "":
-		return m, errors.New("resource_meta: names no watch")
+		return m, errors.New("resource_meta: not of this agent: names no watch")
 	}
 	return m, nil
 }
 
+// Bounds of a rejection, in bytes: of one problem, and of all as JSON, so that a meta has room for
+// the rest of its own.
+const (
+	maxProblem  = 400
+	maxProblems = maxMeta - 200
+)
+
 // rejection lists the problems, as many as fit.
 func rejection(problems []notifier.Problem) string {
-	const room = 1200 // JSON escapes can make it half as long again
-	var b strings.Builder
-	b.WriteString("bad notification task:")
-	for i, p := range problems {
-		line := "\n" + cut(clean(p.String()), 400)
-		if b.Len()+len(line) > room {
-			fmt.Fprintf(&b, "\nand %d more problems", len(problems)-i)
-			break
+	text := "bad notification task:"
+	for _, p := range problems {
+		longer := text + "\n" + cut(strings.ReplaceAll(notifier.Printable(p.String()), "\n", " "), maxProblem)
+		if raw, err := compact(longer); err != nil || len(raw) > maxProblems {
+			return text + "\nand more: flyte-notifier validate lists them"
 		}
-		b.WriteString(line)
+		text = longer
 	}
-	return b.String()
+	return text
 }
 
-// clean makes text safe for a protobuf string and for JSON of bounded length.
-func clean(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r < ' ' && r != '\n' && r != '\t' {
-			return -1
-		}
-		return r
-	}, strings.ToValidUTF8(s, "�"))
+// compact is JSON as short as it can be: json.Marshal makes six bytes of every <.
+func compact(v any) ([]byte, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	err := e.Encode(v)
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), err
 }
 
 // cut shortens s to at most n bytes, on a rune's border, and says so.

@@ -35,5 +35,6 @@ func (s *Service) GetAgent(_ context.Context, r *admin.GetAgentRequest) (*admin.
 			return &admin.GetAgentResponse{Agent: a}, nil
 		}
 	}
-	return nil, status.Errorf(codes.NotFound, "agent %q: not found; there are %s and %s", r.GetName(), TypeNotification, TypeSend)
+	return nil, status.Errorf(codes.NotFound, "agent %q: not found; there are %s and %s",
+		cut(r.GetName(), maxName), TypeNotification, TypeSend)
 }

@@ -2,9 +2,9 @@ package agent
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/flyteorg/flyte/flyteidl/gen/pb-go/flyteidl/admin"
@@ -26,6 +26,8 @@ const (
 // how long they took, each as the result of a Prometheus instant query. No queries mean all.
 // Errors: InvalidArgument for a bad resource_meta or an unknown query, NotFound, Unavailable.
 func (s *Service) GetTaskMetrics(ctx context.Context, r *admin.GetTaskMetricsRequest) (*admin.GetTaskMetricsResponse, error) {
+	ctx, cancel := answerBy(ctx)
+	defer cancel()
 	m, err := decodeMeta(r.GetResourceMeta())
 	if err != nil {
 		return nil, status.Error(codes.InvalidArgument, err.Error())
@@ -36,7 +38,7 @@ func (s *Service) GetTaskMetrics(ctx context.Context, r *admin.GetTaskMetricsReq
 	}
 	var all []store.Delivery
 	if m.Rejected == "" {
-		if _, all, err = s.watched(ctx, m); err != nil {
+		if _, all, err = s.known(ctx, m); err != nil {
 			return nil, err
 		}
 	}
@@ -59,7 +61,7 @@ func measure(query string, all []store.Delivery, now time.Time) (*structpb.Struc
 		return vector("stat", latencies(all), now)
 	}
 	return nil, status.Errorf(codes.InvalidArgument, "queries: unknown metric %q; there are %s and %s",
-		cut(clean(query), 100), metricDeliveries, metricLatency)
+		cut(query, maxName), metricDeliveries, metricLatency)
 }
 
 func counts(all []store.Delivery) map[string]float64 {
@@ -87,18 +89,11 @@ func latencies(all []store.Delivery) map[string]float64 {
 // vector is Prometheus' form of an instant query's result, sorted by label.
 func vector(label string, values map[string]float64, now time.Time) (*structpb.Struct, error) {
 	result := []any{}
-	for name, v := range values {
+	for _, name := range slices.Sorted(maps.Keys(values)) {
 		result = append(result, map[string]any{
 			"metric": map[string]any{label: name},
-			"value":  []any{float64(now.UnixMilli()) / 1000, strconv.FormatFloat(v, 'f', -1, 64)},
+			"value":  []any{float64(now.UnixMilli()) / 1000, strconv.FormatFloat(values[name], 'f', -1, 64)},
 		})
 	}
-	slices.SortFunc(result, func(a, b any) int { return strings.Compare(labelOf(a, label), labelOf(b, label)) })
 	return structpb.NewStruct(map[string]any{"resultType": "vector", "result": result})
-}
-
-func labelOf(sample any, label string) string {
-	m, _ := sample.(map[string]any)["metric"].(map[string]any)
-	name, _ := m[label].(string)
-	return name
 }

@@ -35,7 +35,7 @@ func declaredOutputs(i *core.TypedInterface) (names []string, problems []notifie
 			want = fmt.Sprintf("one of %s: str and %s: list[dict]", outputPhase, outputDeliveries)
 		}
 		if !fits {
-			problems = append(problems, notifier.Problem{Path: "interface.outputs." + clean(name), Text: "must be " + want})
+			problems = append(problems, notifier.Problem{Path: "interface.outputs." + name, Text: "must be " + want})
 		}
 		names = append(names, name)
 	}
@@ -66,25 +66,36 @@ func outputs(declared []string, phase string, all []store.Delivery) (*core.Liter
 }
 
 func primitive(s string) *core.Literal {
-	return &core.Literal{Value: &core.Literal_Scalar{Scalar: &core.Scalar{Value: &core.Scalar_Primitive{
-		Primitive: &core.Primitive{Value: &core.Primitive_StringValue{StringValue: clean(s)}},
-	}}}}
+	return scalar(&core.Scalar{Value: &core.Scalar_Primitive{
+		Primitive: &core.Primitive{Value: &core.Primitive_StringValue{StringValue: notifier.Printable(s)}},
+	}})
+}
+
+func scalar(s *core.Scalar) *core.Literal {
+	return &core.Literal{Value: &core.Literal_Scalar{Scalar: s}}
 }
 
 // deliveryOutputs is the list as flytekit writes a list[dict]: each dict as msgpack.
 func deliveryOutputs(all []store.Delivery) (*core.Literal, error) {
 	list := make([]*core.Literal, 0, len(all))
 	for _, d := range all {
-		raw, err := msgpack.Marshal(map[string]any{
-			"rule": d.Rule, "notifier": d.Kind, "destination": d.Address,
-			"state": string(d.State), "receipt": map[string]string(d.Receipt),
-		})
+		raw, err := msgpack.Marshal(deliveryOutput(d))
 		if err != nil {
 			return nil, fmt.Errorf("encode delivery %s: %w", d.ID, err)
 		}
-		list = append(list, &core.Literal{Value: &core.Literal_Scalar{Scalar: &core.Scalar{Value: &core.Scalar_Binary{
-			Binary: &core.Binary{Value: raw, Tag: msgpackTag},
-		}}}})
+		list = append(list, scalar(&core.Scalar{Value: &core.Scalar_Binary{Binary: &core.Binary{Value: raw, Tag: msgpackTag}}}))
 	}
 	return &core.Literal{Value: &core.Literal_Collection{Collection: &core.LiteralCollection{Literals: list}}}, nil
+}
+
+// deliveryOutput is a delivery as users' code reads it. Python refuses text that is no UTF-8.
+func deliveryOutput(d store.Delivery) map[string]any {
+	receipt := map[string]string{}
+	for key, value := range d.Receipt {
+		receipt[key] = notifier.Printable(value)
+	}
+	return map[string]any{
+		"rule": notifier.Printable(d.Rule), "notifier": d.Kind, "destination": notifier.Printable(d.Address),
+		"state": string(d.State), "receipt": receipt,
+	}
 }

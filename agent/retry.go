@@ -6,39 +6,50 @@ import (
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
-
-	"github.com/flyte-notifier/flyte-notifier/store"
 )
 
-// register stores the watch, again and again until just before the deadline.
-func (s *Service) register(ctx context.Context, w store.Watch) error {
+const (
+	callTimeout  = 3 * time.Second        // of FlytePropeller's agent-service plugin
+	answerMargin = 500 * time.Millisecond // kept before a call's deadline to answer in
+	readTimeout  = time.Second            // of one look into the store
+	firstPause   = 10 * time.Millisecond  // between tries to write
+	longestPause = 200 * time.Millisecond
+)
+
+// answerBy bounds a call so that its answer still arrives: before the caller's deadline, and
+// before FlytePropeller's own where the caller names none.
+func answerBy(ctx context.Context) (context.Context, context.CancelFunc) {
+	left := callTimeout
+	if deadline, ok := ctx.Deadline(); ok {
+		left = time.Until(deadline)
+	}
+	return context.WithTimeout(ctx, left-min(answerMargin, left/2))
+}
+
+// lookBy bounds a read that is answered in any case.
+func lookBy(ctx context.Context) (context.Context, context.CancelFunc) {
 	ctx, cancel := answerBy(ctx)
-	defer cancel()
-	return s.retry(ctx, "store the watch", func() error {
-		_, err := s.Store.Register(ctx, w)
-		return err
-	})
+	bounded, stop := context.WithTimeout(ctx, readTimeout)
+	return bounded, func() { stop(); cancel() }
 }
 
-// cancel ends a waiting watch in the same way.
-func (s *Service) cancel(ctx context.Context, m meta) error {
-	return s.retry(ctx, "cancel the watch", func() error {
-		return s.Store.Cancel(ctx, m.Watch, m.Attempt, "its task was aborted or timed out", time.Now().UTC())
-	})
-}
-
-// retry calls write until it succeeds or ctx ends, and returns its last error then.
+// retry calls write until it succeeds or ctx ends. Its error is Unavailable, with the last that
+// write gave for a reason of its own.
 func (s *Service) retry(ctx context.Context, what string, write func() error) error {
-	for wait := 10 * time.Millisecond; ; wait = min(2*wait, 200*time.Millisecond) {
+	var cause error
+	for pause := firstPause; ; pause = min(2*pause, longestPause) {
 		err := write()
 		if err == nil {
 			return nil
 		}
-		s.Log.WarnContext(ctx, "the store fails", "operation", what, "error", err)
+		if cause == nil || ctx.Err() == nil {
+			cause = err
+		}
 		select {
 		case <-ctx.Done():
-			return err
-		case <-time.After(wait):
+			return unavailable(what, cause)
+		case <-time.After(pause):
+			s.Log.WarnContext(ctx, "trying again", "operation", what, "error", err)
 		}
 	}
 }

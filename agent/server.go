@@ -5,17 +5,14 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"runtime/debug"
 	"time"
 
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/health"
 	"google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/reflection"
-	"google.golang.org/grpc/status"
 )
 
 const (
@@ -29,7 +26,6 @@ const (
 type Server struct {
 	grpc   *grpc.Server
 	health *health.Server
-	log    *slog.Logger
 }
 
 // NewServer returns a server of the services. With a TLS config it speaks TLS only.
@@ -48,7 +44,7 @@ func NewServer(s *Service, t TLS, log *slog.Logger) (*Server, error) {
 		}
 		options = append(options, grpc.Creds(credentials.NewTLS(config)))
 	}
-	srv := &Server{grpc: grpc.NewServer(options...), health: health.NewServer(), log: log}
+	srv := &Server{grpc: grpc.NewServer(options...), health: health.NewServer()}
 	s.Register(srv.grpc)
 	grpc_health_v1.RegisterHealthServer(srv.grpc, srv.health)
 	for name := range srv.grpc.GetServiceInfo() {
@@ -75,55 +71,4 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	}
 	<-done
 	return nil
-}
-
-func logUnary(log *slog.Logger) grpc.UnaryServerInterceptor {
-	return func(ctx context.Context, req any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
-		start := time.Now()
-		answer, err := next(ctx, req)
-		logCall(ctx, log, info.FullMethod, start, err)
-		return answer, err
-	}
-}
-
-func logStream(log *slog.Logger) grpc.StreamServerInterceptor {
-	return func(srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, next grpc.StreamHandler) error {
-		start := time.Now()
-		err := next(srv, stream)
-		logCall(stream.Context(), log, info.FullMethod, start, err)
-		return err
-	}
-}
-
-// logCall tells of each call at debug level, and of a failed one always. Specs and inputs are the
-// user's: they are not logged.
-func logCall(ctx context.Context, log *slog.Logger, method string, start time.Time, err error) {
-	level := slog.LevelDebug
-	if err != nil {
-		level = slog.LevelWarn
-	}
-	log.Log(ctx, level, "call", "method", method, "code", status.Code(err).String(), "took", time.Since(start), "error", err)
-}
-
-func recoverUnary(log *slog.Logger) grpc.UnaryServerInterceptor {
-	return func(ctx context.Context, req any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (answer any, err error) {
-		defer func() { err = panicked(ctx, log, info.FullMethod, recover(), err) }()
-		return next(ctx, req)
-	}
-}
-
-func recoverStream(log *slog.Logger) grpc.StreamServerInterceptor {
-	return func(srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, next grpc.StreamHandler) (err error) {
-		defer func() { err = panicked(stream.Context(), log, info.FullMethod, recover(), err) }()
-		return next(srv, stream)
-	}
-}
-
-// panicked turns a panic into an Internal error, so that one call's mistake ends only that call.
-func panicked(ctx context.Context, log *slog.Logger, method string, v any, err error) error {
-	if v == nil {
-		return err
-	}
-	log.ErrorContext(ctx, "call panicked", "method", method, "panic", v, "stack", string(debug.Stack()))
-	return status.Error(codes.Internal, "the agent failed; its log says how")
 }

@@ -1,9 +1,7 @@
 package agent
 
 import (
-	"context"
 	"log/slog"
-	"time"
 
 	"github.com/flyteorg/flyte/flyteidl/gen/pb-go/flyteidl/service"
 	"google.golang.org/grpc"
@@ -18,11 +16,8 @@ const (
 	TypeSend         = "notification_send" // send now
 )
 
-const (
-	callTimeout  = 3 * time.Second        // of FlytePropeller's agent-service plugin
-	answerMargin = 500 * time.Millisecond // kept before a call's deadline to answer in
-	readTimeout  = time.Second            // of one read of the store within a call
-)
+// maxName bounds how much of a caller's text is repeated to it, in bytes.
+const maxName = 100
 
 // Options are what a Service is made of. All are required.
 type Options struct {
@@ -50,14 +45,4 @@ func (s *Service) Register(r grpc.ServiceRegistrar) {
 	service.RegisterAsyncAgentServiceServer(r, s)
 	service.RegisterSyncAgentServiceServer(r, s)
 	service.RegisterAgentMetadataServiceServer(r, s)
-}
-
-// answerBy bounds a call so that its answer still arrives: before the caller's deadline, and
-// before FlytePropeller's own where the caller names none.
-func answerBy(ctx context.Context) (context.Context, context.CancelFunc) {
-	deadline := time.Now().Add(callTimeout)
-	if d, ok := ctx.Deadline(); ok {
-		deadline = d
-	}
-	return context.WithDeadline(ctx, deadline.Add(-answerMargin))
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"maps"
 	"time"
 
 	"github.com/flyteorg/flyte/flyteidl/gen/pb-go/flyteidl/admin"
@@ -16,16 +17,20 @@ import (
 	"github.com/flyte-notifier/flyte-notifier/store"
 )
 
-// syncLook is how often a synchronous call looks at what came of its send.
-const syncLook = 20 * time.Millisecond
+const (
+	syncLook   = 20 * time.Millisecond  // between looks at what came of a send
+	inputsWait = time.Second            // for the inputs after the header
+	moreWait   = 100 * time.Millisecond // for more inputs, or the end, after inputs
+)
 
 // ExecuteTaskSync implements flyteidl's SyncAgentService: it stores a task as CreateTask does,
 // under the same key, and answers with a terminal phase, since anything else kills a worker of
-// FlytePropeller. A bad spec is a FAILED resource.
+// FlytePropeller. A bad spec is a FAILED resource. Errors: InvalidArgument without a header,
+// Unavailable when the store fails until just before the deadline.
 func (s *Service) ExecuteTaskSync(stream service.SyncAgentService_ExecuteTaskSyncServer) error {
 	ctx, cancel := answerBy(stream.Context())
 	defer cancel()
-	r, err := receive(stream)
+	r, err := receive(ctx, stream)
 	if err != nil {
 		return err
 	}
@@ -38,35 +43,64 @@ func (s *Service) ExecuteTaskSync(stream service.SyncAgentService_ExecuteTaskSyn
 	}})
 }
 
-// receive reads the header and the inputs, which may come in parts or not at all.
-func receive(stream service.SyncAgentService_ExecuteTaskSyncServer) (request, error) {
+// receive reads the header and the inputs, which may come in parts or not at all. Callers need not
+// close their side, so that after the header only time says that nothing more comes.
+func receive(ctx context.Context, stream service.SyncAgentService_ExecuteTaskSyncServer) (request, error) {
 	r := request{sync: true, inputs: &core.LiteralMap{Literals: map[string]*core.Literal{}}}
+	parts, ended := partsOf(stream)
+	var header bool
+	var enough <-chan time.Time
 	for {
-		part, err := stream.Recv()
-		switch {
-		case errors.Is(err, io.EOF) && r.template != nil:
-			return r, nil
-		case errors.Is(err, io.EOF):
+		select {
+		case part := <-parts:
+			wait := moreWait
+			if h := part.GetHeader(); h != nil {
+				r.template, r.prefix, r.metadata = h.GetTemplate(), h.GetOutputPrefix(), h.GetTaskExecutionMetadata()
+				header, wait = true, inputsWait
+			}
+			maps.Copy(r.inputs.GetLiterals(), part.GetInputs().GetLiterals())
+			if header {
+				enough = time.After(wait)
+			}
+			continue
+		case err := <-ended:
+			if !errors.Is(err, io.EOF) {
+				return r, err
+			}
+		case <-enough:
+		case <-ctx.Done():
+		}
+		if !header {
 			return r, status.Error(codes.InvalidArgument, "header: required")
-		case err != nil:
-			return r, err
 		}
-		if h := part.GetHeader(); h != nil {
-			r.template, r.prefix, r.metadata = h.GetTemplate(), h.GetOutputPrefix(), h.GetTaskExecutionMetadata()
-		}
-		for name, l := range part.GetInputs().GetLiterals() {
-			r.inputs.Literals[name] = l
-		}
-		if r.template != nil && part.GetInputs() != nil {
-			return r, nil
-		}
+		return r, nil
 	}
+}
+
+// partsOf hands over the parts of a stream, and then why there are no more. It ends with the stream.
+func partsOf(stream service.SyncAgentService_ExecuteTaskSyncServer) (<-chan *admin.ExecuteTaskSyncRequest, <-chan error) {
+	parts, ended := make(chan *admin.ExecuteTaskSyncRequest), make(chan error, 1)
+	go func() {
+		for {
+			part, err := stream.Recv()
+			if err != nil {
+				ended <- err
+				return
+			}
+			select {
+			case parts <- part:
+			case <-stream.Context().Done():
+				return
+			}
+		}
+	}()
+	return parts, ended
 }
 
 // outcome waits for the outbox until the call must be answered. A send that is pending then goes
 // on by itself.
 func (s *Service) outcome(ctx context.Context, m meta) *admin.Resource {
-	if m.Kind != store.Send || m.Rejected != "" {
+	if m.Kind != store.Send {
 		return s.standing(ctx, m)
 	}
 	w, all := s.settledSend(ctx, m.Watch)
@@ -87,10 +121,8 @@ func (s *Service) settledSend(ctx context.Context, id string) (w store.Watch, al
 	tick := time.NewTicker(syncLook)
 	defer tick.Stop()
 	for {
-		if now, err := s.Store.Watch(ctx, id); err == nil {
-			if deliveries, err := s.Store.WatchDeliveries(ctx, id); err == nil {
-				w, all = now, deliveries
-			}
+		if now, deliveries, err := s.look(ctx, id); err == nil {
+			w, all = now, deliveries
 		}
 		if w.State != store.Active && len(unsettled(all)) == 0 {
 			return w, all

@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
 	"sync"
-	"time"
 )
 
 // TLS names the server's certificate files, in PEM. With ClientCA a client must show a
@@ -30,13 +30,20 @@ func (t TLS) config(log *slog.Logger) (*tls.Config, error) {
 	}, nil
 }
 
+// reloader holds the config made of the files.
 type reloader struct {
 	files TLS
 	log   *slog.Logger
 
 	mu     sync.Mutex
-	read   time.Time // the newest file's time when they were read
 	config *tls.Config
+	of     []stamp // the files that config was made of
+}
+
+// stamp tells one content of a file from the next.
+type stamp struct {
+	modified int64 // nanoseconds
+	size     int64
 }
 
 // current returns the config of the files as they are. While a renewed file cannot be read (half
@@ -44,39 +51,40 @@ type reloader struct {
 func (r *reloader) current() (*tls.Config, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	newest, err := r.newest()
-	if err == nil && r.config != nil && newest.Equal(r.read) {
-		return r.config, nil
+	err := r.refresh()
+	if err == nil || r.config == nil {
+		return r.config, err
 	}
-	var loaded *tls.Config
-	if err == nil {
-		loaded, err = r.files.load()
-	}
-	if err != nil {
-		if r.config == nil {
-			return nil, err
-		}
-		r.log.Error("renewed certificate cannot be used; the one before it stays", "error", err)
-		return r.config, nil
-	}
-	r.config, r.read = loaded, newest
-	return loaded, nil
+	r.log.Error("renewed certificate cannot be used; the one before it stays", "error", err)
+	return r.config, nil
 }
 
-func (r *reloader) newest() (t time.Time, err error) {
-	for _, f := range []string{r.files.Cert, r.files.Key, r.files.ClientCA} {
+func (r *reloader) refresh() error {
+	now, err := r.files.stamps()
+	if err != nil || r.config != nil && slices.Equal(now, r.of) {
+		return err
+	}
+	config, err := r.files.load()
+	if err != nil {
+		return err
+	}
+	r.config, r.of = config, now
+	return nil
+}
+
+func (t TLS) stamps() ([]stamp, error) {
+	var all []stamp
+	for _, f := range []string{t.Cert, t.Key, t.ClientCA} {
 		if f == "" {
 			continue
 		}
 		info, err := os.Stat(f)
 		if err != nil {
-			return t, fmt.Errorf("read certificate: %w", err)
+			return nil, fmt.Errorf("read certificate: %w", err)
 		}
-		if info.ModTime().After(t) {
-			t = info.ModTime()
-		}
+		all = append(all, stamp{info.ModTime().UnixNano(), info.Size()})
 	}
-	return t, nil
+	return all, nil
 }
 
 func (t TLS) load() (*tls.Config, error) {

@@ -1,0 +1,410 @@
+package agent_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net"
+	"path/filepath"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/flyteorg/flyte/flyteidl/gen/pb-go/flyteidl/admin"
+	"github.com/flyteorg/flyte/flyteidl/gen/pb-go/flyteidl/core"
+	"github.com/flyteorg/flyte/flyteidl/gen/pb-go/flyteidl/service"
+	"github.com/stretchr/testify/require"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/test/bufconn"
+	"google.golang.org/protobuf/types/known/structpb"
+
+	"github.com/flyte-notifier/flyte-notifier/agent"
+	"github.com/flyte-notifier/flyte-notifier/flyte"
+	"github.com/flyte-notifier/flyte-notifier/notifier"
+	"github.com/flyte-notifier/flyte-notifier/notifier/builtin"
+	"github.com/flyte-notifier/flyte-notifier/store"
+	"github.com/flyte-notifier/flyte-notifier/store/sqlite"
+)
+
+// The shapes of a spec.
+type (
+	object = map[string]any
+	list   = []any
+)
+
+// faulty is a store whose methods fail, hang or panic as a test wants.
+type faulty struct {
+	store.Registry
+	mu     sync.Mutex
+	faults map[string]func(context.Context) error
+	calls  map[string]int
+}
+
+// fault makes the methods meet f before they do anything; nil heals them.
+func (s *faulty) fault(f func(context.Context) error, methods ...string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, m := range methods {
+		s.faults[m] = f
+	}
+}
+
+func (s *faulty) meet(ctx context.Context, method string) error {
+	s.mu.Lock()
+	f := s.faults[method]
+	s.calls[method]++
+	s.mu.Unlock()
+	if f == nil {
+		return nil
+	}
+	return f(ctx)
+}
+
+func (s *faulty) called(method string) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.calls[method]
+}
+
+func (s *faulty) Register(ctx context.Context, w store.Watch) (store.Watch, error) {
+	if err := s.meet(ctx, "Register"); err != nil {
+		return w, err
+	}
+	return s.Registry.Register(ctx, w)
+}
+
+func (s *faulty) Watch(ctx context.Context, id string) (store.Watch, error) {
+	if err := s.meet(ctx, "Watch"); err != nil {
+		return store.Watch{}, err
+	}
+	return s.Registry.Watch(ctx, id)
+}
+
+func (s *faulty) Cancel(ctx context.Context, id string, attempt uint32, reason string, now time.Time) error {
+	if err := s.meet(ctx, "Cancel"); err != nil {
+		return err
+	}
+	return s.Registry.Cancel(ctx, id, attempt, reason, now)
+}
+
+func (s *faulty) WatchDeliveries(ctx context.Context, id string) ([]store.Delivery, error) {
+	if err := s.meet(ctx, "WatchDeliveries"); err != nil {
+		return nil, err
+	}
+	return s.Registry.WatchDeliveries(ctx, id)
+}
+
+func (s *faulty) Events(ctx context.Context, id string, after int64, limit int) ([]store.Event, error) {
+	if err := s.meet(ctx, "Events"); err != nil {
+		return nil, err
+	}
+	return s.Registry.Events(ctx, id, after, limit)
+}
+
+// reads are the store's methods that GetTask may call.
+func reads() []string { return []string{"Watch", "WatchDeliveries"} }
+
+func failing(err error) func(context.Context) error {
+	return func(context.Context) error { return err }
+}
+
+// hanging answers when its context ends, as SQL drivers do.
+func hanging(ctx context.Context) error {
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+// lockedUp answers never, as a disk that hangs does; the test's end sets it free.
+func lockedUp(t *testing.T) func(context.Context) error {
+	free := make(chan struct{})
+	t.Cleanup(func() { close(free) })
+	return func(context.Context) error { <-free; return io.ErrClosedPipe }
+}
+
+// lines is a log that a test reads.
+type lines struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lines) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+// world is a server over a real store, and a client of it.
+type world struct {
+	t        *testing.T
+	db       *sqlite.Store
+	store    *faulty
+	log      *lines
+	listener *bufconn.Listener
+	conn     *grpc.ClientConn
+	async    service.AsyncAgentServiceClient
+	sync     service.SyncAgentServiceClient
+	stop     func()
+
+	mu         sync.Mutex
+	registered []store.Kind
+	onRegister func(store.Kind)
+}
+
+// bubble runs a test in simulated time.
+func bubble(t *testing.T, test func(w *world)) {
+	t.Helper()
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "notifier.db")
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, path)
+		test(w)
+	})
+}
+
+func newWorld(t *testing.T, path string) *world {
+	w := &world{t: t, log: &lines{}, listener: bufconn.Listen(1 << 20)}
+	var err error
+	w.db, err = sqlite.Open(t.Context(), path)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, w.db.Close()) })
+	w.store = &faulty{Registry: w.db, faults: map[string]func(context.Context) error{}, calls: map[string]int{}}
+	w.serve(agent.TLS{})
+	w.conn, err = grpc.NewClient("passthrough:///agent", grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return w.listener.DialContext(ctx) }))
+	require.NoError(t, err)
+	w.async, w.sync = service.NewAsyncAgentServiceClient(w.conn), service.NewSyncAgentServiceClient(w.conn)
+	t.Cleanup(func() {
+		require.NoError(t, w.conn.Close())
+		w.stop()
+	})
+	return w
+}
+
+// serve runs the server until stop, which returns when it has, and may be called again.
+func (w *world) serve(files agent.TLS) {
+	srv, err := agent.NewServer(w.service(), files, w.logger())
+	require.NoError(w.t, err)
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if err := srv.Serve(ctx, w.listener); err != nil {
+			w.t.Errorf("serve: %v", err)
+		}
+	}()
+	w.stop = func() {
+		cancel()
+		<-done
+	}
+}
+
+func (w *world) logger() *slog.Logger {
+	return slog.New(slog.NewJSONHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+}
+
+func (w *world) service() *agent.Service {
+	return agent.New(agent.Options{
+		Store: w.store, Registry: builtin.Registry(io.Discard), Connections: connections(), Log: w.logger(),
+		Registered: func(k store.Kind) {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			w.registered = append(w.registered, k)
+			if w.onRegister != nil {
+				w.onRegister(k)
+			}
+		},
+	})
+}
+
+// connections are two, of which one is for some scopes and places only.
+func connections() *notifier.Connections {
+	return notifier.NewConnections([]*notifier.Connection{
+		{Name: "stdout", Kind: "stdout"},
+		{Name: "team-slack", Kind: "slack"},
+		{Name: "private", Kind: "slack", Allow: notifier.Allow{Scopes: []string{"secret/*"}, Destinations: []string{"#private"}}},
+	}, map[string]string{"stdout": "stdout", "slack": "team-slack"})
+}
+
+// own is the execution that tasks run in.
+var own = flyte.ExecutionID{Scope: flyte.Scope{Project: "ml", Domain: "production"}, Name: "f7k2"}
+
+// deadline is that of FlytePropeller's calls.
+const deadline = 3 * time.Second
+
+func (w *world) context() context.Context {
+	ctx, cancel := contextWith(w.t, deadline)
+	w.t.Cleanup(cancel)
+	return ctx
+}
+
+func contextWith(t *testing.T, d time.Duration) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(t.Context(), d)
+}
+
+// rules are a spec's shortest.
+func rules() list {
+	return list{object{"when": object{"phase": list{"FAILED"}}, "send": list{object{"stdout": object{}}}}}
+}
+
+// waiting is a spec that waits for another execution.
+func waiting() object {
+	return object{"wait": true, "watch": object{"execution": object{"name": "other"}}, "rules": rules()}
+}
+
+// sending is a spec of notification_send.
+func sending(require string) object {
+	return object{"send": list{object{"stdout": object{}}}, "require": require}
+}
+
+func template(t testing.TB, taskType string, custom object, outputs ...string) *core.TaskTemplate {
+	s, err := structpb.NewStruct(custom)
+	require.NoError(t, err)
+	return &core.TaskTemplate{Type: taskType, Custom: s, Interface: &core.TypedInterface{Outputs: declared(outputs...)}}
+}
+
+func declared(names ...string) *core.VariableMap {
+	m := &core.VariableMap{Variables: map[string]*core.Variable{}}
+	for _, name := range names {
+		t := simple(core.SimpleType_STRING)
+		if name == "deliveries" {
+			t = listOf(simple(core.SimpleType_STRUCT))
+		}
+		m.Variables[name] = &core.Variable{Type: t}
+	}
+	return m
+}
+
+func simple(s core.SimpleType) *core.LiteralType {
+	return &core.LiteralType{Type: &core.LiteralType_Simple{Simple: s}}
+}
+
+func listOf(t *core.LiteralType) *core.LiteralType {
+	return &core.LiteralType{Type: &core.LiteralType_CollectionType{CollectionType: t}}
+}
+
+func metadata(attempt uint32) *admin.TaskExecutionMetadata {
+	return &admin.TaskExecutionMetadata{TaskExecutionId: &core.TaskExecutionIdentifier{
+		TaskId:       &core.Identifier{ResourceType: core.ResourceType_TASK, Project: own.Project, Domain: own.Domain, Name: "alerts"},
+		RetryAttempt: attempt,
+		NodeExecutionId: &core.NodeExecutionIdentifier{NodeId: "n0", ExecutionId: &core.WorkflowExecutionIdentifier{
+			Project: own.Project, Domain: own.Domain, Name: own.Name,
+		}},
+	}}
+}
+
+const prefix = "s3://flyte/metadata/ml-production-f7k2/n0/data/"
+
+// request is a CreateTask as FlytePropeller makes it; edits change it.
+func request(t testing.TB, custom object, edits ...func(*admin.CreateTaskRequest)) *admin.CreateTaskRequest {
+	r := &admin.CreateTaskRequest{
+		Template: template(t, agent.TypeNotification, custom), OutputPrefix: prefix + "0", TaskExecutionMetadata: metadata(0),
+	}
+	for _, edit := range edits {
+		edit(r)
+	}
+	return r
+}
+
+func outputs(names ...string) func(*admin.CreateTaskRequest) {
+	return func(r *admin.CreateTaskRequest) {
+		r.Template.Interface = &core.TypedInterface{Outputs: declared(names...)}
+	}
+}
+
+func attempt(n string, number uint32) func(*admin.CreateTaskRequest) {
+	return func(r *admin.CreateTaskRequest) { r.OutputPrefix, r.TaskExecutionMetadata = prefix+n, metadata(number) }
+}
+
+func ofType(taskType string) func(*admin.CreateTaskRequest) {
+	return func(r *admin.CreateTaskRequest) { r.Template.Type = taskType }
+}
+
+func (w *world) create(r *admin.CreateTaskRequest) []byte {
+	w.t.Helper()
+	got, err := w.async.CreateTask(w.context(), r)
+	require.NoError(w.t, err)
+	require.LessOrEqual(w.t, len(got.GetResourceMeta()), 2<<10)
+	return got.GetResourceMeta()
+}
+
+// get asks as FlytePropeller does. No test may ever see it fail.
+func (w *world) get(meta []byte) *admin.Resource {
+	w.t.Helper()
+	got, err := w.async.GetTask(w.context(), &admin.GetTaskRequest{ResourceMeta: meta})
+	require.NoError(w.t, err)
+	return got.GetResource()
+}
+
+func (w *world) delete(meta []byte) {
+	w.t.Helper()
+	_, err := w.async.DeleteTask(w.context(), &admin.DeleteTaskRequest{ResourceMeta: meta})
+	require.NoError(w.t, err)
+}
+
+// phase asks how a task stands, and returns its phase and message.
+func (w *world) phase(meta []byte) (phase, message string) {
+	w.t.Helper()
+	r := w.get(meta)
+	return r.GetPhase().String(), r.GetMessage()
+}
+
+// watches are all that the store holds.
+func (w *world) watches() (all []store.Watch) {
+	w.t.Helper()
+	require.NoError(w.t, w.db.Watches(w.t.Context(), store.Filter{}, func(x store.Watch) error {
+		all = append(all, x)
+		return nil
+	}))
+	return all
+}
+
+// watch is the only one.
+func (w *world) watch() store.Watch {
+	w.t.Helper()
+	all := w.watches()
+	require.Len(w.t, all, 1)
+	return all[0]
+}
+
+// move changes the only watch as the executor would.
+func (w *world) move(edit func(*store.Watch), deliveries ...store.Delivery) {
+	w.t.Helper()
+	t := store.Transition{Watch: w.watch(), Deliveries: deliveries}
+	edit(&t.Watch)
+	require.NoError(w.t, w.db.Move(w.t.Context(), t))
+}
+
+func ended(phase string) func(*store.Watch) {
+	return func(w *store.Watch) { w.State, w.Phase, w.EndedAt = store.Ended, phase, time.Now().UTC() }
+}
+
+// delivery is one that the executor would make for the only watch.
+func (w *world) delivery(id string) store.Delivery {
+	now := time.Now().UTC()
+	return store.Delivery{
+		ID: id, Key: "key of " + id, WatchID: w.watch().ID, Execution: own, Rule: "phase-failed", Reason: "phase:FAILED",
+		Kind: "slack", Connection: "team-slack", Address: "#ml", Destination: json.RawMessage(`{}`), Content: json.RawMessage(`{}`),
+		State: store.Pending, NextAt: now, CreatedAt: now, Since: now,
+	}
+}
+
+// settle records what the outbox would have made of a delivery.
+func (w *world) settle(id string, o store.Outcome) {
+	w.t.Helper()
+	o.At = time.Now().UTC()
+	_, err := w.db.Begin(w.t.Context(), id, 0, o.At, nil)
+	require.NoError(w.t, err)
+	require.NoError(w.t, w.db.Settle(w.t.Context(), id, o))
+}
+
+func discard() *slog.Logger { return slog.New(slog.DiscardHandler) }
