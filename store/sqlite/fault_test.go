@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -94,6 +95,56 @@ func TestCallersGiveUpInTheQueue(t *testing.T) {
 	release()
 	require.NoError(t, first.Wait())
 	require.NoError(t, s.Ping(t.Context()))
+}
+
+// TestOneWriteFailsAlone has a batch in which some writes fail half way, one kind of which takes the
+// whole transaction with it: the others are done, and nothing of those is left.
+func TestOneWriteFailsAlone(t *testing.T) {
+	t.Parallel()
+	for _, how := range []string{"ABORT", "FAIL", "ROLLBACK"} {
+		t.Run(how, func(t *testing.T) {
+			t.Parallel()
+			path := filepath.Join(t.TempDir(), "notifier.db")
+			s, db := openAt(t, path), rawOpen(t, path)
+			_, err := db.Exec(`CREATE TRIGGER poison BEFORE INSERT ON deliveries WHEN NEW.id LIKE 'poison%'
+				BEGIN SELECT RAISE(` + how + `, 'this one is poison'); END`)
+			require.NoError(t, err)
+			var watches []store.Watch
+			for i := range 60 {
+				w, err := s.Register(t.Context(), testWatch(fmt.Sprint(i)))
+				require.NoError(t, err)
+				watches = append(watches, w)
+			}
+
+			release := hold(t, path) // so that they gather
+			var group errgroup.Group
+			for i, w := range watches {
+				group.Go(func() error {
+					w.Phase = "FAILED"
+					good, bad := testDelivery(w.ID), testDelivery(w.ID)
+					bad.ID = "poison-" + w.ID
+					if i%4 != 0 {
+						return s.Move(t.Context(), store.Transition{Watch: w, Deliveries: []store.Delivery{good}})
+					}
+					err := s.Move(t.Context(), store.Transition{Watch: w, Deliveries: []store.Delivery{good, bad}})
+					if err == nil || !strings.Contains(err.Error(), "this one is poison") {
+						return fmt.Errorf("a poisoned move came to %w", err)
+					}
+					return nil
+				})
+			}
+			release()
+			require.NoError(t, group.Wait())
+			for i, w := range watches {
+				stored, err := s.Watch(t.Context(), w.ID)
+				require.NoError(t, err)
+				deliveries, err := s.WatchDeliveries(t.Context(), w.ID)
+				require.NoError(t, err)
+				require.Equal(t, i%4 != 0, stored.Phase == "FAILED")
+				require.Equal(t, i%4 != 0, len(deliveries) == 1)
+			}
+		})
+	}
 }
 
 func TestDamagedRowHidesNoOther(t *testing.T) {

@@ -52,12 +52,14 @@ func modelTokens(t *testing.T, r *rapid.T, s store.Store, id string) {
 	}
 	now := start()
 	o := &oracle{tokens: float64(rate.Burst), last: now}
-	w := register(t, s, watch(id))
-	for i := range rapid.IntRange(1, 25).Draw(r, "sends") {
+	ids := numbered(id+"-", rapid.IntRange(1, 15).Draw(r, "sends"))
+	var all []store.Delivery
+	for _, sent := range ids {
+		all = append(all, delivery(sent, id))
+	}
+	insert(t, s, id, all...)
+	for _, d := range all {
 		now = now.Add(time.Duration(rapid.Int64Range(0, int64(3*time.Second)).Draw(r, "pause")))
-		d := delivery(fmt.Sprintf("%s-%d", id, i), id)
-		require.NoError(r, s.Move(t.Context(), store.Transition{Watch: w, Deliveries: []store.Delivery{d}}))
-		w.Version = readWatch(t, s, id).Version
 		wait, err := s.Begin(t.Context(), d.ID, 0, now, []store.Rate{rate})
 		require.NoError(r, err)
 
@@ -113,7 +115,7 @@ func modelOrder(t *testing.T, r *rapid.T, s store.Store, run string) {
 		"redrive": func(now time.Time) { m.redrive(t, r, s, now) },
 	}
 	now := start()
-	for range rapid.IntRange(1, 30).Draw(r, "steps") {
+	for range rapid.IntRange(1, 20).Draw(r, "steps") {
 		now = now.Add(time.Duration(rapid.IntRange(0, 3).Draw(r, "seconds")) * time.Second)
 		steps[rapid.SampledFrom(slices.Sorted(maps.Keys(steps))).Draw(r, "step")](now)
 		told := lanes(t, s, now)
@@ -215,7 +217,7 @@ func modelReplays(t *testing.T, r *rapid.T, s store.Store, id string) {
 	phases := []string{"QUEUED", "RUNNING", "FAILED"}
 	w := register(t, s, watch(id))
 	seen := map[string]bool{}
-	for range rapid.IntRange(1, 12).Draw(r, "moves") {
+	for range rapid.IntRange(1, 8).Draw(r, "moves") {
 		read := readWatch(t, s, id)
 		if rapid.IntRange(0, 3).Draw(r, "stale") == 0 {
 			read = w
