@@ -8,7 +8,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"sync"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -17,6 +17,9 @@ import (
 
 // checkTimeout bounds one check of /readyz, below the usual time-out of who asks.
 const checkTimeout = 2 * time.Second
+
+// checkGrace is how long after that a check may take to see that its time is over.
+const checkGrace = 100 * time.Millisecond
 
 // Check is one thing that the server needs.
 type Check struct {
@@ -34,7 +37,8 @@ func Handler(checks []Check, g prometheus.Gatherer) http.Handler {
 		code, body := ready(r.Context(), checks)
 		answer(w, code, body)
 	})
-	mux.Handle("GET /metrics", promhttp.HandlerFor(g, promhttp.HandlerOpts{}))
+	// One collector that fails, because the store does, must not take all other metrics with it.
+	mux.Handle("GET /metrics", promhttp.HandlerFor(g, promhttp.HandlerOpts{ErrorHandling: promhttp.ContinueOnError}))
 	return mux
 }
 
@@ -44,30 +48,49 @@ func answer(w http.ResponseWriter, code int, body string) {
 	_, _ = w.Write([]byte(body)) // whoever asked has gone; there is nobody to tell
 }
 
-// ready runs the checks side by side.
+// ready runs the checks side by side, and waits for none longer than checkTimeout.
 func ready(ctx context.Context, checks []Check) (code int, body string) {
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
-	errs := make([]error, len(checks))
-	var wg sync.WaitGroup
+	results := make([]chan error, len(checks))
 	for i, c := range checks {
-		wg.Go(func() { errs[i] = c.Ping(ctx) })
+		results[i] = make(chan error, 1)
+		go func() { results[i] <- c.Ping(ctx) }()
 	}
-	wg.Wait()
 	code = http.StatusOK
 	for i, c := range checks {
 		line := "ok"
-		if errs[i] != nil {
-			code, line = http.StatusServiceUnavailable, errs[i].Error()
+		if err := await(ctx, results[i]); err != nil {
+			code, line = http.StatusServiceUnavailable, oneLine(err)
 		}
-		body += fmt.Sprintf("%s: %s\n", c.Name, line)
+		body += c.Name + ": " + line + "\n"
 	}
 	return code, body
 }
 
+// await returns what a check came to. One that no context ends, such as a read of a disk that
+// hangs, is left behind.
+func await(ctx context.Context, result <-chan error) error {
+	select {
+	case err := <-result:
+		return err
+	case <-ctx.Done():
+	}
+	select {
+	case err := <-result: // it ended with the context, and may tell more
+		return err
+	case <-time.After(checkGrace):
+		return fmt.Errorf("no answer within %s", checkTimeout)
+	}
+}
+
+func oneLine(err error) string {
+	return strings.Join(strings.Fields(err.Error()), " ")
+}
+
 // Serve answers on l until ctx ends, and returns nil then.
 func Serve(ctx context.Context, l net.Listener, h http.Handler) error {
-	srv := &http.Server{Handler: h, ReadHeaderTimeout: 5 * time.Second}
+	srv := &http.Server{Handler: h, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: time.Minute}
 	stop := context.AfterFunc(ctx, func() { _ = srv.Close() })
 	defer stop()
 	if err := srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {
