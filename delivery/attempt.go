@@ -15,81 +15,123 @@ import (
 // outbox stops and nothing more may begin; sendCtx lasts a little longer.
 func (l *lane) attempt(ctx, sendCtx context.Context, d store.Delivery) {
 	o := l.outbox
-	p, err := o.prepare(sendCtx, d)
-	if err != nil {
-		o.settle(sendCtx, d, o.failed(d, err))
+	p, ok := l.ready(ctx, sendCtx, &d)
+	if !ok {
 		return
 	}
-	d.RenderError = p.renderError
-	if !d.UnknownAt.IsZero() {
-		settled, err := o.look(sendCtx, &d, p)
-		if settled {
-			return
-		}
-		if err != nil {
-			o.settle(sendCtx, d, o.failed(d, err))
-			return
-		}
-	}
-	if o.exhausted(d) {
-		o.settle(sendCtx, d, o.failed(d, notifier.Retry.Errorf("no attempt is left: %s", d.LastError)))
-		return
-	}
-	started, ok := l.begin(ctx, d, p)
+	started, leave, ok := l.begin(ctx, d, p)
 	if !ok {
 		return // stopping, or somebody else changed it
 	}
+	defer leave()
 	d.Attempts, d.OpenedAt = d.Attempts+1, started
 	receipt, err := o.send(sendCtx, p)
 	o.metrics.attempt(d.Kind, err, time.Since(started))
 	if err != nil {
-		l.heed(sendCtx, err)
-		o.settle(sendCtx, d, o.failed(d, err))
+		l.fail(sendCtx, d, o.stale(sendCtx, l.Lane, p, err))
 		return
 	}
 	o.settle(sendCtx, d, o.delivered(d, receipt))
 }
 
-// begin commits the start of an attempt, one delivery of the lane after the other, and waits
-// for the rate's token and for what the service asked for.
-func (l *lane) begin(ctx context.Context, d store.Delivery, p prepared) (time.Time, bool) {
-	select {
-	case l.turn <- struct{}{}:
-		defer func() { <-l.turn }()
-	case <-ctx.Done():
+// ready prepares a delivery, and looks up what became of an earlier attempt. It is not ok when
+// the delivery came to something already, or when the outbox stops.
+func (l *lane) ready(ctx, sendCtx context.Context, d *store.Delivery) (p prepared, ok bool) {
+	o := l.outbox
+	leave, ok := l.enter(ctx) // one at a time, so that a name is resolved once
+	if !ok {
+		return p, false
 	}
-	for ctx.Err() == nil {
-		wait := l.outbox.holds.left(l.Lane)
-		now := time.Now().UTC()
-		if wait <= 0 {
-			var err error
-			wait, err = l.outbox.Store.Begin(ctx, d.ID, d.Attempts, now, p.rates)
-			switch {
-			case errors.Is(err, store.ErrConflict):
-				return now, false
-			case err != nil:
-				l.outbox.Log.WarnContext(ctx, "attempt cannot begin", "delivery", d.ID, "error", err)
-				wait = settleEvery
-			case wait <= 0:
-				return now, true
-			}
+	p, err := o.prepare(sendCtx, *d)
+	leave()
+	if err != nil {
+		l.fail(sendCtx, *d, err)
+		return p, false
+	}
+	d.RenderError = p.renderError
+	if !d.UnknownAt.IsZero() {
+		settled, err := o.look(sendCtx, d, p)
+		if err != nil {
+			l.fail(sendCtx, *d, err)
 		}
-		pause(ctx, wait)
+		if settled || err != nil {
+			return p, false
+		}
 	}
-	return time.Time{}, false
+	if o.exhausted(*d) {
+		l.fail(sendCtx, *d, notifier.Retry.Errorf("no attempt is left: %s", d.LastError))
+		return p, false
+	}
+	return p, true
 }
 
-// heed does for the whole lane what an error asks for: leave the service alone for a while, or
-// forget an exact name that it does not take any more.
-func (l *lane) heed(ctx context.Context, err error) {
-	verdict, after := notifier.VerdictOf(err)
-	if after > 0 {
+// fail records an error, and does for the whole lane what it asks for.
+func (l *lane) fail(ctx context.Context, d store.Delivery, err error) {
+	if _, after := notifier.VerdictOf(err); after > 0 {
 		l.outbox.holds.add(l.Lane, min(after, maxRetryTime))
 	}
-	if verdict == notifier.Permanent {
-		if err := l.outbox.Store.SetResolved(ctx, l.Lane, nil); err != nil {
-			l.outbox.Log.WarnContext(ctx, "name cache cannot be written", "destination", l.Address, "error", err)
+	l.outbox.settle(ctx, d, l.outbox.failed(d, err))
+}
+
+// stale forgets an exact name from the cache that the service does not know any more, and makes
+// the error one to try again: a channel may have been replaced by another of its name.
+func (o *Outbox) stale(ctx context.Context, l store.Lane, p prepared, err error) error {
+	if !p.cached || !errors.Is(err, notifier.ErrDestinationGone) {
+		return err
+	}
+	if err := o.Store.SetResolved(ctx, l, nil); err != nil {
+		o.Log.WarnContext(ctx, "name cache cannot be written", "destination", l.Address, "error", err)
+	}
+	return notifier.RetryAfter(0, err)
+}
+
+// enter waits for the lane's turn, and until the service may be called again. leave gives the
+// turn to the next; without ok the outbox stops.
+func (l *lane) enter(ctx context.Context) (leave func(), ok bool) {
+	select {
+	case l.turn <- struct{}{}:
+	case <-ctx.Done():
+		return nil, false
+	}
+	for left := l.outbox.holds.left(l.Lane); left > 0 && ctx.Err() == nil; left = l.outbox.holds.left(l.Lane) {
+		pause(ctx, left)
+	}
+	leave = func() { <-l.turn }
+	if ctx.Err() != nil {
+		leave()
+		return nil, false
+	}
+	return leave, true
+}
+
+// begin commits the start of an attempt, one delivery of the lane after the other, and waits for
+// the rate's token. leave gives back the attempt's slot.
+func (l *lane) begin(ctx context.Context, d store.Delivery, p prepared) (started time.Time, leave func(), ok bool) {
+	next, ok := l.enter(ctx)
+	if !ok {
+		return started, nil, false
+	}
+	defer next()
+	for misses := 0; ; misses++ {
+		if leave, ok = l.outbox.slots.enter(ctx, d.Connection); !ok {
+			return started, nil, false
 		}
+		started = time.Now().UTC()
+		wait, err := l.outbox.Store.Begin(ctx, d.ID, d.Attempts, started, p.rates)
+		if err == nil && wait <= 0 {
+			return started, leave, true
+		}
+		leave()
+		switch {
+		case errors.Is(err, store.ErrConflict), ctx.Err() != nil:
+			return started, nil, false
+		case err != nil:
+			l.outbox.Log.WarnContext(ctx, "attempt cannot begin", "delivery", d.ID, "error", err)
+			wait = settleEvery
+		}
+		// Lanes that share a connection's rate wait longer each time another was faster, so that
+		// a thousand of them do not all ask for every token.
+		pause(ctx, max(wait, min(time.Duration(misses)*100*time.Millisecond, maxMiss)))
 	}
 }
 
@@ -134,11 +176,11 @@ func (o *Outbox) look(ctx context.Context, d *store.Delivery, p prepared) (settl
 func (o *Outbox) settle(ctx context.Context, d store.Delivery, out store.Outcome) {
 	for {
 		err := o.Store.Settle(ctx, d.ID, out)
-		if err == nil || errors.Is(err, store.ErrConflict) || errors.Is(err, store.ErrNotFound) {
+		switch {
+		case err == nil:
 			o.metrics.settled(d.Kind, out.State)
 			return
-		}
-		if ctx.Err() != nil {
+		case errors.Is(err, store.ErrConflict), errors.Is(err, store.ErrNotFound), ctx.Err() != nil:
 			return
 		}
 		o.Log.WarnContext(ctx, "outcome cannot be recorded yet", "delivery", d.ID, "state", out.State, "error", err)
@@ -147,6 +189,7 @@ func (o *Outbox) settle(ctx context.Context, d store.Delivery, out store.Outcome
 }
 
 func (o *Outbox) delivered(d store.Delivery, r notifier.Receipt) store.Outcome {
+	o.strikes.clear(d.ID)
 	now := time.Now().UTC()
 	text := fmt.Sprintf("%s: %s delivered to %s%s", d.ID, d.Kind, d.Address, receiptText(r))
 	if d.Double {

@@ -17,7 +17,7 @@ type lane struct {
 	again  chan struct{} // something became due
 	done   chan string   // ids of deliveries that are no longer under way
 
-	turn chan struct{} // attempts begin one by one: the first in line waits for the rate's token
+	turn chan struct{} // held by the one that resolves a name, or waits for the rate's token
 }
 
 func newLane(o *Outbox, l store.Lane) *lane {

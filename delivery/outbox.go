@@ -17,6 +17,7 @@ const (
 	pollInterval = time.Second     // how soon another process's redrive is seen
 	stopGrace    = 8 * time.Second // for sends in flight when the outbox stops
 	settleEvery  = time.Second     // between tries to record an outcome
+	maxMiss      = 2 * time.Second // between tries to get a token that others are after, too
 )
 
 // Config is the retry policy.
@@ -48,6 +49,8 @@ type Outbox struct {
 	metrics *metrics
 	wake    chan struct{}
 	holds   holds
+	slots   slots
+	strikes strikes
 
 	mu    sync.Mutex
 	lanes map[store.Lane]*lane // those with a worker

@@ -17,7 +17,7 @@ const (
 	maxRetryTime = time.Hour // a service that asks for more is asked again after this
 )
 
-// backoff is how long to wait after the nth failed send: doubling, with jitter that only shortens,
+// backoff is how long to wait after the nth failure in a row: doubling, with jitter that only shortens,
 // so that the first is at most firstBackoff.
 func backoff(n int) time.Duration {
 	d := maxBackoff
@@ -38,7 +38,7 @@ func (o *Outbox) failed(d store.Delivery, err error) store.Outcome {
 	now := time.Now().UTC()
 	verdict, after := notifier.VerdictOf(err)
 	if after <= 0 {
-		after = backoff(d.Attempts - d.Spent)
+		after = backoff(o.strikes.add(d.ID))
 	}
 	out := store.Outcome{
 		State: store.Pending, NextAt: now.Add(min(after, maxRetryTime)),
@@ -59,6 +59,7 @@ func (o *Outbox) failed(d store.Delivery, err error) store.Outcome {
 		out.Event = store.Event{At: now, Kind: "retry", Text: fmt.Sprintf("%s; again in %s", text, out.NextAt.Sub(now).Round(time.Millisecond))}
 		return out
 	}
+	o.strikes.clear(d.ID)
 	out.State, out.NextAt = store.Dead, time.Time{}
 	out.Event = store.Event{At: now, Kind: "dead", Text: text + "; " + why}
 	return out

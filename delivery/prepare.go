@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/flyte-notifier/flyte-notifier/notifier"
 	"github.com/flyte-notifier/flyte-notifier/render"
@@ -19,6 +20,7 @@ type prepared struct {
 	message     notifier.Message
 	renderError string
 	rates       []store.Rate
+	cached      bool // the destination's exact name came from the cache
 }
 
 // prepare makes the message, finds the exact destination and checks that the connection allows
@@ -48,43 +50,52 @@ func (o *Outbox) prepare(ctx context.Context, d store.Delivery) (p prepared, err
 		p.renderError = templateErr.Error()
 		o.metrics.templateFailures.WithLabelValues(d.Kind).Inc()
 	}
-	p.destination, err = o.resolve(ctx, p.connection, dest)
+	p.destination, p.cached, err = o.resolve(ctx, p.connection, dest)
 	p.rates = rates(p.connection, d.Address)
 	return p, err
 }
 
 // resolve fills in the destination's exact name where the service has one, from the store's cache
 // or the service, and judges every name by the connection's allow list.
-func (o *Outbox) resolve(ctx context.Context, c *notifier.Connection, dest notifier.Destination) (notifier.Destination, error) {
+func (o *Outbox) resolve(ctx context.Context, c *notifier.Connection, dest notifier.Destination) (_ notifier.Destination, cached bool, err error) {
 	resolver, ok := c.Notifier.(notifier.Resolver)
 	if !ok {
-		return dest, allowed(c, dest, nil)
+		return dest, false, allowed(c, dest, nil)
 	}
-	found, err := o.resolved(ctx, resolver, store.Lane{Connection: c.Name, Address: dest.Address()}, dest)
-	if err != nil {
-		return dest, err
+	lane := store.Lane{Connection: c.Name, Address: dest.Address()}
+	found, cached := o.remembered(ctx, lane)
+	if !cached {
+		if found, err = o.ask(ctx, resolver, lane, dest); err != nil {
+			return dest, false, err
+		}
 	}
 	if err := allowed(c, dest, found.Names); err != nil {
-		return dest, err
+		return dest, cached, err
 	}
 	if found.ID == "" {
-		return dest, nil
+		return dest, false, nil
 	}
-	return dest.WithID(found.ID), nil
+	return dest.WithID(found.ID), cached, nil
 }
 
-// resolved asks the cache, then the service. A cache that fails only costs a call.
-func (o *Outbox) resolved(ctx context.Context, r notifier.Resolver, l store.Lane, dest notifier.Destination) (found notifier.Resolved, err error) {
+// remembered reads the cache. One that fails only costs a call.
+func (o *Outbox) remembered(ctx context.Context, l store.Lane) (found notifier.Resolved, ok bool) {
 	cached, err := o.Store.Resolved(ctx, l)
-	if err == nil && json.Unmarshal(cached, &found) == nil && found.ID != "" {
-		return found, nil
+	if err == nil {
+		err = json.Unmarshal(cached, &found)
 	}
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		o.Log.WarnContext(ctx, "name cache cannot be read", "destination", l.Address, "error", err)
 	}
+	return found, err == nil && found.ID != ""
+}
+
+// ask asks the service, and remembers what it said.
+func (o *Outbox) ask(ctx context.Context, r notifier.Resolver, l store.Lane, dest notifier.Destination) (notifier.Resolved, error) {
 	ctx, cancel := context.WithTimeout(ctx, o.Config.Timeout)
 	defer cancel()
-	if found, err = r.Resolve(ctx, dest); err != nil {
+	found, err := r.Resolve(ctx, dest)
+	if err != nil {
 		return found, resolveError(err)
 	}
 	if found.ID != "" {
@@ -118,7 +129,7 @@ func resolveError(err error) error {
 func allowed(c *notifier.Connection, dest notifier.Destination, names []string) error {
 	addresses := dest.Addresses()
 	if len(addresses) == 1 && len(names) > 0 {
-		return refused(c.Allow.CheckNames(append(names, addresses[0])...))
+		return refused(c.Allow.CheckNames(slices.Compact(slices.Sorted(slices.Values(append(names, addresses[0]))))...))
 	}
 	for _, a := range addresses {
 		if err := c.Allow.CheckNames(a); err != nil {

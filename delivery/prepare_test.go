@@ -1,9 +1,11 @@
 package delivery_test
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -133,4 +135,90 @@ func TestRatesOfADestinationAndOfTheConnection(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestARenamedChannelIsResolvedAnew(t *testing.T) {
+	current := "C1"
+	s := &service{names: func(*place) (notifier.Resolved, error) { return notifier.Resolved{ID: current}, nil }}
+	s.send = func(_ context.Context, p *place, _ notifier.Message) error {
+		if p.ID != current {
+			return notifier.Permanent.Errorf("is_archived: %w", notifier.ErrDestinationGone)
+		}
+		return nil
+	}
+	run(t, resolving{s}, func(b *bench) {
+		b.start()
+		b.add("w1", "#a")
+		synctest.Wait()
+		current = "C2" // archived, and replaced by another of its name
+		ids := b.add("w2", "#a")
+		b.pass(5 * time.Second)
+		require.Equal(b.t, store.Delivered, b.get(ids[0]).State)
+		require.Equal(b.t, "C2", s.sent()[1].id)
+		current = "" // gone for good: what was resolved anew and is refused is dead
+		s.names = func(*place) (notifier.Resolved, error) { return notifier.Resolved{ID: "C3"}, nil }
+		ids = b.add("w3", "#a")
+		b.pass(10 * time.Second)
+		require.Equal(b.t, store.Dead, b.get(ids[0]).State)
+		require.Equal(b.t, 2, b.get(ids[0]).Attempts)
+	})
+}
+
+func TestAServiceThatCannotResolveIsLeftAlone(t *testing.T) {
+	var asked []time.Time
+	s := &service{names: func(*place) (notifier.Resolved, error) {
+		asked = append(asked, time.Now())
+		if len(asked) < 4 {
+			return notifier.Resolved{}, notifier.RetryAfter(30*time.Second, errors.New("ratelimited"))
+		}
+		return notifier.Resolved{ID: "C1"}, nil
+	}}
+	run(t, resolving{s}, func(b *bench) {
+		b.start()
+		for i := range 40 {
+			b.add(fmt.Sprint("w", i), "#a")
+		}
+		b.pass(89 * time.Second)
+		require.Len(b.t, asked, 3, "one question each time it may be asked")
+		b.pass(10 * time.Minute)
+		require.Len(b.t, asked, 4)
+		require.Len(b.t, s.sent(), 40)
+	})
+}
+
+func TestFailuresBeforeASendBackOffToo(t *testing.T) {
+	asked := 0
+	s := &service{names: func(*place) (notifier.Resolved, error) {
+		asked++
+		return notifier.Resolved{}, notifier.Retry.Errorf("HTTP status 503")
+	}}
+	run(t, resolving{s}, func(b *bench) {
+		b.start()
+		ids := b.add("w1", "#a")
+		b.pass(5 * time.Second)
+		require.GreaterOrEqual(b.t, asked, 3, "the first back-offs are short")
+		b.pass(time.Hour)
+		require.Less(b.t, asked, 40)
+		require.Zero(b.t, b.get(ids[0]).Attempts)
+		require.Equal(b.t, store.Pending, b.get(ids[0]).State)
+	})
+}
+
+func TestAHangingServiceCannotTakeEverything(t *testing.T) {
+	s := &service{}
+	var under atomic.Int32
+	s.send = func(ctx context.Context, _ *place, _ notifier.Message) error {
+		under.Add(1)
+		defer under.Add(-1)
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	run(t, s, func(b *bench) {
+		for i := range 600 {
+			b.add(fmt.Sprint("w", i), fmt.Sprint("#", i))
+		}
+		b.start()
+		synctest.Wait()
+		require.EqualValues(b.t, 512, under.Load())
+	})
 }

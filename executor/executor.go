@@ -49,7 +49,8 @@ type NotifierExecutor struct {
 	follow    chan struct{} // a watch was registered
 	send      chan struct{} // a send was registered
 	delivered func()        // deliveries were inserted
-	sending   sync.Map      // ids of the sends that are being made
+	pauses    pauses
+	sending   sync.Map // ids of the sends that are being made
 	sendGroup sync.WaitGroup
 }
 
@@ -57,7 +58,7 @@ const (
 	factsTimeout = 10 * time.Second // of one read of facts
 	sendFacts    = time.Second      // facts may delay a send by so much at most
 	lostAfter    = 30 * time.Second // between the first NotFound and the last
-	freshBatch   = 1000
+	freshBatch   = 10_000
 	readers      = 16 // concurrent reads of facts
 )
 

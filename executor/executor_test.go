@@ -34,7 +34,16 @@ type fakeAdmin struct {
 	nodes      map[string]flyte.Node
 	down       error
 	hang       bool
+	latency    time.Duration
 	reads      map[string]int
+	begun      int
+}
+
+// calls is how many calls there were, failed ones among them.
+func (a *fakeAdmin) calls() int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.begun
 }
 
 func (a *fakeAdmin) set(name, phase string, edit ...func(*flyte.Execution)) {
@@ -54,6 +63,12 @@ func (a *fakeAdmin) fail(err error) {
 	a.down = err
 }
 
+func (a *fakeAdmin) delay(d time.Duration) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.latency = d
+}
+
 func (a *fakeAdmin) setNode(n flyte.Node) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -62,8 +77,10 @@ func (a *fakeAdmin) setNode(n flyte.Node) {
 
 func (a *fakeAdmin) begin(ctx context.Context) error {
 	a.mu.Lock()
-	hang, down := a.hang, a.down
+	a.begun++
+	hang, down, latency := a.hang, a.down, a.latency
 	a.mu.Unlock()
+	<-time.After(latency)
 	if hang {
 		<-ctx.Done()
 		return ctx.Err()

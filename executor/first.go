@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -25,11 +26,18 @@ func (n *NotifierExecutor) firstLooks(ctx context.Context) error {
 	var g errgroup.Group
 	g.SetLimit(readers)
 	for scope, watches := range byScope(fresh) {
-		for len(watches) > 0 {
-			batch := watches[:min(namesPerCall, len(watches))]
-			watches = watches[len(batch):]
-			g.Go(func() error { return n.firstLook(ctx, scope, batch) })
+		if !n.pauses.over(scope) {
+			continue
 		}
+		g.Go(func() error {
+			var errs []error
+			for batch := range slices.Chunk(watches, namesPerCall) {
+				errs = append(errs, n.firstLook(ctx, scope, batch))
+			}
+			err := errors.Join(errs...)
+			n.pauses.note(scope, n.cfg.Feed.Interval, err)
+			return err
+		})
 	}
 	return g.Wait()
 }
@@ -61,13 +69,14 @@ func (n *NotifierExecutor) firstLook(ctx context.Context, scope flyte.Scope, wat
 		delete(seen, row.Name)
 	}
 	_, err = n.rows(ctx, scope, rows, func(w store.Watch) bool { return w.Phase == "" })
-	errs := []error{err}
+	var g errgroup.Group
+	g.SetLimit(readers)
 	for _, w := range watches {
 		if seen[w.Execution.Name] {
-			errs = append(errs, n.absent(ctx, w))
+			g.Go(func() error { return n.absent(ctx, w) })
 		}
 	}
-	return errors.Join(errs...)
+	return errors.Join(err, g.Wait())
 }
 
 // absent deals with an execution that its first look did not show. It is lost when flyteadmin

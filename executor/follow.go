@@ -91,9 +91,11 @@ func concerns(all []store.Watch, row flyte.Row) bool {
 	return false
 }
 
-// done says whether nothing that flyteadmin tells moves the watch any more. An ended one is not:
-// a phase that goes back reopens it.
-func done(w store.Watch) bool { return w.State == store.Cancelled || w.State == store.Lost }
+// done says whether nothing that flyteadmin tells moves the watch: a send follows nothing, a
+// cancelled or lost one no longer does. An ended one is not done: a phase that goes back reopens it.
+func done(w store.Watch) bool {
+	return w.Kind != store.Follow || w.State == store.Cancelled || w.State == store.Lost
+}
 
 // refresh reads an execution's facts once and moves every watch they are news to. That read is
 // the confirmation: where it differs from the row that led here, it is the truth.

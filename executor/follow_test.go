@@ -120,12 +120,23 @@ func TestAnExecutionThatAppearsLateIsNotLost(t *testing.T) {
 
 func TestAnOutageDoesNotMakeExecutionsLost(t *testing.T) {
 	run(t, func(b *bench) {
+		b.admin.set("f1", "RUNNING")
 		b.admin.fail(errors.New("unavailable"))
 		w := b.register("f1", []spec.Rule{onPhases("r", "RUNNING")})
-		b.pass(10 * time.Minute)
+		for range 600 { // new watches do not make it ask an ailing flyteadmin more often
+			b.exec.Wake(store.Follow)
+			b.pass(time.Second)
+		}
 		require.Equal(b.t, store.Active, b.watch(w.ID).State)
+		require.Less(b.t, b.admin.calls(), 100, "first looks and polls of ten minutes")
+		b.admin.fail(nil)
+		b.pass(maxPause)
+		require.Equal(b.t, []string{"r phase:RUNNING"}, b.told(w.ID))
 	})
 }
+
+// maxPause is how long after an outage the executor may take to look again.
+const maxPause = 30*time.Second + interval
 
 func TestAWaitingWatchEndsWithItsOwnExecution(t *testing.T) {
 	run(t, func(b *bench) {

@@ -47,3 +47,19 @@ func TestMissingFactsDelayEverySendByASecondAtMost(t *testing.T) {
 		}
 	})
 }
+
+func TestALookAtItsExecutionDoesNotTakeASendAway(t *testing.T) {
+	run(t, func(b *bench) {
+		b.admin.set("f1", "RUNNING")
+		b.admin.delay(300 * time.Millisecond)
+		b.register("f1", []spec.Rule{onPhases("r", "SUCCEEDED")})
+		b.pass(100 * time.Millisecond)
+		custom, err := json.Marshal(spec.SendTask{Send: []spec.Step{{Kind: "stdout", Destination: json.RawMessage(`{}`)}}})
+		require.NoError(b.t, err)
+		w := b.register("f1", nil, func(w *store.Watch) {
+			w.ID, w.Kind, w.Custom, w.Wait = "wsend", store.Send, custom, true
+		})
+		b.rounds(2)
+		require.Equal(b.t, []string{"send send"}, b.told(w.ID))
+	})
+}

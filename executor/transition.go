@@ -31,9 +31,19 @@ func (n *NotifierExecutor) transition(ctx context.Context, w store.Watch, f Fact
 	n.log.InfoContext(ctx, "phase", "execution", w.Execution.String(), "node", w.Node, "phase", t.Watch.Phase,
 		"watch", w.ID, "deliveries", len(t.Deliveries))
 	if len(t.Deliveries) > 0 {
+		n.metrics.occurrences.Add(float64(count(t.Events, "fired")))
 		n.delivered()
 	}
 	return nil
+}
+
+func count(events []store.Event, kind string) (n int) {
+	for _, e := range events {
+		if e.Kind == kind {
+			n++
+		}
+	}
+	return n
 }
 
 // fire evaluates the watch's rules and adds their deliveries to t. A rule that fails is shown in
@@ -58,9 +68,9 @@ func (n *NotifierExecutor) fire(t *store.Transition, f Facts, now time.Time) err
 				watch: t.Watch, occur: o, send: rule.Send, message: rule.Message, data: f.data(o, now),
 			}, now)
 			if err != nil {
-				return fmt.Errorf("rule %s: %w", rule.Name, err)
+				t.Events = append(t.Events, store.Event{At: now, Kind: "error", Text: fmt.Sprintf("rule %s: %v", rule.Name, err)})
+				continue
 			}
-			n.metrics.occurrences.Inc()
 			t.Deliveries = append(t.Deliveries, made...)
 			t.Events = append(t.Events, store.Event{At: now, Kind: "fired", Text: firedText(o, made)})
 		}

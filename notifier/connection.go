@@ -52,8 +52,12 @@ func (a Allow) CheckNames(names ...string) error {
 	return fmt.Errorf("the connection does not allow destination %s", strings.Join(names, ", "))
 }
 
-// glob matches as path.Match does; a malformed pattern, refused by the config, matches nothing.
+// glob matches as path.Match does, and mail addresses in any case; a malformed pattern, refused by
+// the config, matches nothing.
 func glob(pattern, s string) bool {
+	if strings.Contains(pattern, "@") {
+		pattern, s = strings.ToLower(pattern), strings.ToLower(s)
+	}
 	ok, err := path.Match(pattern, s)
 	return err == nil && ok
 }

@@ -20,7 +20,7 @@ type Manifest struct {
 
 // Deps is what every notifier is given besides its own config.
 type Deps struct {
-	HTTP *http.Client // with a time-out, and without proxies or redirects that a notifier did not ask for
+	HTTP *http.Client // follows no redirects; it has no time-out of its own, each call's context has
 }
 
 // Registry is the set of notifiers a program was built with.

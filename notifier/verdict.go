@@ -39,9 +39,10 @@ func RetryAfter(d time.Duration, err error) error {
 // PermanentError says that the service refused for good: a bad token, an unknown channel.
 func PermanentError(err error) error { return &verdictError{verdict: Permanent, err: err} }
 
-// UnknownError says that the message may or may not have arrived: the connection broke after
-// the request went out.
-func UnknownError(err error) error { return &verdictError{verdict: Unknown, err: err} }
+// ErrDestinationGone is wrapped by a Send's permanent error when the service does not know the
+// destination (any more). Where the exact name came from the outbox's cache, it is resolved anew
+// and tried once more.
+var ErrDestinationGone = errors.New("destination is gone")
 
 // VerdictOf classifies a Send's error, and returns the delay the service asked for. nil is
 // Delivered; an error without a verdict is Unknown, the only safe guess.

@@ -26,7 +26,7 @@ func TestVerdictOf(t *testing.T) {
 		"retry at will":    {notifier.RetryAfter(0, cause), notifier.Retry, 0},
 		"negative delay":   {notifier.RetryAfter(-time.Minute, cause), notifier.Retry, 0},
 		"permanent":        {notifier.PermanentError(cause), notifier.Permanent, 0},
-		"unknown":          {notifier.UnknownError(cause), notifier.Unknown, 0},
+		"unknown":          {notifier.Unknown.Errorf("%w", cause), notifier.Unknown, 0},
 		"wrapped":          {fmt.Errorf("send: %w", notifier.PermanentError(cause)), notifier.Permanent, 0},
 		"joined":           {errors.Join(io.EOF, notifier.RetryAfter(time.Second, cause)), notifier.Retry, time.Second},
 		"the outer counts": {notifier.PermanentError(notifier.RetryAfter(time.Second, cause)), notifier.Permanent, 0},
@@ -43,7 +43,7 @@ func TestVerdictOf(t *testing.T) {
 func TestVerdictErrorsKeepTextAndCause(t *testing.T) {
 	t.Parallel()
 	for _, err := range []error{
-		notifier.RetryAfter(time.Hour, io.EOF), notifier.PermanentError(io.EOF), notifier.UnknownError(io.EOF),
+		notifier.RetryAfter(time.Hour, io.EOF), notifier.PermanentError(io.EOF), notifier.Unknown.Errorf("%w", io.EOF),
 	} {
 		require.EqualError(t, err, "EOF")
 		require.ErrorIs(t, err, io.EOF)

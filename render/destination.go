@@ -8,8 +8,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-
-	"github.com/flyte-notifier/flyte-notifier/notifier"
 )
 
 // Destination renders every text in a JSON tree, as the keys of a `send` entry are. Names of keys
@@ -36,23 +34,6 @@ func Destination(raw json.RawMessage, d Data) (json.RawMessage, error) {
 		return nil, fmt.Errorf("write destination: %w", err)
 	}
 	return bytes.TrimSpace(out.Bytes()), nil
-}
-
-// CheckDestination returns what is wrong with the templates in a JSON tree, as Check does, each
-// with its path in the tree ("to[0]").
-func CheckDestination(raw json.RawMessage) []notifier.Problem {
-	tree, err := decode(raw)
-	if err != nil {
-		return []notifier.Problem{{Text: err.Error()}}
-	}
-	var problems []notifier.Problem
-	_, _ = eachText(tree, "", func(path, text string) (string, error) { // its visitor never fails
-		if err := Check(text); err != nil {
-			problems = append(problems, notifier.Problem{Path: path, Text: err.Error()})
-		}
-		return text, nil
-	})
-	return problems
 }
 
 func decode(raw json.RawMessage) (any, error) {

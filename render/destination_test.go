@@ -6,7 +6,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/flyte-notifier/flyte-notifier/notifier"
 	"github.com/flyte-notifier/flyte-notifier/render"
 )
 
@@ -26,13 +25,11 @@ func TestDestinationOfNothing(t *testing.T) {
 	got, err := render.Destination(nil, data())
 	require.NoError(t, err)
 	require.JSONEq(t, `{}`, string(got))
-	require.Empty(t, render.CheckDestination(nil))
 }
 
 func TestDestinationNamesThePath(t *testing.T) {
 	t.Parallel()
 	raw := json.RawMessage(`{"to": ["a@example.org", "{{.Inputs.absent.deep}}"], "subject": "{{.Phase}}"}`)
-	require.Empty(t, render.CheckDestination(raw))
 
 	_, err := render.Destination(raw, data())
 
@@ -40,16 +37,4 @@ func TestDestinationNamesThePath(t *testing.T) {
 
 	_, err = render.Destination(json.RawMessage(`{"a"`), data())
 	require.ErrorContains(t, err, "read destination")
-}
-
-func TestCheckDestinationReturnsEveryProblem(t *testing.T) {
-	t.Parallel()
-	problems := render.CheckDestination(json.RawMessage(`{"to": ["{{", "{{.Usr}}"], "subject": "{{.Phase}}", "x": {"y": "{{.Z}}"}}`))
-
-	require.Equal(t, []notifier.Problem{
-		{Path: "to[0]", Text: "line 1: unclosed action"},
-		{Path: "to[1]", Text: "line 1:2: unknown variable .Usr, did you mean .User?"},
-		{Path: "x.y", Text: "line 1:2: unknown variable .Z"},
-	}, problems)
-	require.Len(t, render.CheckDestination(json.RawMessage(`[`)), 1)
 }

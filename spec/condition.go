@@ -44,6 +44,7 @@ type Condition struct {
 	text       string
 	program    *vm.Program
 	readsInput bool
+	broken     error // why a stored condition no longer compiles
 }
 
 // Compile compiles an `if`. The error names the fault, and its line and column.
@@ -77,6 +78,9 @@ func Compile(text string) (c *Condition, err error) {
 // Eval says whether the condition holds. The error is the condition's own: a field of an input
 // that is not there, a result that is no boolean, too much work.
 func (c *Condition) Eval(f Facts) (bool, error) {
+	if c.broken != nil {
+		return false, c.broken
+	}
 	env, err := newEnvironment(f, c.readsInput)
 	if err != nil {
 		return false, err
@@ -106,11 +110,12 @@ func (c *Condition) String() string { return c.text }
 // MarshalText writes the condition as it was written.
 func (c *Condition) MarshalText() ([]byte, error) { return []byte(c.text), nil }
 
-// UnmarshalText compiles it.
+// UnmarshalText compiles what MarshalText wrote. It never fails: a condition that another version
+// stored and this one refuses is the error of each Eval, so that the other rules go on.
 func (c *Condition) UnmarshalText(text []byte) error {
 	compiled, err := Compile(string(text))
 	if err != nil {
-		return fmt.Errorf("compile if: %w", err)
+		compiled = &Condition{text: string(text), broken: fmt.Errorf("compile if: %w", err)}
 	}
 	*c = *compiled
 	return nil

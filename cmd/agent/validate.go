@@ -44,9 +44,10 @@ func validate(data []byte) (what string, problems []notifier.Problem) {
 		return "YAML file", []notifier.Problem{{Text: err.Error()}}
 	}
 	keys, _ := tree.(map[string]any)
+	watch, _ := keys["watch"].(map[string]any)
 	switch {
 	case hasAny(keys, "server", "admin", "flyte", "store", "delivery", "retention", "connections", "defaults", "subscriptions"):
-	case hasAny(keys, "rules", "wait"):
+	case hasAny(keys, "rules", "wait"), hasAny(watch, "execution", "node"):
 		_, problems = spec.ParseTask(tree, spec.Env{Registry: registry})
 		return "notification task", problems
 	case hasAny(keys, "send", "message", "require"):

@@ -21,6 +21,9 @@ func Client() *http.Client {
 			MaxIdleConnsPerHost: 32,
 			IdleConnTimeout:     90 * time.Second,
 			ForceAttemptHTTP2:   true,
+			// All sends to a service share one HTTP/2 connection: without pings, one that a firewall
+			// silently dropped would hang every destination until the kernel gives it up.
+			HTTP2: &http.HTTP2Config{SendPingTimeout: 5 * time.Second, PingTimeout: 5 * time.Second},
 		},
 	}
 }

@@ -55,9 +55,20 @@ func meaningOf(code string) meaning {
 	return meaning{notifier.Permanent, ""}
 }
 
+// gone says whether a code means that an exact id leads nowhere any more.
+func gone(code string) bool { return code == "channel_not_found" || code == "is_archived" }
+
+type goneError struct{ error }
+
+func (e *goneError) Is(target error) bool { return target == notifier.ErrDestinationGone }
+func (e *goneError) Unwrap() error        { return e.error }
+
 // classify gives an error of the library its verdict, and a text for people that holds no secret.
 func (c *call) classify(err error) error {
 	verdict, after := c.verdict(err)
+	if refused, ok := errors.AsType[slack.SlackErrorResponse](err); ok && gone(refused.Err) {
+		return verdict.Errorf("%w", &goneError{c.explain(err)})
+	}
 	err = c.explain(err)
 	if verdict == notifier.Retry {
 		return notifier.RetryAfter(after, err)
