@@ -53,7 +53,7 @@ func TestALookAtItsExecutionDoesNotTakeASendAway(t *testing.T) {
 		b.admin.set("f1", "RUNNING")
 		b.admin.delay(300 * time.Millisecond)
 		b.register("f1", []spec.Rule{onPhases("r", "SUCCEEDED")})
-		b.pass(100 * time.Millisecond)
+		b.pass(400 * time.Millisecond) // the first look reads facts; the send will, too, when it is done
 		custom, err := json.Marshal(spec.SendTask{Send: []spec.Step{{Kind: "stdout", Destination: json.RawMessage(`{}`)}}})
 		require.NoError(b.t, err)
 		w := b.register("f1", nil, func(w *store.Watch) {
