@@ -88,9 +88,9 @@ func (w *world) probes(healthz, readyz int) {
 	var live, ready int
 	w.eventually("the probes are right", func() bool {
 		var err error
-		live, err = w.agent.Status(ctx, "/healthz")
+		live, err = w.agent.Get(ctx, "/healthz")
 		require.NoError(w.t, err)
-		ready, err = w.agent.Status(ctx, "/readyz")
+		ready, err = w.agent.Get(ctx, "/readyz")
 		require.NoError(w.t, err)
 		return live == healthz && ready == readyz
 	})

@@ -1,7 +1,11 @@
 package e2e
 
 import (
+	"bytes"
 	"context"
+	"maps"
+	"slices"
+	"testing"
 
 	"github.com/flyteorg/flyte/flyteidl/gen/pb-go/flyteidl/admin"
 	"github.com/flyteorg/flyte/flyteidl/gen/pb-go/flyteidl/core"
@@ -9,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/flyte-notifier/flyte-notifier/e2e/internal/grpcproxy"
 	"github.com/flyte-notifier/flyte-notifier/e2e/internal/jobs"
 	"github.com/flyte-notifier/flyte-notifier/e2e/internal/workflow"
 	"github.com/flyte-notifier/flyte-notifier/flyte"
@@ -29,14 +34,20 @@ func execution(name string) flyte.ExecutionID {
 func (w *world) run(name string, nodes ...workflow.Node) flyte.ExecutionID {
 	w.t.Helper()
 	id := execution(name)
+	require.NoError(w.t, w.create(id, nodes))
+	return id
+}
+
+func (w *world) create(id flyte.ExecutionID, nodes []workflow.Node) error {
 	w.flyte.Create(flytesim.Execution{
 		ID: id, Workflow: "train", WorkflowVersion: "v1", User: "alice", Labels: map[string]string{"team": "ml"},
 	})
 	wf, err := workflow.Build(workflow.Spec{ID: id, Name: "train", Nodes: nodes})
-	require.NoError(w.t, err)
+	if err != nil {
+		return err
+	}
 	_, err = w.kube.FlyteworkflowV1alpha1().FlyteWorkflows(wf.Namespace).Create(w.ctx, wf, metav1.CreateOptions{})
-	require.NoError(w.t, err)
-	return id
+	return err
 }
 
 // terminate aborts an execution as a user does.
@@ -87,6 +98,19 @@ func (w *world) awaitNode(id flyte.ExecutionID, node, phase string) {
 	w.eventually(node+" is "+phase, func() bool { p, _ := w.node(id, node); return p == phase })
 }
 
+// awaitSaved waits until FlytePropeller has saved what its agent answered to the node's
+// CreateTask. A node that is aborted before is forgotten: its agent never hears of it.
+func (w *world) awaitSaved(id flyte.ExecutionID, node string) {
+	w.t.Helper()
+	w.eventually(node+" is saved with its resource meta", func() bool {
+		wf, err := w.kube.FlyteworkflowV1alpha1().FlyteWorkflows(workflow.Namespace(id)).Get(w.ctx, id.Name, metav1.GetOptions{})
+		require.NoError(w.t, err)
+		s, ok := wf.Status.NodeStatus[node]
+		// The meta is kept with the task's output prefix, which holds the node's id.
+		return ok && s.TaskNodeStatus != nil && bytes.Contains(s.TaskNodeStatus.PluginState, []byte("/"+node+"/"))
+	})
+}
+
 // start starts the agent and then FlytePropeller.
 func (w *world) start() {
 	w.t.Helper()
@@ -102,10 +126,16 @@ func (w *world) startAgent() {
 	require.NoError(w.t, w.toAgent.Start())
 }
 
+// cutAgentOff makes the agent's address one where nobody listens, until startAgent.
+func (w *world) cutAgentOff() {
+	w.outages.Add(1)
+	w.toAgent.Stop()
+}
+
 // killAgent ends the agent as kill -9 does; connections to it are cut at once. It may be called by
 // a proxy's hook.
 func (w *world) killAgent() {
-	w.toAgent.Stop()
+	w.cutAgentOff()
 	assert.NoError(w.t, w.agent.Kill())
 }
 
@@ -141,3 +171,27 @@ func rule(phases ...string) object {
 
 func toSlack() object { return object{"slack": object{"channel": "#" + channel}} }
 func toMail() object  { return object{"sendgrid": object{"to": list{"ml@example.org"}}} }
+
+// tasks returns the attempts of tasks that came through the call, by output prefix, each once: on
+// a busy machine FlytePropeller's view of the cluster lags, and it repeats itself.
+func (w *world) tasks(call string) []string {
+	w.t.Helper()
+	once := map[string]bool{}
+	for _, c := range w.toAgent.Calls(call) {
+		once[prefix(w.t, c)] = true
+	}
+	return slices.Sorted(maps.Keys(once))
+}
+
+// prefix is the output prefix of a CreateTask or ExecuteTaskSync.
+func prefix(t *testing.T, c grpcproxy.Call) string {
+	t.Helper()
+	if c.Method == "CreateTask" {
+		r := &admin.CreateTaskRequest{}
+		require.NoError(t, c.Request(0, r))
+		return r.GetOutputPrefix()
+	}
+	r := &admin.ExecuteTaskSyncRequest{}
+	require.NoError(t, c.Request(0, r))
+	return r.GetHeader().GetOutputPrefix()
+}

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"context"
+	"net/http"
 	"slices"
 	"time"
 
@@ -52,10 +53,13 @@ func (w *world) settled(n int) []agentproc.Row {
 	return rows
 }
 
-// stopAgent stops the agent as Kubernetes does.
+// stopAgent stops the agent as Kubernetes does. Its metrics are looked at before, for secrets.
 func (w *world) stopAgent() {
 	w.t.Helper()
-	code, err := w.agent.Stop(20 * time.Second)
+	code, err := w.agent.Get(w.ctx, "/metrics")
+	require.NoError(w.t, err)
+	require.Equal(w.t, http.StatusOK, code)
+	code, err = w.agent.Stop(20 * time.Second)
 	require.NoError(w.t, err)
 	require.Zero(w.t, code)
 }

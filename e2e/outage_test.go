@@ -13,14 +13,14 @@ import (
 // With the settings that our README recommends, a node that starts while the agent is down waits.
 func TestAgentDownAtStart(t *testing.T) {
 	w := newWorld(t, patient)
-	w.toAgent.Stop()
+	w.cutAgentOff()
 	w.startPropeller()
 	id := w.run("early", notification("tell", selfWatch("SUCCEEDED")), job("train", "tell"))
 	w.awaitNode(id, "tell", "RUNNING")
 	w.startAgent()
 	w.awaitPhase(id, "SUCCEEDED")
 	w.toldOnce("SUCCEEDED")
-	require.Len(t, w.toAgent.Calls("CreateTask"), 1)
+	require.Len(t, w.tasks("CreateTask"), 1)
 }
 
 // What happens while the agent is down is told when it is back.
@@ -41,6 +41,7 @@ func TestFastAbortWhileAgentIsDown(t *testing.T) {
 func TestFastKilledAfterCreateTask(t *testing.T) {
 	w := newWorld(t)
 	w.startAgent()
+	w.outages.Add(1)
 	w.toAgent.OnAnswer("CreateTask", func(grpcproxy.Call) { assert.NoError(t, w.agent.Kill()) })
 	w.startPropeller()
 	id := w.run("registered", notification("tell", selfWatch("SUCCEEDED")), job("train", "tell"))
@@ -48,7 +49,7 @@ func TestFastKilledAfterCreateTask(t *testing.T) {
 	w.startAgent()
 	w.awaitPhase(id, "SUCCEEDED")
 	w.toldOnce("SUCCEEDED")
-	require.Len(t, w.toAgent.Calls("CreateTask"), 1)
+	require.Len(t, w.tasks("CreateTask"), 1)
 }
 
 // The answer to CreateTask was lost with the agent: the retry is a new attempt of the same task.
@@ -64,7 +65,7 @@ func TestFastCreateTaskAnswerLost(t *testing.T) {
 	w.startAgent()
 	w.awaitPhase(id, "SUCCEEDED")
 	w.toldOnce("SUCCEEDED")
-	calls := w.toAgent.Calls("CreateTask")
-	require.Len(t, calls, 2)
-	require.Equal(t, uint32(1), created(t, calls[1]).GetTaskExecutionMetadata().GetTaskExecutionId().GetRetryAttempt())
+	require.Len(t, w.tasks("CreateTask"), 2)
+	retried := created(t, w.toAgent.Calls("CreateTask")[1])
+	require.Equal(t, uint32(1), retried.GetTaskExecutionMetadata().GetTaskExecutionId().GetRetryAttempt())
 }

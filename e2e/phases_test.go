@@ -15,8 +15,8 @@ func TestFastSuccessIsTold(t *testing.T) {
 	w.awaitPhase(id, "SUCCEEDED")
 	_, mail := w.toldOnce("SUCCEEDED", "succeeds", "train")
 	require.Contains(t, mail.HTML, "https://flyte.example.org/console/projects/ml/domains/production/executions/succeeds")
-	require.Equal(t, []string{"train"}, w.jobs.Created())
-	require.Len(t, w.toAgent.Calls("CreateTask"), 1)
+	require.Contains(t, w.jobs.Created(), "train")
+	require.Len(t, w.tasks("CreateTask"), 1)
 	require.Empty(t, w.toAgent.Calls("DeleteTask"))
 }
 
@@ -35,11 +35,11 @@ func TestFastAbortIsToldWithItsCause(t *testing.T) {
 	w.start()
 	w.jobs.Set("train", jobs.Hanging)
 	id := w.run("aborted", notification("tell", selfWatch("ABORTED")), job("train", "tell"))
-	w.awaitNode(id, "train", "RUNNING")
+	w.awaitSaved(id, "train")
 	w.terminate(id, "no longer needed")
 	w.awaitPhase(id, "ABORTED")
 	w.toldOnce("ABORTED", "aborted", "no longer needed")
-	require.Equal(t, []string{"train"}, w.jobs.Deleted())
+	require.Contains(t, w.jobs.Deleted(), "train")
 }
 
 // Other phases than the rule's say nothing, though the watch goes through them.

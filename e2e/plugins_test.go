@@ -37,6 +37,6 @@ func TestFastBothPlugins(t *testing.T) {
 	w.awaitMail(1)
 	require.Len(t, w.settled(3), 3)
 	require.Len(t, w.slack.Messages(""), 2)
-	require.Len(t, w.toAgent.Calls("CreateTask"), 1)
-	require.Len(t, w.toAgent.Calls("ExecuteTaskSync"), 1)
+	require.Len(t, w.tasks("CreateTask"), 1)
+	require.Len(t, w.tasks("ExecuteTaskSync"), 1)
 }

@@ -22,7 +22,8 @@ func TestFastReplayedCreateTaskTellsOnce(t *testing.T) {
 	w.awaitPhase(id, "SUCCEEDED")
 	w.toldOnce("SUCCEEDED")
 	calls := w.toAgent.Calls("CreateTask")
-	require.Len(t, calls, 2)
+	require.GreaterOrEqual(t, len(calls), 2)
+	require.Len(t, w.tasks("CreateTask"), 1)
 	require.True(t, proto.Equal(created(t, calls[0]), created(t, calls[1])), "the replay differs")
 	require.Equal(t, meta(t, calls[0]), meta(t, calls[1]))
 }

@@ -14,7 +14,7 @@ import (
 func (w *world) checkSecrets() {
 	w.t.Helper()
 	for _, secret := range w.secrets {
-		if strings.Contains(w.agent.Log.String(), secret) {
+		if strings.Contains(w.agent.Log.String()+w.agent.Answers.String(), secret) {
 			w.t.Errorf("the agent's output holds %s", secret)
 		}
 		err := filepath.WalkDir(w.dir, func(path string, entry fs.DirEntry, err error) error {

@@ -21,7 +21,7 @@ func TestFastBadSpecFailsTheNodeByPath(t *testing.T) {
 	require.Equal(t, "FAILED", phase)
 	require.Contains(t, message, "rules[0].send[0].slack.channel: required")
 	require.Contains(t, message, "rules[0].when.phase[1]")
-	require.Len(t, w.toAgent.Calls("CreateTask"), 1)
+	require.Len(t, w.tasks("CreateTask"), 1)
 	require.Empty(t, w.toAgent.Faults("CreateTask"))
 	w.stopAgent()
 	require.Empty(t, w.deliveries())

@@ -81,18 +81,20 @@ func dict(t *testing.T, l *core.Literal) object {
 	return o
 }
 
-// FlytePropeller gives up on a waiting watch: the watch goes with it and tells nothing any more.
+// FlytePropeller gives up on a waiting watch, tries again, which takes the watch up again, and gives
+// up for good: the watch goes with it and tells nothing any more.
 func TestNodeTimeoutCancelsTheWatch(t *testing.T) {
 	w := newWorld(t)
 	w.start()
 	nightly := w.elsewhere("nightly-8")
 	watch := waiting("watch", nightly)
-	watch.Timeout = 3 * time.Second
+	watch.Timeout, watch.Retries = 2*time.Second, 1
 	id := w.run("times-out", watch)
 	w.awaitPhase(id, "FAILED")
 	phase, _ := w.node(id, "watch")
 	require.Equal(t, "TIMED_OUT", phase)
-	require.Len(t, w.toAgent.Calls("DeleteTask"), 1)
+	require.Len(t, w.tasks("CreateTask"), 2)
+	require.GreaterOrEqual(t, len(w.toAgent.Calls("DeleteTask")), 2)
 	rows, err := w.agent.Watches()
 	require.NoError(t, err)
 	require.Len(t, rows, 1)
@@ -105,13 +107,14 @@ func TestNodeTimeoutCancelsTheWatch(t *testing.T) {
 	require.Empty(t, w.mail.Mails())
 }
 
-// Aborting the execution of a waiting watch cancels the watch, and the execution still ends well.
+// Aborting the execution of a waiting watch cancels the watch, also where FlytePropeller forgot to
+// say so, because it had not yet saved the task.
 func TestAbortCancelsTheWaitingWatch(t *testing.T) {
 	w := newWorld(t)
 	w.start()
 	nightly := w.elsewhere("nightly-9")
 	id := w.run("given-up", waiting("watch", nightly))
-	w.awaitNode(id, "watch", "RUNNING")
+	w.eventually("the watch is registered", func() bool { return len(w.tasks("CreateTask")) > 0 })
 	w.terminate(id, "enough")
 	w.awaitPhase(id, "ABORTED")
 	w.eventually("the watch is cancelled", func() bool {

@@ -5,13 +5,14 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/flyteorg/flyte/flytepropeller/pkg/client/clientset/versioned"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"k8s.io/client-go/rest"
-
-	"github.com/flyteorg/flyte/flytepropeller/pkg/client/clientset/versioned"
 
 	"github.com/flyte-notifier/flyte-notifier/e2e/internal/agentproc"
 	"github.com/flyte-notifier/flyte-notifier/e2e/internal/grpcproxy"
@@ -30,7 +31,7 @@ const patience = 60 * time.Second
 // channel is where the workspace takes messages.
 const channel = "ml-alerts"
 
-// free hands out the ports of all tests: the one thing that they share.
+// free hands out the addresses of all tests: the one thing that they share.
 var free = ports.New()
 
 // world is a Flyte of one test's own, with the agent under test in it.
@@ -49,6 +50,7 @@ type world struct {
 	toAgent   *grpcproxy.Proxy // FlytePropeller's way to the agent
 	toAdmin   *grpcproxy.Proxy // the agent's way to flyteadmin; FlytePropeller has its own
 	secrets   []string
+	outages   atomic.Int32 // how often the agent was cut off
 }
 
 // setting changes a world before it is made.
@@ -71,7 +73,7 @@ func newWorld(t *testing.T, settings ...setting) *world {
 	w.toAgent = w.proxy(free.Address(t), listen)
 	p := propeller.Config{
 		Dir: dir, Kube: w.startKube(), Admin: w.startFlyte(), Agent: w.toAgent.Address(),
-		Jobs: w.jobs.Address(), ProfilerPort: free.Port(t),
+		Jobs: w.jobs.Address(),
 	}
 	a := agentproc.Config{
 		Binary: binary, Dir: dir, Listen: listen, HTTP: free.Address(t), Admin: w.toAdmin.Address(),
@@ -149,13 +151,17 @@ func (w *world) proxy(address, upstream string) *grpcproxy.Proxy {
 }
 
 // close ends the processes and checks what holds for every test: the agent never failed a poll,
-// and told no secret.
+// never panicked, and told no secret.
 func (w *world) close() {
 	require.NoError(w.t, w.propeller.Kill())
 	require.NoError(w.t, w.agent.Kill())
 	for _, c := range w.toAgent.Faults("GetTask") {
 		w.t.Errorf("GetTask answered %v after %s", c.Err, c.Took)
 	}
+	if w.outages.Load() == 0 {
+		assert.Empty(w.t, w.propeller.PollErrors())
+	}
+	assert.Empty(w.t, w.agent.Log.Lines("panic"))
 	w.checkSecrets()
 	if w.t.Failed() {
 		w.explain()

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"os/exec"
@@ -30,7 +31,6 @@ const defaultBinary = "../bin/flyte-notifier"
 type Config struct {
 	Binary   string // see Find
 	Dir      string // for its files: config, store
-	StoreDir string // default: a folder of Dir
 	Listen   string
 	HTTP     string
 	Admin    string
@@ -43,12 +43,13 @@ type Config struct {
 	Command func(binary string, args ...string) *exec.Cmd
 }
 
-// Agent is one agent with its store, over any number of processes. Log holds what they printed.
+// Agent is one agent with its store, over any number of processes. Log holds what they printed,
+// Answers what commands and HTTP endpoints did.
 type Agent struct {
-	config  Config
-	path    string
-	process *proc.Process
-	Log     *proc.Log
+	config       Config
+	path         string
+	process      *proc.Process
+	Log, Answers *proc.Log
 }
 
 // Find returns the absolute path of the binary under test, for tests in the module's root.
@@ -65,17 +66,14 @@ func Find() (string, error) {
 
 // New writes the config of an agent that is not yet running.
 func New(c Config) (*Agent, error) {
-	if c.StoreDir == "" {
-		c.StoreDir = filepath.Join(c.Dir, "store")
-		if err := os.MkdirAll(c.StoreDir, 0o700); err != nil {
-			return nil, fmt.Errorf("make the store's folder: %w", err)
-		}
+	if err := os.MkdirAll(c.storeDir(), 0o700); err != nil {
+		return nil, fmt.Errorf("make the store's folder: %w", err)
 	}
 	path := filepath.Join(c.Dir, "agent.yaml")
 	if err := os.WriteFile(path, []byte(c.yaml()), 0o600); err != nil {
 		return nil, fmt.Errorf("write the agent's config: %w", err)
 	}
-	return &Agent{config: c, path: path, Log: &proc.Log{}}, nil
+	return &Agent{config: c, path: path, Log: &proc.Log{}, Answers: &proc.Log{}}, nil
 }
 
 // Start starts a process and returns once it serves. The one before must have ended.
@@ -151,8 +149,8 @@ func (a *Agent) PID() int { return a.process.PID() }
 // Ended is closed when the process has ended.
 func (a *Agent) Ended() <-chan struct{} { return a.process.Done() }
 
-// Status asks one of the HTTP endpoints ("/readyz") and returns the status code.
-func (a *Agent) Status(ctx context.Context, path string) (int, error) {
+// Get asks one of the HTTP endpoints ("/readyz") and returns the status code.
+func (a *Agent) Get(ctx context.Context, path string) (int, error) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+a.config.HTTP+path, nil)
 	if err != nil {
 		return 0, fmt.Errorf("ask %s: %w", path, err)
@@ -162,5 +160,8 @@ func (a *Agent) Status(ctx context.Context, path string) (int, error) {
 		return 0, fmt.Errorf("ask %s: %w", path, err)
 	}
 	defer answer.Body.Close()
+	if _, err := io.Copy(a.Answers, answer.Body); err != nil {
+		return 0, fmt.Errorf("read %s: %w", path, err)
+	}
 	return answer.StatusCode, nil
 }

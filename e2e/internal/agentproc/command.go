@@ -9,13 +9,13 @@ import (
 )
 
 // Run runs one of the binary's commands on the agent's config and returns what it printed to
-// standard output. All that it prints is kept in the agent's log, too.
+// standard output.
 func (a *Agent) Run(command string, args ...string) (string, error) {
 	cmd := a.command(command, args...)
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	err := cmd.Run()
-	fmt.Fprintf(a.Log, "%s%s", out.Bytes(), errs.Bytes())
+	fmt.Fprintf(a.Answers, "%s%s", out.Bytes(), errs.Bytes())
 	if err != nil {
 		return out.String(), fmt.Errorf("run %s: %w: %s", command, err, strings.TrimSpace(errs.String()))
 	}

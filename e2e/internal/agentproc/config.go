@@ -35,5 +35,7 @@ defaults: {slack: team-slack, sendgrid: mail}
 
 func (c Config) yaml() string {
 	return fmt.Sprintf(configYAML, c.Listen, c.HTTP, "dns:///"+c.Admin,
-		"sqlite://"+filepath.Join(c.StoreDir, "notifier.db"), cmp.Or(c.DeliveryTimeout, 5*time.Second), c.Slack, c.SendGrid)
+		"sqlite://"+filepath.Join(c.storeDir(), "notifier.db"), cmp.Or(c.DeliveryTimeout, 5*time.Second), c.Slack, c.SendGrid)
 }
+
+func (c Config) storeDir() string { return filepath.Join(c.Dir, "store") }

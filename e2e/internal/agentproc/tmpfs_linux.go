@@ -18,7 +18,7 @@ const mountAndRun = `mount -t tmpfs -o "size=$0" tmpfs "$1" && shift && exec "$@
 // the process. Where the system forbids such namespaces CheckSmallDisk says so.
 func (c *Config) OnSmallDisk(bytes int) {
 	c.Command = func(binary string, args ...string) *exec.Cmd {
-		all := append([]string{"-c", mountAndRun, strconv.Itoa(bytes), c.StoreDir, binary}, args...)
+		all := append([]string{"-c", mountAndRun, strconv.Itoa(bytes), c.storeDir(), binary}, args...)
 		cmd := exec.Command("sh", all...)
 		cmd.SysProcAttr = namespace()
 		return cmd
@@ -71,5 +71,5 @@ func (a *Agent) FreeDisk() error {
 
 // filler is a file on the small disk, seen from outside of its namespace.
 func (a *Agent) filler() string {
-	return filepath.Join("/proc", strconv.Itoa(a.PID()), "root", a.config.StoreDir, "filler")
+	return filepath.Join("/proc", strconv.Itoa(a.PID()), "root", a.config.storeDir(), "filler")
 }

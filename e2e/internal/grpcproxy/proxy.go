@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"net"
 	"sync"
+	"syscall"
+	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
@@ -51,7 +53,7 @@ func (p *Proxy) Start() error {
 	if p.server != nil {
 		return nil
 	}
-	l, err := net.Listen("tcp", p.address)
+	l, err := listen(p.address)
 	if err != nil {
 		return fmt.Errorf("listen on %s: %w", p.address, err)
 	}
@@ -59,6 +61,18 @@ func (p *Proxy) Start() error {
 		grpc.MaxRecvMsgSize(64<<20))
 	go func(s *grpc.Server) { _ = s.Serve(l) }(p.server) // it ends with Stop; a broken listener shows as failing calls
 	return nil
+}
+
+// listen tries for a while where the address is in use: a child process that was forked while the
+// proxy listened before holds the closed socket until it becomes another program.
+func listen(address string) (net.Listener, error) {
+	for over := time.Now().Add(2 * time.Second); ; {
+		l, err := net.Listen("tcp", address)
+		if err == nil || !errors.Is(err, syscall.EADDRINUSE) || time.Now().After(over) {
+			return l, err
+		}
+		<-time.After(5 * time.Millisecond)
+	}
 }
 
 // Stop cuts every connection and refuses new ones until Start.

@@ -10,7 +10,6 @@ import (
 )
 
 func TestEveryPortIsFreeAndGivenOnce(t *testing.T) {
-	t.Parallel()
 	a := ports.New()
 	seen := map[string]bool{}
 	for range 50 {
@@ -21,4 +20,12 @@ func TestEveryPortIsFreeAndGivenOnce(t *testing.T) {
 		require.NoError(t, err)
 		t.Cleanup(func() { require.NoError(t, l.Close()) })
 	}
+}
+
+func TestATakenPortIsPassedOver(t *testing.T) {
+	taken := ports.New().Address(t)
+	l, err := net.Listen("tcp", taken)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, l.Close()) })
+	require.NotEqual(t, taken, ports.New().Address(t))
 }

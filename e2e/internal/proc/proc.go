@@ -24,6 +24,7 @@ type Process struct {
 // Start starts the command with its output going to log. The child dies with this process.
 func Start(cmd *exec.Cmd, log *Log) (*Process, error) {
 	cmd.Stdout, cmd.Stderr = log, log
+	cmd.WaitDelay = 2 * time.Second // for a grandchild that keeps the output open
 	dieWithParent(cmd)
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start %s: %w", cmd.Path, err)

@@ -47,7 +47,7 @@ func TestStopKillsTheStubborn(t *testing.T) {
 }
 
 func TestKillWaitsForTheEnd(t *testing.T) {
-	p, _ := start(t, `sleep 600`)
+	p, _ := start(t, `sleep 5; true`) // the sleep is a grandchild, which outlives the kill
 	require.NotZero(t, p.PID())
 	require.NoError(t, p.Kill())
 	select {

@@ -24,13 +24,12 @@ const (
 
 // Config is what a test decides about its FlytePropeller. Addresses are host:port.
 type Config struct {
-	Dir          string // for its files: config, storage
-	Kube         string // URL of the Kubernetes API
-	Admin        string
-	Agent        string // the agent under test
-	Jobs         string // the agent for task type e2e_job
-	ProfilerPort int
-	Plugins      []Plugin // those that reach the agent; default AgentService
+	Dir     string // for its files: config, storage
+	Kube    string // URL of the Kubernetes API
+	Admin   string
+	Agent   string   // the agent under test
+	Jobs    string   // the agent for task type e2e_job
+	Plugins []Plugin // those that reach the agent; default AgentService
 	// DefaultFor chooses a plugin by task type, which FlytePropeller demands where both reach it.
 	DefaultFor map[string]Plugin
 	// ForceAsync lists task types that agentForTaskTypes sends to the agent, as older set-ups do: that
