@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"os"
 	"os/signal"
 	"path/filepath"
 	"strings"
@@ -42,7 +43,14 @@ func childFull(path string) error {
 	if err != nil {
 		return fmt.Errorf("with room: %w", err)
 	}
-	if err := limitFiles(64 << 10); err != nil {
+	if err := check(s, written); err != nil { // so that readers hold the log
+		return fmt.Errorf("with room: %w", err)
+	}
+	log, err := os.Stat(path + "-wal")
+	if err != nil {
+		return err
+	}
+	if err := limitFiles(uint64(log.Size()) + 40<<10); err != nil { // room for a little more
 		return err
 	}
 	began := time.Now()

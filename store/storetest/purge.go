@@ -74,6 +74,7 @@ func purgeKnown(t *testing.T, s store.Store) {
 	require.NoError(t, s.Cancel(t.Context(), "w", 9, "", after(3)))
 	insert(t, s, "other", delivery("d", "w"), delivery("e", "other"))
 	require.Equal(t, []string{"e"}, deliveryIDs(listDeliveries(t, s, store.Filter{})), "d does not happen again")
+	require.Equal(t, []string{store.EventRegistered}, kinds(events(t, s, "other")), "no timeline is inherited")
 	require.Equal(t, []string{"other"}, watchIDs(listWatches(t, s, store.Filter{})))
 	refused, err := s.Redrive(t.Context(), []string{"d"}, after(3))
 	require.NoError(t, err)

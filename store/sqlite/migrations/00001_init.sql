@@ -147,9 +147,10 @@ CREATE TABLE resolved (
 CREATE TABLE purged_watches (id TEXT NOT NULL PRIMARY KEY) STRICT, WITHOUT ROWID;
 CREATE TABLE purged_deliveries (id TEXT NOT NULL PRIMARY KEY) STRICT, WITHOUT ROWID;
 
--- One row that a health check writes.
+-- One row that a health check writes, large enough to find a disk that is nearly full.
 CREATE TABLE pings (
-    id INTEGER PRIMARY KEY,
-    n  INTEGER NOT NULL
+    id     INTEGER PRIMARY KEY,
+    n      INTEGER NOT NULL,
+    filler BLOB
 ) STRICT;
-INSERT INTO pings VALUES (1, 0);
+INSERT INTO pings VALUES (1, 0, NULL);
