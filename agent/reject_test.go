@@ -73,7 +73,8 @@ func TestRefusals(t *testing.T) {
 			object{"wait": true, "watch": object{"execution": object{"name": own.Name}}, "rules": rules()}, nil, "\nwait: ",
 		},
 		"another project": {
-			object{"watch": object{"execution": object{"project": "hr", "name": "x"}}, "rules": rules()}, nil,
+			object{"watch": object{"execution": object{"project": "hr", "name": "x"}}, "rules": rules()},
+			nil,
 			"\nwatch.execution.project: ",
 		},
 		"unknown type":           {good, ofType("sensor"), "\ntype: unknown task type \"sensor\"; there are notification and notification_send"},

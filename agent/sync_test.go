@@ -78,18 +78,21 @@ func TestSyncSend(t *testing.T) {
 		took    time.Duration
 	}{
 		"delivered": {
-			"delivered", []string{"d1"},
+			"delivered",
+			[]string{"d1"},
 			func(w *world) { w.settle("d1", store.Outcome{State: store.Delivered, Receipt: receipt}) }, "SUCCEEDED", "", 0,
 		},
 		"accepted and delivered at once": {
-			"accepted", []string{"d1"},
+			"accepted",
+			[]string{"d1"},
 			func(w *world) { w.settle("d1", store.Outcome{State: store.Delivered, Receipt: receipt}) }, "SUCCEEDED", "", 0,
 		},
 		"accepted while it is pending":           {"accepted", []string{"d1"}, func(*world) {}, "SUCCEEDED", "", 2500 * time.Millisecond},
 		"required while it is pending":           {"delivered", []string{"d1"}, func(*world) {}, "FAILED", "still pending: delivery d1", 2500 * time.Millisecond},
 		"required while one of three is pending": {"delivered", []string{"d1", "d2", "d3"}, settleTwo, "FAILED", "still pending: delivery d3", 2500 * time.Millisecond},
 		"dead": {
-			"delivered", []string{"d1"},
+			"delivered",
+			[]string{"d1"},
 			func(w *world) {
 				w.settle("d1", store.Outcome{State: store.Dead, LastError: "slack: channel_not_found"})
 			}, "FAILED", "dead: slack to #ml: slack: channel_not_found", 0,
@@ -132,10 +135,10 @@ func TestSyncSendWithOutputs(t *testing.T) {
 }
 
 func TestSyncSendThatNobodyTakesUp(t *testing.T) {
-	for require_, want := range map[string]string{"accepted": "SUCCEEDED", "delivered": "FAILED"} {
-		t.Run(require_, func(t *testing.T) {
+	for required, want := range map[string]string{"accepted": "SUCCEEDED", "delivered": "FAILED"} {
+		t.Run(required, func(t *testing.T) {
 			bubble(t, func(w *world) {
-				got, err := w.execute(sendRequest(w.t, require_, "phase"))
+				got, err := w.execute(sendRequest(w.t, required, "phase"))
 				require.NoError(w.t, err)
 				require.Equal(w.t, want, got.GetPhase().String())
 				if want == "FAILED" {

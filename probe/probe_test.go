@@ -3,6 +3,7 @@ package probe_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -45,7 +46,7 @@ func TestReadyzHasALineForEachCheck(t *testing.T) {
 		"all well":    {[]probe.Check{check("store", nil), check("flyteadmin", nil)}, 200, "store: ok\nflyteadmin: ok\n"},
 		"one fails":   {[]probe.Check{check("store", nil), check("flyteadmin", errors.New("down"))}, 503, "store: ok\nflyteadmin: down\n"},
 		"both fail":   {[]probe.Check{check("store", errors.New("full")), check("flyteadmin", errors.New("down"))}, 503, "store: full\nflyteadmin: down\n"},
-		"many lines":  {[]probe.Check{check("store", errors.New("a\nflyteadmin: ok\r\n"))}, 503, "store: a flyteadmin: ok\n"},
+		"many lines":  {[]probe.Check{check("store", fmt.Errorf("a%s", "\nflyteadmin: ok\r\n"))}, 503, "store: a flyteadmin: ok\n"},
 		"none at all": {nil, 200, ""},
 	} {
 		t.Run(name, func(t *testing.T) {

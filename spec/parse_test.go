@@ -341,8 +341,10 @@ func TestDestinationReadsWhatWasStored(t *testing.T) {
 }
 
 func FuzzParse(f *testing.F) {
-	for _, seed := range []string{full, rule(), "{}", rule("when: {phase: [failed]}"), "send: [{slack: {channel: x}}]",
-		"watch: {execution: {input: full}}\n" + rule(`if: inputs.n > 3`), rule(`send: [{slack: , stdout: {}}]`), "rules: [{send: [{sendgrid: {data: .nan}}]}]"} {
+	for _, seed := range []string{
+		full, rule(), "{}", rule("when: {phase: [failed]}"), "send: [{slack: {channel: x}}]",
+		"watch: {execution: {input: full}}\n" + rule(`if: inputs.n > 3`), rule(`send: [{slack: , stdout: {}}]`), "rules: [{send: [{sendgrid: {data: .nan}}]}]",
+	} {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {

@@ -67,7 +67,8 @@ func TestValidate(t *testing.T) {
 		"task": {"rules: [{when: {phase: [FAILED]}, send: [{slack: {channel: '#x'}}]}]", 0, []string{"is a valid notification task"}, ""},
 		"bad task": {
 			"wait: true\nrules: [{when: {phase: [FAILD]}, send: [{slack: {}}]}]", 1,
-			[]string{"rules[0].send[0].slack.channel: ", "rules[0].when.phase[0]: unknown workflow phase"}, "is not a valid notification task: ",
+			[]string{"rules[0].send[0].slack.channel: ", "rules[0].when.phase[0]: unknown workflow phase"},
+			"is not a valid notification task: ",
 		},
 		"send":     {"send: [{stdout: {}}]\nrequire: delivered", 0, []string{"is a valid notification_send task"}, ""},
 		"bad send": {"send: [{stdout: {}}]\nrequire: read", 1, []string{"require: "}, "is not a valid notification_send task: 1 problems"},

@@ -12,8 +12,9 @@ import (
 	"runtime/debug"
 	"syscall"
 
-	"github.com/spf13/cobra"
 	_ "time/tzdata" // zones in templates, in an image that has none
+
+	"github.com/spf13/cobra"
 )
 
 // The exit codes beside 0. They are part of the interface.

@@ -95,8 +95,13 @@ func TestSecretsStayWhereTheyAre(t *testing.T) {
 
 	seen["log"], seen["stdout"] = stderr.String(), stdout.String()
 	for _, args := range [][]string{
-		{"deliveries"}, {"deliveries", "--json"}, {"watches"}, {"watches", "--json"}, {"redrive", "gone"},
-		{"send", "--connection", "team-slack", "--to", `channel="#ml-alerts"`}, {"send", "--connection", "mail", "--to", "to=[a@example.org]"},
+		{"deliveries"},
+		{"deliveries", "--json"},
+		{"watches"},
+		{"watches", "--json"},
+		{"redrive", "gone"},
+		{"send", "--connection", "team-slack", "--to", `channel="#ml-alerts"`},
+		{"send", "--connection", "mail", "--to", "to=[a@example.org]"},
 	} {
 		got := w.on(args[0], args[1:]...)
 		seen[strings.Join(args, " ")] = got.stdout + got.stderr

@@ -76,8 +76,11 @@ func TestPostMessageRefusesAsSlackDoes(t *testing.T) {
 			slacksim.DefaultToken: {"chat:write"}, "xoxb-mute": {"channels:read"},
 		},
 		Channels: []slacksim.Channel{
-			{Name: "in"}, {Name: "out", NotMember: true}, {Name: "old", Archived: true},
-			{Name: "secret", Private: true, NotMember: true}, {ID: "G7", Name: "team", Private: true},
+			{Name: "in"},
+			{Name: "out", NotMember: true},
+			{Name: "old", Archived: true},
+			{Name: "secret", Private: true, NotMember: true},
+			{ID: "G7", Name: "team", Private: true},
 		},
 	})
 	header := func(text string) slack.MsgOption {
@@ -172,8 +175,11 @@ func TestHistoryIsPagedNewestFirstAndShowsMetadataOnlyOnDemand(t *testing.T) {
 func TestListShowsWhatTheTokenMaySee(t *testing.T) {
 	t.Parallel()
 	sim, c := start(t, slacksim.Options{PageSize: 1, Channels: []slacksim.Channel{
-		{Name: "a"}, {Name: "b", Archived: true}, {Name: "p", Private: true},
-		{Name: "hidden", Private: true, NotMember: true}, {Name: "c", NotMember: true},
+		{Name: "a"},
+		{Name: "b", Archived: true},
+		{Name: "p", Private: true},
+		{Name: "hidden", Private: true, NotMember: true},
+		{Name: "c", NotMember: true},
 	}})
 	names := func(types ...string) (found []string) {
 		p := &slack.GetConversationsParameters{Types: types, ExcludeArchived: true, Limit: 999}

@@ -55,7 +55,7 @@ func (p *pigeon) Send(ctx context.Context, d notifier.Destination, m notifier.Me
 	case err != nil && p.fault == "takes a broken connection for retry":
 		return nil, notifier.RetryAfter(0, err)
 	case err != nil:
-		return nil, notifier.UnknownError(fmt.Errorf("pigeon: %w", err))
+		return nil, notifier.Unknown.Errorf("pigeon: %w", err)
 	}
 	defer func() { _ = resp.Body.Close() }()
 	return p.judge(resp)
@@ -101,7 +101,7 @@ func (p *pigeon) judge(resp *http.Response) (notifier.Receipt, error) {
 	if notifiertest.DefaultVerdict(resp.StatusCode) == notifier.Permanent {
 		return nil, notifier.PermanentError(status)
 	}
-	return nil, notifier.UnknownError(status)
+	return nil, notifier.Unknown.Errorf("%w", status)
 }
 
 func (p *pigeon) after(header string) time.Duration {

@@ -110,8 +110,14 @@ func TestLookThatMayBeAnsweredLater(t *testing.T) {
 	_, err := n.Send(t.Context(), channel("C1"), keyed("k"))
 	require.NoError(t, err)
 	for _, f := range []slacksim.Fault{
-		{Status: 429, RetryAfter: "3"}, {Status: 500}, {Error: "internal_error"}, {Reset: true}, {Error: "ratelimited"},
-		{Body: "<html>"}, {Body: `{"ok":false}`}, {Body: `{"ok":tr`},
+		{Status: 429, RetryAfter: "3"},
+		{Status: 500},
+		{Error: "internal_error"},
+		{Reset: true},
+		{Error: "ratelimited"},
+		{Body: "<html>"},
+		{Body: `{"ok":false}`},
+		{Body: `{"ok":tr`},
 	} {
 		sim.Fail("conversations.history", f)
 		_, found, err := n.Look(t.Context(), channel("C1"), "k", time.Now())

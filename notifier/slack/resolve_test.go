@@ -21,8 +21,11 @@ func staff() slacksim.Options {
 		PageSize: 2,
 		Users:    []slacksim.User{{ID: "U0ADA", Name: "ada", Email: "ada@example.org"}},
 		Channels: []slacksim.Channel{
-			{ID: "C1", Name: "one"}, {ID: "C2", Name: "two"}, {ID: "C3", Name: "old", Archived: true},
-			{ID: "G4", Name: "team", Private: true}, {ID: "G5", Name: "hidden", Private: true, NotMember: true},
+			{ID: "C1", Name: "one"},
+			{ID: "C2", Name: "two"},
+			{ID: "C3", Name: "old", Archived: true},
+			{ID: "G4", Name: "team", Private: true},
+			{ID: "G5", Name: "hidden", Private: true, NotMember: true},
 			{ID: "C6", Name: "last", NotMember: true},
 		},
 	}

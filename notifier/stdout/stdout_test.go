@@ -55,8 +55,11 @@ func TestAMessageIsPrintedAsPlainText(t *testing.T) {
 	receipt, err := open(t, &out).Send(t.Context(), &stdout.Destination{}, notifier.Message{
 		Status: notifier.Failure, Title: "train_model\nFAILED", Body: "\nfirst\n\n  second\n",
 		Facts: []notifier.Fact{
-			{Name: "Execution", Value: "f1", URL: "https://c/f1"}, {Name: "By", Value: "ada"}, {Name: "Log", URL: "https://l"},
-			{Name: "A very long name of a fact", Value: "x"}, {Name: "Empty"},
+			{Name: "Execution", Value: "f1", URL: "https://c/f1"},
+			{Name: "By", Value: "ada"},
+			{Name: "Log", URL: "https://l"},
+			{Name: "A very long name of a fact", Value: "x"},
+			{Name: "Empty"},
 		},
 		Error: "Traceback:\r\n  File \"x\"\n\x1b[31mValueError\x1b[0m",
 		Links: []notifier.Link{{Text: "Open in the console", URL: "https://c/f1"}, {Text: "https://d", URL: "https://d"}},
