@@ -1,4 +1,4 @@
-"""Checks that the documents keep up with the code: keys, links, and the tables' commands."""
+"""Checks that the documents keep up with the code: keys, links and dependencies."""
 
 import json
 import pathlib

@@ -165,7 +165,7 @@ func TestPanics(t *testing.T) {
 		_, err = w.execute(request(w.t, object{"rules": rules()}))
 		require.Equal(w.t, codes.Internal, status.Code(err))
 		require.Equal(w.t, 2, strings.Count(w.log.String(), "mistake in the store"))
-		require.Contains(w.t, w.log.String(), "world_test.go", "the log has the stack")
+		require.Contains(w.t, w.log.String(), "faults_test.go", "the log has the stack")
 		w.store.fault(nil, "Register")
 		w.create(request(w.t, waiting()))
 	})

@@ -88,10 +88,10 @@ func sendResource(m meta, w store.Watch, all []store.Delivery) *admin.Resource {
 		return aborted("send cancelled: " + w.Reason)
 	case w.State == store.Active:
 		return running("still pending: accepted as watch " + m.Watch)
-	case m.Require != spec.RequireDelivered:
-		return succeeded(m.Outputs, orNotSeen(w.Phase), all)
 	case len(all) == 0:
 		return failed("nothing was sent: the watch made no delivery")
+	case m.Require != spec.RequireDelivered:
+		return succeeded(m.Outputs, orNotSeen(w.Phase), all)
 	}
 	for _, d := range all {
 		if d.State.Settled() && d.State != store.Delivered {

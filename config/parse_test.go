@@ -42,9 +42,9 @@ func TestParseReadsEveryKey(t *testing.T) {
 	require.Equal(t, "notifier", c.Admin.ClientID)
 	require.True(t, c.Admin.Insecure)
 	require.Equal(t, config.Flyte{ConsoleURL: "https://flyte.example.org/console"}, c.Flyte)
-	url, err := c.Store.URL.Value()
+	path, err := c.Store.URL.Path()
 	require.NoError(t, err)
-	require.Equal(t, "sqlite:///var/lib/flyte-notifier/notifier.db", url)
+	require.Equal(t, "/var/lib/flyte-notifier/notifier.db", path)
 	require.Equal(t, config.Delivery{MaxAge: 48 * time.Hour, MaxAttempts: 7, Timeout: 10 * time.Second}, c.Delivery)
 	require.Equal(t, config.Retention{Watches: time.Hour, Deliveries: 2 * time.Hour}, c.Retention)
 	require.Equal(t, config.Watch{
@@ -75,10 +75,10 @@ func TestParseFillsInDefaults(t *testing.T) {
 	}
 	c := parse(t, minimal)
 	require.Empty(t, cmp.Diff(want, c, cmpopts.IgnoreTypes(flyte.AdminConfig{}, config.StoreURL{})))
-	url, err := c.Store.URL.Value()
+	path, err := c.Store.URL.Path()
 	require.NoError(t, err)
-	require.Equal(t, "sqlite://flyte-notifier.db", url)
-	require.Equal(t, url, c.Store.URL.String())
+	require.Equal(t, "flyte-notifier.db", path)
+	require.Equal(t, "sqlite://flyte-notifier.db", c.Store.URL.String())
 }
 
 func TestParseTellsEverythingAtOnce(t *testing.T) {
@@ -232,17 +232,17 @@ func TestRateFallsBackToTheServices(t *testing.T) {
 func TestStoreURLByReference(t *testing.T) {
 	t.Parallel()
 	file := write(t, "url", "sqlite://x.db\n")
-	url, err := parse(t, minimal+"store: {url: {file: "+file+"}}").Store.URL.Value()
+	path, err := parse(t, minimal+"store: {url: {file: "+file+"}}").Store.URL.Path()
 	require.NoError(t, err)
-	require.Equal(t, "sqlite://x.db", url)
+	require.Equal(t, "x.db", path)
 
 	hidden := write(t, "url", "postgres://user:very-secret@db/x")
 	c := parse(t, minimal+"store: {url: {file: "+hidden+"}}")
-	_, err = c.Store.URL.Value()
+	_, err = c.Store.URL.Path()
 	require.EqualError(t, err, "not supported by this version")
 	require.Equal(t, "file:"+hidden, c.Store.URL.String())
 
-	_, err = parse(t, minimal+"store: {url: {env: FLYTE_NOTIFIER_TEST_UNSET}}").Store.URL.Value()
+	_, err = parse(t, minimal+"store: {url: {env: FLYTE_NOTIFIER_TEST_UNSET}}").Store.URL.Path()
 	require.EqualError(t, err, "secret env:FLYTE_NOTIFIER_TEST_UNSET is empty or not set")
 }
 

@@ -1,8 +1,11 @@
 package config
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"net/url"
+	"path/filepath"
 	"strings"
 
 	"github.com/flyte-notifier/flyte-notifier/internal/strict"
@@ -21,8 +24,9 @@ type StoreURL struct {
 	secret  notifier.Secret
 }
 
-// Value returns the URL, which begins with sqlite://. The error never shows it.
-func (u StoreURL) Value() (string, error) {
+// Path returns the file that the URL names: sqlite:///var/lib/x.db is absolute, sqlite://x.db
+// relative to the working directory. Percent escapes are decoded. The error never shows the URL.
+func (u StoreURL) Path() (string, error) {
 	value := u.literal
 	if !u.secret.IsZero() {
 		var err error
@@ -30,10 +34,7 @@ func (u StoreURL) Value() (string, error) {
 			return "", err
 		}
 	}
-	if value == "" {
-		value = defaultStore
-	}
-	return value, checkStore(value)
+	return storePath(cmp.Or(value, defaultStore))
 }
 
 // String is the reference, or the literal without what could be a password.
@@ -58,7 +59,7 @@ func (u *StoreURL) DecodeStrict(tree any) []notifier.Problem {
 		if v == "" {
 			return []notifier.Problem{{Text: "must not be empty"}}
 		}
-		if err := checkStore(v); err != nil {
+		if _, err := storePath(v); err != nil {
 			return []notifier.Problem{{Text: err.Error()}}
 		}
 		return nil
@@ -68,18 +69,25 @@ func (u *StoreURL) DecodeStrict(tree any) []notifier.Problem {
 	return []notifier.Problem{{Text: "must be a URL, {env: NAME} or {file: PATH}, not " + strict.Name(tree)}}
 }
 
-// checkStore says what is wrong with a URL, without repeating it.
-func checkStore(url string) error {
-	scheme, rest, _ := strings.Cut(url, "://")
+// storePath is the file that a URL names, or what is wrong with the URL, without repeating it.
+func storePath(raw string) (string, error) {
+	scheme, rest, _ := strings.Cut(raw, "://")
+	path, escapes := url.PathUnescape(rest)
 	switch {
 	case scheme == "postgres" || scheme == "postgresql":
-		return errors.New(strict.Unsupported)
-	case !strings.HasPrefix(url, sqliteScheme):
-		return fmt.Errorf("must begin with %s", sqliteScheme)
-	case rest == "" || strings.HasSuffix(rest, "/"):
-		return errors.New("must name a file: sqlite:///var/lib/flyte-notifier/notifier.db")
+		return "", errors.New(strict.Unsupported)
+	case !strings.HasPrefix(raw, sqliteScheme):
+		return "", fmt.Errorf("must begin with %s", sqliteScheme)
+	case strings.ContainsAny(rest, "?#"):
+		return "", errors.New("options after ? or # are not known")
+	case escapes != nil:
+		return "", errors.New("has a broken percent escape")
+	case path == "" || strings.HasSuffix(path, "/"):
+		return "", errors.New("must name a file: sqlite:///var/lib/flyte-notifier/notifier.db")
+	case path == ":memory:" || strings.ContainsRune(path, 0):
+		return "", errors.New("must be a file, which memory is not")
 	}
-	return nil
+	return filepath.Clean(path), nil
 }
 
 // JSONSchema describes the URL and the reference.

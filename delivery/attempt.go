@@ -179,12 +179,24 @@ func (o *Outbox) settle(ctx context.Context, d store.Delivery, out store.Outcome
 		switch {
 		case err == nil:
 			o.metrics.settled(d.Kind, out.State)
+			o.tellDead(ctx, d, out)
 			return
-		case errors.Is(err, store.ErrConflict), errors.Is(err, store.ErrNotFound), ctx.Err() != nil:
+		case errors.Is(err, store.ErrConflict), errors.Is(err, store.ErrNotFound):
+			o.Log.WarnContext(ctx, "outcome came too late: the delivery was settled meanwhile", "delivery", d.ID, "state", out.State)
+			return
+		case ctx.Err() != nil:
 			return
 		}
 		o.Log.WarnContext(ctx, "outcome cannot be recorded yet", "delivery", d.ID, "state", out.State, "error", err)
 		pause(ctx, settleEvery)
+	}
+}
+
+// tellDead shows a message that nobody will get unless it is redriven.
+func (o *Outbox) tellDead(ctx context.Context, d store.Delivery, out store.Outcome) {
+	if out.State == store.Dead {
+		o.Log.WarnContext(ctx, "delivery is dead", "delivery", d.ID, "execution", d.Execution.String(),
+			"notifier", d.Kind, "destination", d.Address, "error", out.LastError)
 	}
 }
 

@@ -36,9 +36,9 @@ func (o *Outbox) prepare(ctx context.Context, d store.Delivery) (p prepared, err
 	if !ok {
 		return p, notifier.Permanent.Errorf("notifier %s is not part of this version", d.Kind)
 	}
-	dest, problems, err := spec.Destination(manifest, d.Destination)
-	if err != nil || len(problems) > 0 {
-		return p, notifier.Permanent.Errorf("destination cannot be read: %v %v", err, problems)
+	dest, err := spec.Destination(manifest, d.Destination)
+	if err != nil {
+		return p, notifier.PermanentError(err)
 	}
 	content, err := render.Unmarshal(d.Content)
 	if err != nil {

@@ -3,12 +3,10 @@ package executor
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"strings"
 	"time"
 
-	"github.com/flyte-notifier/flyte-notifier/notifier"
 	"github.com/flyte-notifier/flyte-notifier/render"
 	"github.com/flyte-notifier/flyte-notifier/spec"
 	"github.com/flyte-notifier/flyte-notifier/store"
@@ -69,32 +67,16 @@ func (n *NotifierExecutor) address(d *store.Delivery, data render.Data) error {
 	d.Address = d.Kind
 	rendered, err := render.Destination(d.Destination, data)
 	if err != nil {
-		return fmt.Errorf("render destination: %w", err)
+		return err
 	}
 	m, ok := n.registry.Find(d.Kind)
 	if !ok {
 		return fmt.Errorf("notifier %s is not part of this version", d.Kind)
 	}
-	dest, err := DecodeDestination(m, rendered)
+	dest, err := spec.Destination(m, rendered)
 	if err != nil {
 		return err
 	}
 	d.Destination, d.Address = rendered, dest.Address()
 	return nil
-}
-
-// DecodeDestination reads a rendered destination. The error lists what is wrong with it.
-func DecodeDestination(m notifier.Manifest, raw json.RawMessage) (notifier.Destination, error) {
-	dest, problems, err := spec.Destination(m, raw)
-	if err != nil {
-		return nil, fmt.Errorf("read destination: %w", err)
-	}
-	if len(problems) > 0 {
-		texts := make([]string, len(problems))
-		for i, p := range problems {
-			texts[i] = p.String()
-		}
-		return nil, fmt.Errorf("destination: %s", strings.Join(texts, "; "))
-	}
-	return dest, nil
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -25,6 +26,8 @@ func (n *NotifierExecutor) firstLooks(ctx context.Context) error {
 	}
 	var g errgroup.Group
 	g.SetLimit(readers)
+	var mu sync.Mutex
+	var failures []error
 	for scope, watches := range byScope(fresh) {
 		if !n.pauses.over(scope) {
 			continue
@@ -36,10 +39,13 @@ func (n *NotifierExecutor) firstLooks(ctx context.Context) error {
 			}
 			err := errors.Join(errs...)
 			n.pauses.note(scope, n.cfg.Feed.Interval, err)
-			return err
+			mu.Lock()
+			defer mu.Unlock()
+			failures = append(failures, err)
+			return nil
 		})
 	}
-	return g.Wait()
+	return errors.Join(append(failures, g.Wait())...)
 }
 
 func byScope(all []store.Watch) map[flyte.Scope][]store.Watch {

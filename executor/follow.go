@@ -118,7 +118,7 @@ func (n *NotifierExecutor) facts(ctx context.Context, id flyte.ExecutionID) (fly
 	defer cancel()
 	x, err := n.admin.Execution(ctx, id)
 	if err != nil {
-		return x, fmt.Errorf("read execution %s: %w", id, err)
+		return x, err
 	}
 	if x.Phase == "FAILED" || x.Phase == "TIMED_OUT" || x.Phase == "FAILING" {
 		ctx, cancel := context.WithTimeout(ctx, sendFacts)
@@ -172,6 +172,6 @@ func (n *NotifierExecutor) cancelOrphan(ctx context.Context, w store.Watch, own 
 	w.State, w.EndedAt = store.Cancelled, now
 	w.Reason = fmt.Sprintf("the task's own execution %s ended: %s", own.ID.Name, own.Phase)
 	return true, n.store.Move(ctx, store.Transition{
-		Watch: w, Events: []store.Event{{At: now, Kind: "cancelled", Text: w.Reason}},
+		Watch: w, Events: []store.Event{{At: now, Kind: store.EventCancelled, Text: w.Reason}},
 	})
 }

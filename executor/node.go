@@ -64,7 +64,7 @@ func (n *NotifierExecutor) node(ctx context.Context, w store.Watch) (flyte.Node,
 		return flyte.Node{ID: w.Node, Phase: notStarted}, nil
 	}
 	if err != nil {
-		return node, fmt.Errorf("read node %s of %s: %w", w.Node, w.Execution, err)
+		return node, err
 	}
 	return node, nil
 }

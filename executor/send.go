@@ -79,7 +79,7 @@ func (n *NotifierExecutor) fireSend(t *store.Transition, x flyte.Execution, now 
 	}
 	inputs, err := render.Inputs(t.Watch.Inputs)
 	if err != nil {
-		return fmt.Errorf("read inputs: %w", err)
+		return err
 	}
 	o := Occurrence{Rule: sendReason, Reason: sendReason}
 	made, err := n.deliveries(occasion{

@@ -26,7 +26,7 @@ func (n *NotifierExecutor) transition(ctx context.Context, w store.Watch, f Fact
 		n.log.ErrorContext(ctx, "watch cannot be evaluated", "watch", w.ID, "execution", w.Execution.String(), "error", err)
 	}
 	if err := n.store.Move(ctx, t); err != nil {
-		return fmt.Errorf("move watch %s: %w", w.ID, err)
+		return err
 	}
 	n.log.InfoContext(ctx, "phase", "execution", w.Execution.String(), "node", w.Node, "phase", t.Watch.Phase,
 		"watch", w.ID, "deliveries", len(t.Deliveries))
@@ -55,7 +55,7 @@ func (n *NotifierExecutor) fire(t *store.Transition, f Facts, now time.Time) err
 	}
 	var err error
 	if f.Inputs, err = render.Inputs(t.Watch.Inputs); err != nil {
-		return fmt.Errorf("read inputs: %w", err)
+		return err
 	}
 	for _, rule := range task.Rules {
 		occurrences, err := Evaluate(f, rule, now)

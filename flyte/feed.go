@@ -39,11 +39,11 @@ const (
 	BySweep             // what a read by time could no longer find
 )
 
-// FeedConfig says how often a feed reads. Zero fields take the defaults.
+// FeedConfig says how often a feed reads. Where a default is named, zero takes it.
 type FeedConfig struct {
 	Interval time.Duration // between rounds; default 2s
 	Sweep    time.Duration // in which every name is read once without time filter; default 5m
-	Overlap  time.Duration // how far a round reads back behind the start of the one before; default 15s
+	Overlap  time.Duration // how far a round reads back behind the start of the one before; 0: not at all
 	Batch    int           // names a call, until a scope is large; default 100
 }
 
@@ -73,7 +73,6 @@ type Feed struct {
 func NewFeed(l Lister, source Source, sink Sink, cfg FeedConfig, log *slog.Logger) *Feed {
 	cfg.Interval = cmp.Or(cfg.Interval, 2*time.Second)
 	cfg.Sweep = cmp.Or(cfg.Sweep, 5*time.Minute)
-	cfg.Overlap = cmp.Or(cfg.Overlap, 15*time.Second)
 	cfg.Batch = cmp.Or(cfg.Batch, 100)
 	return &Feed{lister: l, source: source, sink: sink, cfg: cfg, log: log, pollers: map[Scope]*poller{}}
 }

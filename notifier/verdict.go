@@ -9,7 +9,7 @@ import (
 // Verdict is what a send came to.
 type Verdict string
 
-// The verdicts. The zero error is Delivered.
+// The verdicts. No error at all is Delivered.
 const (
 	Delivered Verdict = "delivered" // the service has it
 	Retry     Verdict = "retry"     // it surely has not; the same again later may succeed

@@ -127,19 +127,26 @@ type guard struct {
 	err        error
 }
 
+// refuse keeps the first fault.
+func (g *guard) refuse(err error) {
+	if g.err == nil {
+		g.err = err
+	}
+}
+
 // Visit refuses what would get around the limits, and puts a look at the clock into each loop.
 func (g *guard) Visit(node *ast.Node) {
 	switch n := (*node).(type) {
 	case *ast.VariableDeclaratorNode:
-		g.err = errors.New("let is not supported")
+		g.refuse(errors.New("let is not supported"))
 	case *ast.IdentifierNode:
 		if n.Value == "$env" || n.Value == stepName {
-			g.err = fmt.Errorf("unknown variable %s", strict.Quote(n.Value))
+			g.refuse(fmt.Errorf("unknown variable %s", strict.Quote(n.Value)))
 		}
 		g.readsInput = g.readsInput || n.Value == "inputs"
 	case *ast.BuiltinNode: // those with a predicate are not among the builtins that can be disabled
 		if !slices.Contains(functions(), n.Name) {
-			g.err = fmt.Errorf("unknown function %s", strict.Quote(n.Name))
+			g.refuse(fmt.Errorf("unknown function %s", strict.Quote(n.Name)))
 		}
 	case *ast.PredicateNode:
 		step := &ast.CallNode{Callee: &ast.IdentifierNode{Value: stepName}}

@@ -327,16 +327,14 @@ func TestParseSendChecksTheCallersScope(t *testing.T) {
 func TestDestinationReadsWhatWasStored(t *testing.T) {
 	t.Parallel()
 	m, _ := registry().Find("slack")
-	d, problems, err := spec.Destination(m, json.RawMessage(`{"channel": "#ml"}`))
+	d, err := spec.Destination(m, json.RawMessage(`{"channel": "#ml"}`))
 	require.NoError(t, err)
-	require.Empty(t, problems)
 	require.Equal(t, "#ml", d.Address())
 
-	_, problems, err = spec.Destination(m, json.RawMessage(`{"channel": 3}`))
-	require.NoError(t, err)
-	require.Equal(t, []string{"channel: must be a string, not a number"}, texts(problems))
+	_, err = spec.Destination(m, json.RawMessage(`{"channel": 3}`))
+	require.EqualError(t, err, "read destination of slack: channel: must be a string, not a number")
 
-	_, _, err = spec.Destination(m, json.RawMessage(`{`))
+	_, err = spec.Destination(m, json.RawMessage(`{`))
 	require.ErrorContains(t, err, "read destination of slack")
 }
 

@@ -9,6 +9,7 @@ package spec
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 
 	"github.com/flyte-notifier/flyte-notifier/internal/strict"
 	"github.com/flyte-notifier/flyte-notifier/notifier"
@@ -93,12 +94,19 @@ type SendTask struct {
 }
 
 // Destination reads a step's destination, its templates rendered, for the manifest's notifier.
-// The error is that of bytes that are no JSON.
-func Destination(m notifier.Manifest, raw json.RawMessage) (notifier.Destination, []notifier.Problem, error) {
+// The error lists everything that is wrong with it.
+func Destination(m notifier.Manifest, raw json.RawMessage) (notifier.Destination, error) {
 	var tree any
 	if err := json.Unmarshal(raw, &tree); err != nil {
-		return nil, nil, fmt.Errorf("read destination of %s: %w", m.Kind, err)
+		return nil, fmt.Errorf("read destination of %s: %w", m.Kind, err)
 	}
 	d := m.Destination()
-	return d, strict.Decode(tree, d), nil
+	var texts []string
+	for _, p := range strict.Decode(tree, d) {
+		texts = append(texts, p.String())
+	}
+	if len(texts) > 0 {
+		return nil, fmt.Errorf("read destination of %s: %s", m.Kind, strings.Join(texts, "; "))
+	}
+	return d, nil
 }

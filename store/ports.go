@@ -35,8 +35,8 @@ type Feed interface {
 	// ByName returns the watches behind Names for these names: those that watch such an
 	// execution, and the waiting ones that run in it.
 	ByName(ctx context.Context, s flyte.Scope, ended time.Time, names []string) ([]Watch, error)
-	// Fresh returns at most limit Active watches that nobody has looked at yet (Phase empty), oldest
-	// first and after the given id order: Follow ones or Send ones.
+	// Fresh returns at most limit Active watches of a kind that nobody has looked at yet (Phase
+	// empty), oldest first.
 	Fresh(ctx context.Context, k Kind, limit int) ([]Watch, error)
 	// Nodes returns at most limit Active Follow watches of a node, by ID, after the given one.
 	Nodes(ctx context.Context, after string, limit int) ([]Watch, error)

@@ -116,7 +116,7 @@ type Lane struct {
 type Event struct {
 	Seq  int64 // ascending within a watch: a token to read on from
 	At   time.Time
-	Kind string // registered, phase, fired, attempt, delivered, dead, error, ended ...
+	Kind string // registered, phase, fired, retry, delivered, dead, error, cancelled ...
 	Text string // for people
 }
 

@@ -18,7 +18,7 @@ func demoCommand() *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			out := c.OutOrStdout()
-			if err := demo.Run(c.Context(), out, isTerminal(out), serveDemo); err != nil {
+			if err := demo.Run(c.Context(), out, colored(out), serveDemo); err != nil {
 				return &exitError{exitFailed, err}
 			}
 			return nil

@@ -39,7 +39,7 @@ func (l listing[T]) command() *cobra.Command {
 			}
 			defer st.Close()
 			if err := l.print(c, st, f, asJSON); err != nil {
-				return failedf("list %s: %w", l.use, err)
+				return &exitError{exitFailed, err}
 			}
 			return nil
 		},

@@ -16,6 +16,7 @@ import (
 	"github.com/flyte-notifier/flyte-notifier/internal/strict"
 	"github.com/flyte-notifier/flyte-notifier/notifier"
 	"github.com/flyte-notifier/flyte-notifier/notifier/builtin"
+	"github.com/flyte-notifier/flyte-notifier/spec"
 )
 
 func sendCommand() *cobra.Command {
@@ -71,7 +72,7 @@ func target(cfg *config.Config, out io.Writer, name string, to []string) (*notif
 		if err != nil {
 			return nil, nil, &exitError{exitUsage, err}
 		}
-		dest, err := executor.DecodeDestination(manifest, raw)
+		dest, err := spec.Destination(manifest, raw)
 		if err != nil {
 			return nil, nil, failedf("--to: %w", err)
 		}

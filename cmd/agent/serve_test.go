@@ -27,7 +27,7 @@ func TestSecondServerIsRefused(t *testing.T) {
 	_, _, stop := w.serve()
 	got := w.on("serve")
 	require.Equal(t, 1, got.code)
-	require.Equal(t, "flyte-notifier: open store: another flyte-notifier serves this store: "+w.dir+"/notifier.db\n", got.stderr)
+	require.Equal(t, "flyte-notifier: another flyte-notifier serves this store: "+w.dir+"/notifier.db\n", got.stderr)
 	require.Equal(t, 0, stop())
 	_, _, stop = w.serve()
 	require.Equal(t, 0, stop(), "the lock goes with the server")
@@ -49,7 +49,7 @@ func TestServeThatCannotStart(t *testing.T) {
 		"listen for HTTP: listen tcp " + taken.Addr().String(): func(w *world) {
 			w.change(`http: "127.0.0.1:0"`, `http: "`+taken.Addr().String()+`"`)
 		},
-		"open store: open store DIR/none/notifier.db: folder DIR/none does not exist": func(w *world) { w.change("/notifier.db", "/none/notifier.db") },
+		"open store DIR/none/notifier.db: folder DIR/none does not exist": func(w *world) { w.change("/notifier.db", "/none/notifier.db") },
 		"read certificate: stat DIR/tls.crt: no such file": func(w *world) {
 			w.change(`server: {`, `server: {tls: {cert: "`+w.dir+`/tls.crt", key: "`+w.dir+`/tls.key"}, `)
 		},

@@ -18,7 +18,7 @@ type table struct {
 }
 
 func newTable(w io.Writer, header ...string) *table {
-	t := &table{out: tabwriter.NewWriter(w, 0, 0, 2, ' ', 0), color: isTerminal(w)}
+	t := &table{out: tabwriter.NewWriter(w, 0, 0, 2, ' ', 0), color: colored(w)}
 	t.row("", header...)
 	return t
 }
@@ -60,8 +60,11 @@ func (t *table) flush() error { return t.out.Flush() }
 
 func isTerminal(w io.Writer) bool {
 	f, ok := w.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd())) && os.Getenv("NO_COLOR") == ""
+	return ok && term.IsTerminal(int(f.Fd()))
 }
+
+// colored says whether to write colors: on a terminal, unless NO_COLOR asks for none (no-color.org).
+func colored(w io.Writer) bool { return isTerminal(w) && os.Getenv("NO_COLOR") == "" }
 
 // printLine writes one object as one line of JSON.
 func printLine(w io.Writer, v any) error {

@@ -81,7 +81,7 @@ func build(ctx context.Context, o Options) (*server, error) {
 		AllowCrossProject: o.Config.Watch.AllowCrossProject, Registered: s.executor.Wake, Log: o.Log,
 	})
 	t := o.Config.Server.TLS
-	s.grpc, err = agent.NewServer(service, agent.TLS{Cert: t.Cert, Key: t.Key, ClientCA: t.ClientCA}, o.Log)
+	s.grpc, err = agent.NewServer(service, agent.TLS(t), o.Log)
 	return s, err
 }
 
@@ -186,7 +186,7 @@ func OpenServerStore(ctx context.Context, c *config.Config) (store.Store, error)
 	}
 	st, err := sqlite.OpenServer(ctx, path)
 	if err != nil {
-		return nil, fmt.Errorf("open store: %w", err)
+		return nil, err
 	}
 	return st, nil
 }
@@ -199,15 +199,15 @@ func OpenStore(ctx context.Context, c *config.Config) (store.Store, error) {
 	}
 	st, err := sqlite.Open(ctx, path)
 	if err != nil {
-		return nil, fmt.Errorf("open store: %w", err)
+		return nil, err
 	}
 	return st, nil
 }
 
 func storePath(c *config.Config) (string, error) {
-	url, err := c.Store.URL.Value()
+	path, err := c.Store.URL.Path()
 	if err != nil {
 		return "", fmt.Errorf("store.url: %w", err)
 	}
-	return sqlite.PathFromURL(url)
+	return path, nil
 }

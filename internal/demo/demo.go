@@ -18,7 +18,7 @@ import (
 // patience is how long one act of the story may take before it counts as failed.
 const patience = 20 * time.Second
 
-// Act is one execution of the story.
+// act is one execution of the story.
 type act struct {
 	name  string
 	story string
@@ -49,7 +49,7 @@ func acts() []act {
 	}
 }
 
-// World is what the agent is surrounded by.
+// world is what the agent is surrounded by.
 type world struct {
 	admin    *flytesim.Server
 	endpoint string
