@@ -135,17 +135,38 @@ func (w *writer) commit(batch []*job) {
 	}
 	err := w.attempt(batch)
 	if err != nil && len(batch) > 1 && !errors.Is(err, errBegin) {
-		for _, j := range batch {
-			w.commit([]*job{j})
-		}
+		w.oneByOne(batch)
 		return
 	}
 	for _, j := range batch {
-		if err != nil {
-			j.err = err
-		}
-		j.done <- j.err
+		j.answer(err)
 	}
+}
+
+// oneByOne tries each write of a lost batch alone. After some in a row that are lost as well it is
+// the disk, not they: the rest is answered without a try, since callers wait.
+func (w *writer) oneByOne(batch []*job) {
+	const enough = 3
+	var lost int
+	var err error
+	for _, j := range batch {
+		if lost < enough {
+			if err = w.attempt([]*job{j}); err == nil {
+				lost = 0
+			} else {
+				lost++
+			}
+		}
+		j.answer(err)
+	}
+}
+
+// answer gives the caller the job's own error, or that of its transaction.
+func (j *job) answer(err error) {
+	if err == nil {
+		err = j.err
+	}
+	j.done <- err
 }
 
 // errBegin marks a transaction that could not even begin: no write of it would fare better alone.
