@@ -118,12 +118,13 @@ func modelOrder(t *testing.T, r *rapid.T, s store.Store, run string) {
 	for range rapid.IntRange(1, 20).Draw(r, "steps") {
 		now = now.Add(time.Duration(rapid.IntRange(0, 3).Draw(r, "seconds")) * time.Second)
 		steps[rapid.SampledFrom(slices.Sorted(maps.Keys(steps))).Draw(r, "step")](now)
-		told := lanes(t, s, now)
 		for _, l := range two {
-			want := m.due(l, now)
-			require.Equal(r, want, dueIDs(t, s, l, now, 100))
-			require.Equal(r, len(want) > 0, slices.Contains(told, l))
+			require.Equal(r, m.due(l, now), dueIDs(t, s, l, now, 100))
 		}
+	}
+	told := lanes(t, s, now)
+	for _, l := range two {
+		require.Equal(r, len(m.due(l, now)) > 0, slices.Contains(told, l))
 	}
 	got := map[string]store.Delivery{}
 	for _, d := range listDeliveries(t, s, store.Filter{IDs: append(slices.Clone(m.order), "none")}) {
