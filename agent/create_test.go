@@ -207,6 +207,17 @@ func TestStoreIsTriedUntilJustBeforeTheDeadline(t *testing.T) {
 	}
 }
 
+// A store that failed for a reason and then hangs is told of by its reason.
+func TestUnavailableNamesTheCause(t *testing.T) {
+	bubble(t, func(w *world) {
+		w.store.fault(failing(errDisk), "Register")
+		time.AfterFunc(time.Second, func() { w.store.fault(hanging, "Register") })
+		_, err := w.async.CreateTask(w.context(), request(w.t, waiting()))
+		require.Equal(w.t, codes.Unavailable, status.Code(err))
+		require.ErrorContains(w.t, err, "disk is full")
+	})
+}
+
 func TestShortAndMissingDeadlines(t *testing.T) {
 	bubble(t, func(w *world) {
 		svc := w.service()

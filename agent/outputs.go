@@ -2,6 +2,7 @@ package agent
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -67,7 +68,7 @@ func outputs(declared []string, phase string, all []store.Delivery) (*core.Liter
 
 func primitive(s string) *core.Literal {
 	return scalar(&core.Scalar{Value: &core.Scalar_Primitive{
-		Primitive: &core.Primitive{Value: &core.Primitive_StringValue{StringValue: notifier.Printable(s)}},
+		Primitive: &core.Primitive{Value: &core.Primitive_StringValue{StringValue: s}},
 	}})
 }
 
@@ -88,14 +89,11 @@ func deliveryOutputs(all []store.Delivery) (*core.Literal, error) {
 	return &core.Literal{Value: &core.Literal_Collection{Collection: &core.LiteralCollection{Literals: list}}}, nil
 }
 
-// deliveryOutput is a delivery as users' code reads it. Python refuses text that is no UTF-8.
+// deliveryOutput is a delivery as users' code reads it.
 func deliveryOutput(d store.Delivery) map[string]any {
-	receipt := map[string]string{}
-	for key, value := range d.Receipt {
-		receipt[key] = notifier.Printable(value)
-	}
+	receipt := map[string]string{} // never nil: users look into it
+	maps.Copy(receipt, d.Receipt)
 	return map[string]any{
-		"rule": notifier.Printable(d.Rule), "notifier": d.Kind, "destination": notifier.Printable(d.Address),
-		"state": string(d.State), "receipt": receipt,
+		"rule": d.Rule, "notifier": d.Kind, "destination": d.Address, "state": string(d.State), "receipt": receipt,
 	}
 }

@@ -151,9 +151,10 @@ func TestTLS(t *testing.T) {
 	require.Error(t, err, "TLS only")
 	_, err = s.call(newAuthority(t).client())
 	require.Error(t, err)
-	old := credentials.NewTLS(&tls.Config{RootCAs: a.pool(), ServerName: "localhost", MaxVersion: tls.VersionTLS11})
-	_, err = s.call(old)
-	require.Error(t, err)
+	_, err = tls.Dial("tcp", s.addr, &tls.Config{
+		RootCAs: a.pool(), ServerName: "localhost", MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11,
+	})
+	require.ErrorContains(t, err, "protocol version not supported")
 }
 
 func TestMutualTLS(t *testing.T) {
