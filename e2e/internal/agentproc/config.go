@@ -13,12 +13,6 @@ const (
 	sendGridVariable = "E2E_SENDGRID_KEY"
 )
 
-// The connections that every agent here has; they are also its defaults.
-const (
-	SlackConnection    = "team-slack"
-	SendGridConnection = "mail"
-)
-
 const configYAML = `server: {listen: %q, http: %q}
 admin: {endpoint: %q, insecure: true}
 flyte: {console_url: "https://flyte.example.org/console"}

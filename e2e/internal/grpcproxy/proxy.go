@@ -25,7 +25,6 @@ type Proxy struct {
 	server *grpc.Server // nil while stopped
 	hooks  map[string]Hook
 	calls  []Call
-	news   chan struct{} // closed and replaced at every call
 }
 
 // Hook is called with an answer of the server before the client sees it. The client waits.
@@ -40,7 +39,7 @@ func New(address, upstream string) (*Proxy, error) {
 	if err != nil {
 		return nil, fmt.Errorf("dial %s: %w", upstream, err)
 	}
-	return &Proxy{address: address, upstream: conn, hooks: map[string]Hook{}, news: make(chan struct{})}, nil
+	return &Proxy{address: address, upstream: conn, hooks: map[string]Hook{}}, nil
 }
 
 // Address is where clients reach the proxy.

@@ -41,8 +41,6 @@ func (p *Proxy) record(c Call) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.calls = append(p.calls, c)
-	close(p.news)
-	p.news = make(chan struct{})
 }
 
 // Calls returns the calls of a method so far, in the order of their ends; all for "".
@@ -55,13 +53,6 @@ func (p *Proxy) Calls(method string) []Call {
 // Faults returns the calls of a method that the server answered with an error, or too late.
 func (p *Proxy) Faults(method string) []Call {
 	return slices.DeleteFunc(p.Calls(method), func(c Call) bool { return c.Code == codes.OK || c.Abandoned })
-}
-
-// News is closed at the end of the next call.
-func (p *Proxy) News() <-chan struct{} {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.news
 }
 
 // Summary is one line a method: how many calls by code, and the slowest.

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"strconv"
+	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -39,7 +40,7 @@ func Start() (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listen for the Kubernetes API: %w", err)
 	}
-	s := &Server{http: &http.Server{Handler: handler()}, listener: l}
+	s := &Server{http: &http.Server{Handler: handler(), ReadHeaderTimeout: time.Minute}, listener: l}
 	go func() { _ = s.http.Serve(l) }() // it returns ErrServerClosed at Close, and nothing else can be done about others
 	return s, nil
 }

@@ -72,7 +72,7 @@ current-context: e2e
 
 // write writes all files and returns the path of the config.
 func (c Config) write() (string, error) {
-	if err := os.MkdirAll(c.StorageDir(), 0o755); err != nil {
+	if err := os.MkdirAll(c.StorageDir(), 0o750); err != nil {
 		return "", fmt.Errorf("make the storage: %w", err)
 	}
 	if err := os.WriteFile(c.KubeConfig(), fmt.Appendf(nil, kubeConfig, c.Kube), 0o600); err != nil {

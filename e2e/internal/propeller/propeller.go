@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 
 	"github.com/flyte-notifier/flyte-notifier/e2e/internal/proc"
@@ -73,8 +72,3 @@ func (p *Propeller) Ended() <-chan struct{} { return p.process.Done() }
 
 // PollErrors returns the log's lines about GetTask calls that failed, whoever was at fault.
 func (p *Propeller) PollErrors() []string { return p.Log.Lines("Error retrieving resource") }
-
-// Storage turns a data reference ("file://data/...") into the path of its file.
-func (p *Propeller) Storage(reference string) string {
-	return filepath.Join(p.config.StorageDir(), strings.TrimPrefix(reference, "file://"))
-}

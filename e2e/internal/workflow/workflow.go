@@ -43,12 +43,12 @@ type Input struct {
 	Bind *core.Literal // the value
 }
 
-// The types that tests declare.
+// String is the type of flytekit's str.
 func String() *core.LiteralType {
 	return &core.LiteralType{Type: &core.LiteralType_Simple{Simple: core.SimpleType_STRING}}
 }
 
-// Dict is flytekit's dict.
+// Dict is the type of flytekit's dict.
 func Dict() *core.LiteralType {
 	return &core.LiteralType{Type: &core.LiteralType_Simple{Simple: core.SimpleType_STRUCT}}
 }
