@@ -2,6 +2,7 @@ package agent_test
 
 import (
 	"context"
+	"log/slog"
 	"strings"
 	"testing"
 	"time"
@@ -136,6 +137,29 @@ func TestGetTaskNeverFails(t *testing.T) {
 		require.Contains(w.t, w.log.String(), "task cannot be looked up")
 		_, message := w.phase(meta)
 		require.Equal(w.t, "watching ml/production/other: UNDEFINED", message)
+	})
+}
+
+// panicky is a log that fails, to show that nothing of ours may turn GetTask into an error.
+type panicky struct{ slog.Handler }
+
+func (p panicky) Handle(_ context.Context, r slog.Record) error {
+	if r.Level == slog.LevelWarn {
+		panic("mistake in the log")
+	}
+	return nil
+}
+
+func TestGetTaskSurvivesOurOwnMistakes(t *testing.T) {
+	bubble(t, func(w *world) {
+		meta := w.create(request(w.t, waiting()))
+		w.store.fault(failing(errDisk), "Watch")
+		svc := w.service()
+		svc.Log = slog.New(panicky{svc.Log.Handler()})
+		got, err := svc.GetTask(w.context(), &admin.GetTaskRequest{ResourceMeta: meta})
+		require.NoError(w.t, err)
+		require.Equal(w.t, core.TaskExecution_RUNNING, got.GetResource().GetPhase())
+		require.Equal(w.t, "the agent failed to look; it will again", got.GetResource().GetMessage())
 	})
 }
 
