@@ -27,7 +27,7 @@ func TestFastInputsNameTheExecution(t *testing.T) {
 	}
 	id := w.run("lets-go", tell)
 	w.awaitPhase(id, "SUCCEEDED")
-	require.Empty(t, w.slack.Messages(""))
+	require.Empty(t, w.said(""))
 	w.flyte.SetPhase(nightly, "FAILED", flytesim.Error("SYSTEM", "Lost", "the node went away"))
 	post, _ := w.toldOnce("nightly-3 of night shift", "the node went away")
 	require.NotContains(t, slacksim.Render(post), "lets-go")

@@ -11,7 +11,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/flyte-notifier/flyte-notifier/e2e/internal/workflow"
-	"github.com/flyte-notifier/flyte-notifier/internal/slacksim"
 )
 
 // The agent is killed at moments that nobody chose, over and over, while executions come and go.
@@ -40,8 +39,8 @@ func TestKilledAgainAndAgain(t *testing.T) {
 		require.Equal(t, "delivered", r.State, r.LastError)
 	}
 	told := map[string]int{}
-	for _, m := range w.slack.Messages("") {
-		told[about(slacksim.Render(m), many(executions))]++
+	for _, text := range w.said("") {
+		told[about(text, many(executions))]++
 	}
 	mails := map[string]int{}
 	for _, m := range w.mail.Mails() {

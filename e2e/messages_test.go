@@ -22,6 +22,15 @@ func (w *world) awaitSlack(n int) {
 	require.NoError(w.t, err)
 }
 
+// said is what people read in the channel of this name, or in all of them.
+func (w *world) said(channel string) []string {
+	var texts []string
+	for _, m := range w.slack.Messages(channel) {
+		texts = append(texts, slacksim.Render(m))
+	}
+	return texts
+}
+
 // awaitMail waits until n mails were accepted.
 func (w *world) awaitMail(n int) {
 	w.t.Helper()
@@ -71,11 +80,11 @@ func (w *world) toldOnce(texts ...string) (slacksim.Message, sendgridsim.Mail) {
 	w.awaitSlack(1)
 	w.awaitMail(1)
 	rows := w.settled(2)
+	require.Len(w.t, w.said(""), 1)
 	posts, mails := w.slack.Messages(""), w.mail.Mails()
-	require.Len(w.t, posts, 1)
 	require.Len(w.t, mails, 1)
 	for _, text := range texts {
-		require.Contains(w.t, slacksim.Render(posts[0]), text)
+		require.Contains(w.t, w.said("")[0], text)
 		require.Contains(w.t, mails[0].Text, text)
 	}
 	require.Equal(w.t, []string{"ml@example.org"}, mails[0].To)

@@ -36,7 +36,7 @@ func TestFastBothPlugins(t *testing.T) {
 	w.awaitSlack(2)
 	w.awaitMail(1)
 	require.Len(t, w.settled(3), 3)
-	require.Len(t, w.slack.Messages(""), 2)
+	require.Len(t, w.said(""), 2)
 	require.Len(t, w.tasks("CreateTask"), 1)
 	require.Len(t, w.tasks("ExecuteTaskSync"), 1)
 }

@@ -39,7 +39,7 @@ func (w *world) sendsNow(call string) {
 	w.t.Helper()
 	id := w.run("sends", sending("send", object{"require": "delivered"}))
 	w.awaitPhase(id, "SUCCEEDED")
-	require.Len(w.t, w.slack.Messages(channel), 1)
+	require.Len(w.t, w.said(channel), 1)
 	require.Len(w.t, w.mail.Mails(), 1)
 	w.toldOnce("Training of train", "by alice in sends")
 	require.Len(w.t, w.tasks(call), 1)
@@ -57,5 +57,5 @@ func TestFastSendThatDiesFailsTheNode(t *testing.T) {
 	require.Contains(t, message, "is_archived")
 	w.awaitMail(1)
 	require.Len(t, w.settled(2), 2)
-	require.Empty(t, w.slack.Messages(""))
+	require.Empty(t, w.said(""))
 }

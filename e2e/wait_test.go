@@ -103,7 +103,7 @@ func TestNodeTimeoutCancelsTheWatch(t *testing.T) {
 	w.awaitPoll()
 	w.stopAgent()
 	require.Len(t, w.deliveries(), 1)
-	require.Empty(t, w.slack.Messages(channel))
+	require.Empty(t, w.said(channel))
 	require.Empty(t, w.mail.Mails())
 }
 
@@ -124,7 +124,7 @@ func TestAbortCancelsTheWaitingWatch(t *testing.T) {
 	w.flyte.SetPhase(nightly, "FAILED")
 	w.awaitPoll()
 	w.stopAgent()
-	require.Empty(t, w.slack.Messages(channel))
+	require.Empty(t, w.said(channel))
 	require.Empty(t, w.mail.Mails())
 }
 
@@ -132,12 +132,12 @@ func TestAbortCancelsTheWaitingWatch(t *testing.T) {
 // which takes a poll that began after whatever the test did before.
 func (w *world) awaitPoll() {
 	w.t.Helper()
-	before := len(w.slack.Messages("ops"))
+	before := len(w.said("ops"))
 	spec := object{"rules": list{object{
 		"when": object{"phase": list{"SUCCEEDED"}},
 		"send": list{object{"slack": object{"channel": "#ops"}}},
 	}}}
 	id := w.run("marker", notification("tell", spec))
 	w.awaitPhase(id, "SUCCEEDED")
-	w.eventually("the marker is told", func() bool { return len(w.slack.Messages("ops")) > before })
+	w.eventually("the marker is told", func() bool { return len(w.said("ops")) > before })
 }

@@ -88,7 +88,7 @@ func (p *Proxy) Stop() {
 // Close stops the proxy for good.
 func (p *Proxy) Close() error {
 	p.Stop()
-	if err := p.upstream.Close(); err != nil && !errors.Is(err, grpc.ErrClientConnClosing) {
+	if err := p.upstream.Close(); err != nil {
 		return fmt.Errorf("close the connection to %s: %w", p.upstream.Target(), err)
 	}
 	return nil
