@@ -27,7 +27,10 @@ func migrate(ctx context.Context, db *sql.DB, path string, locked bool) error {
 		return checkVersion(path, current, target, err)
 	}
 	if !locked {
-		held, err := lock(ctx, path)
+		held, err := lock(ctx, path, commandPatience, func() bool {
+			current, err := version(ctx, db)
+			return err == nil && current >= target // somebody else did it
+		})
 		if err != nil {
 			return err
 		}

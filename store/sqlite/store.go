@@ -66,7 +66,7 @@ func open(ctx context.Context, path string, server bool) (_ *Store, err error) {
 		}
 	}()
 	if server {
-		if s.lock, err = lock(ctx, path); err != nil {
+		if s.lock, err = lock(ctx, path, serverPatience, nil); err != nil {
 			return nil, err
 		}
 		if s.lock == nil {
