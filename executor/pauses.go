@@ -9,7 +9,7 @@ import (
 )
 
 // maxPause is the longest pause between first looks at a scope that fails.
-const maxPause = 30 * time.Second
+const maxPause = 10 * time.Second
 
 // pauses back off from scopes whose first looks fail, however often new watches wake the executor.
 type pauses struct {

@@ -49,8 +49,8 @@ type FeedConfig struct {
 
 const (
 	readTimeout = 10 * time.Second // of one call
-	maxBackOff  = 30 * time.Second
-	largeScope  = 20_000 // names beyond which a call takes largeBatch of them
+	maxBackOff  = 10 * time.Second // long enough to spare an ailing flyteadmin, short enough to be soon back
+	largeScope  = 20_000           // names beyond which a call takes largeBatch of them
 	largeBatch  = 500
 )
 
