@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -83,6 +84,26 @@ func (s *service) sent() []post {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Clone(s.posts)
+}
+
+// tally counts what a script was asked, and when, from whatever goroutine.
+type tally struct {
+	mu sync.Mutex
+	at []time.Time
+}
+
+// note counts one more, and returns how many there are.
+func (t *tally) note() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.at = append(t.at, time.Now())
+	return len(t.at)
+}
+
+func (t *tally) count() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return len(t.at)
 }
 
 // lookable adds the look-up to a service.
@@ -222,11 +243,10 @@ func TestADeliveryIsSentAtOnce(t *testing.T) {
 }
 
 func TestARetryBacksOffAndObeysTheService(t *testing.T) {
-	var calls []time.Time
+	var calls tally
 	s := &service{}
 	s.send = func(context.Context, *place, notifier.Message) error {
-		calls = append(calls, time.Now())
-		switch len(calls) {
+		switch calls.note() {
 		case 1:
 			return notifier.Retry.Errorf("busy")
 		case 2:
@@ -238,11 +258,11 @@ func TestARetryBacksOffAndObeysTheService(t *testing.T) {
 		b.start()
 		ids := b.add("w1", "#a")
 		b.pass(5 * time.Second)
-		require.Len(b.t, calls, 2, "the first back-off is at most 5 s")
+		require.Equal(b.t, 2, calls.count(), "the first back-off is at most 5 s")
 		require.Equal(b.t, "slow down", b.get(ids[0]).LastError)
 		other := b.add("w2", "#a")
 		b.pass(80 * time.Second)
-		require.Len(b.t, calls, 2, "the whole lane leaves the service alone")
+		require.Equal(b.t, 2, calls.count(), "the whole lane leaves the service alone")
 		b.pass(20 * time.Second)
 		require.Equal(b.t, store.Delivered, b.get(ids[0]).State)
 		require.Equal(b.t, store.Delivered, b.get(other[0]).State)
@@ -252,10 +272,10 @@ func TestARetryBacksOffAndObeysTheService(t *testing.T) {
 }
 
 func TestAPermanentErrorIsDeadAtOnceAndCanBeRedriven(t *testing.T) {
-	refuse := true
+	var healed atomic.Bool
 	s := &service{}
 	s.send = func(context.Context, *place, notifier.Message) error {
-		if refuse {
+		if !healed.Load() {
 			return notifier.Permanent.Errorf("channel_not_found")
 		}
 		return nil
@@ -269,7 +289,7 @@ func TestAPermanentErrorIsDeadAtOnceAndCanBeRedriven(t *testing.T) {
 		require.Equal(b.t, store.Dead, d.State)
 		require.Equal(b.t, "channel_not_found", d.LastError)
 		require.Equal(b.t, store.Dead, b.get(ids[1]).State, "a dead one releases the next")
-		refuse = false
+		healed.Store(true)
 		refused, err := b.store.Redrive(b.t.Context(), ids, time.Now().UTC())
 		require.NoError(b.t, err)
 		require.Empty(b.t, refused)
@@ -302,11 +322,10 @@ func TestTheLimitsOfThePolicy(t *testing.T) {
 }
 
 func TestOrderIsKeptPerWatchAndDestination(t *testing.T) {
-	var failed bool
+	var tries tally
 	s := &service{}
 	s.send = func(_ context.Context, _ *place, m notifier.Message) error {
-		if m.Key == "d1" && !failed {
-			failed = true
+		if m.Key == "d1" && tries.note() == 1 {
 			return notifier.RetryAfter(0, fmt.Errorf("busy"))
 		}
 		return nil
