@@ -7,8 +7,11 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+	"unicode"
 
 	"golang.org/x/term"
+
+	"github.com/flyte-notifier/flyte-notifier/notifier"
 )
 
 // table prints rows in columns: colored on a terminal, plain where piped.
@@ -73,9 +76,9 @@ func printLine(w io.Writer, v any) error {
 	return e.Encode(v)
 }
 
-// brief keeps a cell on one line, without control characters.
+// brief keeps a cell on one line, without control characters and direction marks.
 func brief(s string, n int) string {
-	s = strings.Join(strings.FieldsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f }), " ")
+	s = notifier.Printable(strings.Join(strings.FieldsFunc(s, unicode.IsControl), " "))
 	if r := []rune(s); len(r) > n {
 		return string(r[:n-1]) + "…"
 	}

@@ -33,6 +33,7 @@ func TestColorsKeepTheColumns(t *testing.T) {
 func TestCells(t *testing.T) {
 	t.Parallel()
 	require.Equal(t, "a b c", brief("a\n\tb\x07c\x7f", 60), "one line")
+	require.Equal(t, "a 31mb", brief("a\u009b31mb\u202e", 10), "nothing that moves a terminal's cursor or turns its text")
 	require.Equal(t, "éé…", brief("éééé", 3))
 	now := time.Now()
 	require.Equal(t, "1m30s ago", ago(now.Add(-90*time.Second), now))
