@@ -69,15 +69,18 @@ func (c Content) Marshal() (json.RawMessage, error) { return json.Marshal(c) }
 // it), all others float64, so that templates can compare them.
 func Unmarshal(raw json.RawMessage) (Content, error) {
 	var c Content
-	dec := json.NewDecoder(bytes.NewReader(raw))
-	dec.UseNumber()
-	if err := dec.Decode(&c); err != nil {
+	if err := decodeExact(raw, &c); err != nil {
 		return Content{}, fmt.Errorf("read message content: %w", err)
 	}
-	for name, v := range c.Data.Inputs {
-		c.Data.Inputs[name] = withNumbers(v)
-	}
+	withNumbers(c.Data.Inputs)
 	return c, nil
+}
+
+// decodeExact reads JSON, keeping the digits of numbers of no given type as json.Number.
+func decodeExact(raw json.RawMessage, into any) error {
+	dec := json.NewDecoder(bytes.NewReader(raw))
+	dec.UseNumber()
+	return dec.Decode(into)
 }
 
 // withNumbers replaces the json.Numbers of a decoded tree, in place where it can.

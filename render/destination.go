@@ -41,9 +41,7 @@ func decode(raw json.RawMessage) (any, error) {
 		return map[string]any{}, nil
 	}
 	var tree any
-	dec := json.NewDecoder(bytes.NewReader(raw))
-	dec.UseNumber()
-	if err := dec.Decode(&tree); err != nil {
+	if err := decodeExact(raw, &tree); err != nil {
 		return nil, fmt.Errorf("read destination: %w", err)
 	}
 	return tree, nil

@@ -1,7 +1,6 @@
 package render
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 )
@@ -12,13 +11,9 @@ func Inputs(raw json.RawMessage) (map[string]any, error) {
 		return nil, nil
 	}
 	var inputs map[string]any
-	dec := json.NewDecoder(bytes.NewReader(raw))
-	dec.UseNumber()
-	if err := dec.Decode(&inputs); err != nil {
+	if err := decodeExact(raw, &inputs); err != nil {
 		return nil, fmt.Errorf("read inputs: %w", err)
 	}
-	for name, v := range inputs {
-		inputs[name] = withNumbers(v)
-	}
+	withNumbers(inputs)
 	return inputs, nil
 }
