@@ -6,6 +6,8 @@ import (
 	"net/url"
 	"strconv"
 	"time"
+
+	"github.com/flyte-notifier/flyte-notifier/notifier"
 )
 
 // check tells what no single key can: values out of bounds, and keys that do not go together.
@@ -17,6 +19,7 @@ func (p *parser) check(c *Config) {
 	}
 	p.tls(c.Server.TLS)
 	p.console(c.Flyte.ConsoleURL)
+	p.postgres(c)
 
 	p.positive("delivery.max_age", c.Delivery.MaxAge)
 	p.positive("delivery.timeout", c.Delivery.Timeout)
@@ -59,6 +62,30 @@ func (p *parser) tls(t TLS) {
 	case t.Cert == "" && t.ClientCA != "":
 		p.also("server.tls.client_ca", "needs server.tls.cert and server.tls.key")
 	}
+}
+
+// postgres checks what Postgres alone has. A store.url that is a reference is judged once it is read.
+func (p *parser) postgres(c *Config) {
+	if p.told("store.url") {
+		return
+	}
+	for _, problem := range c.NeedsPostgres() {
+		if c.Store.URL.onlySQLite() {
+			p.also(problem.Path, problem.Text)
+		}
+	}
+}
+
+// NeedsPostgres are the problems of a config whose store turns out to be on SQLite.
+func (c *Config) NeedsPostgres() (problems []notifier.Problem) {
+	const text = "needs a store.url of Postgres"
+	if c.Server.RiverUI != nil {
+		problems = append(problems, notifier.Problem{Path: "server.river_ui", Text: text})
+	}
+	if !c.Store.LockURL.IsZero() {
+		problems = append(problems, notifier.Problem{Path: "store.lock_url", Text: text})
+	}
+	return problems
 }
 
 func (p *parser) console(raw string) {

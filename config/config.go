@@ -1,11 +1,12 @@
 // Package config is the server's config file: read strictly, overridden from the environment,
 // with every problem told at once with its path.
 //
-// It holds references to secrets and never a secret; only Build and StoreURL.Value read them, so
-// that a config can be validated where its secrets are not.
+// It holds references to secrets and never a secret; only Build and the methods of its URLs read
+// them, so that a config can be validated where its secrets are not.
 package config
 
 import (
+	"strings"
 	"time"
 
 	"github.com/flyte-notifier/flyte-notifier/flyte"
@@ -28,13 +29,29 @@ type Config struct {
 // Server is where the server listens.
 type Server struct {
 	Listen string `json:"listen" default:":8000" doc:"address of the gRPC API that FlytePropeller calls"`
-	HTTP   string `json:"http" default:":8080" doc:"address of /healthz, /readyz and /metrics"`
+	HTTP   string `json:"http" default:":8080" doc:"address of /healthz, /readyz, /metrics and /river"`
 	TLS    TLS    `json:"tls" doc:"TLS of the gRPC API; default: none"`
 
-	Ops     any `json:"ops" unsupported:"true"`
-	Pods    any `json:"pods" unsupported:"true"`
-	Hooks   any `json:"hooks" unsupported:"true"`
-	RiverUI any `json:"river_ui" unsupported:"true"`
+	// RiverUI is nil where the page is off.
+	RiverUI *RiverUI `json:"river_ui" doc:"River's own page about the queue of deliveries, at /river of server.http; needs Postgres; default: off"`
+
+	Ops   any `json:"ops" unsupported:"true"`
+	Pods  any `json:"pods" unsupported:"true"`
+	Hooks any `json:"hooks" unsupported:"true"`
+}
+
+// RiverUI is who may see River's page, by HTTP's basic authentication.
+type RiverUI struct {
+	User     string          `json:"user" required:"true" doc:"name to sign in with"`
+	Password notifier.Secret `json:"password" required:"true" doc:"reference to the password: {env: NAME} or {file: PATH}"`
+}
+
+// Validate returns what is wrong with the user: basic authentication ends a name at a colon.
+func (r *RiverUI) Validate() []notifier.Problem {
+	if r.User == "" || strings.Contains(r.User, ":") {
+		return []notifier.Problem{{Path: "user", Text: "must be a name without ':'"}}
+	}
+	return nil
 }
 
 // TLS names files in PEM. Cert and Key come together; without them there is no TLS.
@@ -51,9 +68,9 @@ type Flyte struct {
 
 // Store is where watches and deliveries are kept.
 type Store struct {
-	URL StoreURL `json:"url" doc:"sqlite:///absolute/path or sqlite://relative/path; or a reference {env: NAME} or {file: PATH} to it; default sqlite://flyte-notifier.db"`
+	URL StoreURL `json:"url" doc:"sqlite:///absolute/path, sqlite://relative/path or postgres://user:password@host:5432/database; or a reference {env: NAME} or {file: PATH} to it; default sqlite://flyte-notifier.db"`
 
-	LockURL any `json:"lock_url" unsupported:"true"`
+	LockURL PostgresURL `json:"lock_url" doc:"URL of the same database for the one connection that holds locks, where store.url leads through a pooler; or a reference to it; default: store.url"`
 }
 
 // Delivery bounds how long a message is tried.

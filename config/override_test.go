@@ -29,6 +29,9 @@ func TestOverrideOfEveryKindOfKey(t *testing.T) {
 		{"FLYTE_NOTIFIER__DELIVERY={max_age: 1h}", func(c *config.Config) any { return c.Delivery }, config.Delivery{MaxAge: time.Hour, Timeout: 15 * time.Second}},
 		{"FLYTE_NOTIFIER__STORE__URL=sqlite://y.db", func(c *config.Config) any { return c.Store.URL.String() }, "sqlite://y.db"},
 		{"FLYTE_NOTIFIER__STORE__URL__ENV=NAME", func(c *config.Config) any { return c.Store.URL.String() }, "env:NAME"},
+		{"FLYTE_NOTIFIER__STORE={url: 'postgres://u:p@db/x', lock_url: {env: LOCKS}}", func(c *config.Config) any {
+			return c.Store.URL.String() + " " + c.Store.LockURL.String()
+		}, "postgres://<secret> env:LOCKS"},
 		{"FLYTE_NOTIFIER__CONNECTIONS__TEAM_SLACK__SLACK__TOKEN__ENV=OTHER", func(c *config.Config) any {
 			return c.Connections["team-slack"].Config.(*chatConfig).Token
 		}, notifier.Secret{Env: "OTHER"}},
@@ -95,6 +98,7 @@ func TestOverrideReachesEveryKey(t *testing.T) {
 	leaves := map[string]string{}
 	leavesOf(config.Schema(registry())["properties"].(map[string]any), "", "FLYTE_NOTIFIER", leaves)
 	require.Greater(t, len(leaves), 30)
+	require.Contains(t, leaves, "store.lock_url")
 	for path, name := range leaves {
 		found := problems(t, full, name+"={no: such, thing: here}")
 		for _, text := range found {

@@ -42,9 +42,9 @@ func TestParseReadsEveryKey(t *testing.T) {
 	require.Equal(t, "notifier", c.Admin.ClientID)
 	require.True(t, c.Admin.Insecure)
 	require.Equal(t, config.Flyte{ConsoleURL: "https://flyte.example.org/console"}, c.Flyte)
-	path, err := c.Store.URL.Path()
+	place, err := c.Store.URL.Place()
 	require.NoError(t, err)
-	require.Equal(t, "/var/lib/flyte-notifier/notifier.db", path)
+	require.Equal(t, config.Place{File: "/var/lib/flyte-notifier/notifier.db"}, place)
 	require.Equal(t, config.Delivery{MaxAge: 48 * time.Hour, MaxAttempts: 7, Timeout: 10 * time.Second}, c.Delivery)
 	require.Equal(t, config.Retention{Watches: time.Hour, Deliveries: 2 * time.Hour}, c.Retention)
 	require.Equal(t, config.Watch{
@@ -74,10 +74,11 @@ func TestParseFillsInDefaults(t *testing.T) {
 		Connections: map[string]config.Connection{},
 	}
 	c := parse(t, minimal)
-	require.Empty(t, cmp.Diff(want, c, cmpopts.IgnoreTypes(flyte.AdminConfig{}, config.StoreURL{})))
-	path, err := c.Store.URL.Path()
+	require.Empty(t, cmp.Diff(want, c, cmpopts.IgnoreTypes(flyte.AdminConfig{}, config.StoreURL{}, config.PostgresURL{})))
+	place, err := c.Store.URL.Place()
 	require.NoError(t, err)
-	require.Equal(t, "flyte-notifier.db", path)
+	require.Equal(t, config.Place{File: "flyte-notifier.db"}, place)
+	require.True(t, c.Store.LockURL.IsZero())
 	require.Equal(t, "sqlite://flyte-notifier.db", c.Store.URL.String())
 }
 
@@ -112,10 +113,10 @@ func TestParseTellsEverythingAtOnce(t *testing.T) {
 		`server.http: must be host:port or :port`,
 		`server.listn: unknown key, did you mean "listen"?`,
 		`server.pods: not supported by this version`,
-		`server.river_ui: not supported by this version`,
+		`server.river_ui: must be a mapping, not a boolean`,
 		`server.tls.key: required with server.tls.cert`,
-		`store.lock_url: not supported by this version`,
-		`store.url: not supported by this version`,
+		`store.lock_url: must begin with postgres://`,
+		`store.url: must name a database: postgres://user:password@host:5432/database`,
 		`subscriptions: not supported by this version`,
 		`watch.discovery: not supported by this version`,
 		`watch.interval: must be a duration such as 10m, not "fast"`,
@@ -123,7 +124,7 @@ func TestParseTellsEverythingAtOnce(t *testing.T) {
 	}, problems(t, `
 server: {listn: ":1", http: "8080", tls: {cert: x}, pods: {}, hooks: {}, river_ui: true}
 admin: {insecure: true}
-store: {url: "postgres://user:secret@db/x", lock_url: x}
+store: {url: "postgres://user:secret@db/", lock_url: x}
 delivery: {timeout: 0s}
 watch: {interval: fast, discovery: 30s, node_calls: 0}
 connections:
@@ -165,9 +166,22 @@ func TestParseRefuses(t *testing.T) {
 		{"a key without certificate", minimal + "server: {tls: {key: x}}", []string{"server.tls.cert: required with server.tls.key"}},
 		{"an authority alone", minimal + "server: {tls: {client_ca: x}}", []string{"server.tls.client_ca: needs server.tls.cert and server.tls.key"}},
 		{"a console that is no URL", minimal + "flyte: {console_url: flyte.example.org}", []string{"flyte.console_url: must be an http or https URL"}},
-		{"a store of another kind", minimal + "store: {url: 'mysql://x'}", []string{"store.url: must begin with sqlite://"}},
+		{"a store of another kind", minimal + "store: {url: 'mysql://x'}", []string{"store.url: must begin with sqlite:// or postgres://"}},
 		{"a store without a file", minimal + "store: {url: 'sqlite:///var/lib/'}", []string{
 			"store.url: must name a file: sqlite:///var/lib/flyte-notifier/notifier.db",
+		}},
+		{"a store of Postgres without a host", minimal + "store: {url: 'postgres:///x'}", []string{
+			"store.url: must name a host: postgres://user:password@host:5432/database",
+		}},
+		{"locks without Postgres", minimal + "store: {lock_url: 'postgres://db/x'}", []string{"store.lock_url: needs a store.url of Postgres"}},
+		{"River's page without Postgres", minimal + "server: {river_ui: {user: ada, password: {env: A}}}", []string{
+			"server.river_ui: needs a store.url of Postgres",
+		}},
+		{"River's page for everybody", minimal + "store: {url: 'postgres://db/x'}\nserver: {river_ui: {}}", []string{
+			"server.river_ui.password: required", "server.river_ui.user: required",
+		}},
+		{"River's page for nobody", minimal + "store: {url: {env: A}}\nserver: {river_ui: {user: 'a:b', password: {}}}", []string{
+			"server.river_ui.password: must be exactly one of {env: NAME} and {file: PATH}", "server.river_ui.user: must be a name without ':'",
 		}},
 		{"an empty store", minimal + "store: {url: ''}", []string{"store.url: must not be empty"}},
 		{"a store of another type", minimal + "store: {url: 3}", []string{"store.url: must be a URL, {env: NAME} or {file: PATH}, not a number"}},
@@ -229,27 +243,11 @@ func TestRateFallsBackToTheServices(t *testing.T) {
 	}
 }
 
-func TestStoreURLByReference(t *testing.T) {
-	t.Parallel()
-	file := write(t, "url", "sqlite://x.db\n")
-	path, err := parse(t, minimal+"store: {url: {file: "+file+"}}").Store.URL.Path()
-	require.NoError(t, err)
-	require.Equal(t, "x.db", path)
-
-	hidden := write(t, "url", "postgres://user:very-secret@db/x")
-	c := parse(t, minimal+"store: {url: {file: "+hidden+"}}")
-	_, err = c.Store.URL.Path()
-	require.EqualError(t, err, "not supported by this version")
-	require.Equal(t, "file:"+hidden, c.Store.URL.String())
-
-	_, err = parse(t, minimal+"store: {url: {env: FLYTE_NOTIFIER_TEST_UNSET}}").Store.URL.Path()
-	require.EqualError(t, err, "secret env:FLYTE_NOTIFIER_TEST_UNSET is empty or not set")
-}
-
 func TestProblemsNeverShowASecret(t *testing.T) {
 	t.Parallel()
 	for _, text := range problems(t, `
-store: {url: "postgres://user:very-secret@db/x"}
+store: {url: "postgres://user:very-secret@db:very-secret/x", lock_url: "postgres://user:very-secret#@db/x"}
+server: {river_ui: {user: ada, password: very-secret}}
 connections: {a: {slack: {token: very-secret, second: [very-secret]}}, b: {sendgrid: {api_key: {env: [very-secret]}}}}
 `) {
 		require.NotContains(t, text, "very-secret")

@@ -52,13 +52,17 @@ func TestSchemaAgreesWithTheParser(t *testing.T) {
 		require.NoError(t, err)
 		return schema.Validate(tree)
 	}
-	for _, doc := range []string{full, minimal, minimal + "store: {url: {env: X}}", minimal + "watch: {interval: 1h30m, sweep: 2.5h}"} {
+	for _, doc := range []string{
+		full, minimal, minimal + "store: {url: {env: X}}", minimal + "watch: {interval: 1h30m, sweep: 2.5h}",
+		minimal + "store: {url: 'postgres://u:p@a,b:1/x?sslmode=verify-full', lock_url: {file: X}}\nserver: {river_ui: {user: ada, password: {env: X}}}",
+		minimal + "store: {url: 'postgresql://db/x', lock_url: 'postgres://db/x'}",
+	} {
 		require.NoError(t, valid(doc), doc)
 		parse(t, doc)
 	}
 	for _, doc := range []string{
 		"server: {listn: x}", "admin: {insecure: true}", "subscriptions: []", "watch: {interval: fast}", "watch: {node_calls: 0}",
-		"store: {url: 'mysql://x'}", "connections: {A B: {slack: {token: {env: A}}}}", "connections: {a: {slack: {}}}",
+		"store: {url: 'mysql://x'}", "store: {lock_url: 'sqlite://x.db'}", "server: {river_ui: {user: ada}}", "server: {river_ui: true}", "connections: {A B: {slack: {token: {env: A}}}}", "connections: {a: {slack: {}}}",
 		"connections: {a: {slack: {token: {env: A}}, sendgrid: {api_key: {env: A}, from: b}}}", "connections: {a: {allow: {}}}",
 		"connections: {a: {slack: {token: {env: A}}, allow: {scopes: []}}}", "connections: {a: {webhook: {}}}", "defaults: {stdout: x}",
 	} {
