@@ -28,6 +28,12 @@ type Admin interface {
 	FailedNode(ctx context.Context, id flyte.ExecutionID) (string, error)
 }
 
+// Store is what the executor needs of a store.
+type Store interface {
+	store.Feed
+	store.Shards
+}
+
 // Config paces the watching.
 type Config struct {
 	Feed         flyte.FeedConfig
@@ -38,7 +44,7 @@ type Config struct {
 // NotifierExecutor follows the watches of a store. It is the NotifierExecutor of the Flytekit
 // RFC "Notification System".
 type NotifierExecutor struct {
-	store     store.Feed
+	store     Store
 	admin     Admin
 	registry  *notifier.Registry
 	cfg       Config
@@ -64,7 +70,7 @@ const (
 
 // Options are what a NotifierExecutor is made of. All are required but Delivered.
 type Options struct {
-	Store     store.Feed
+	Store     Store
 	Admin     Admin
 	Registry  *notifier.Registry
 	Config    Config
@@ -138,12 +144,12 @@ func (n *NotifierExecutor) followScopes(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	running := map[flyte.Scope]bool{}
 	look := func(ctx context.Context) error {
-		scopes, err := n.store.Scopes(ctx)
+		shards, err := n.store.Shards(ctx)
 		if err != nil {
 			return fmt.Errorf("find scopes: %w", err)
 		}
-		for _, s := range scopes {
-			if !running[s] {
+		for _, shard := range shards {
+			if s := shard.Scope; !running[s] {
 				running[s] = true
 				g.Go(func() error { return n.feed.Run(ctx, s) })
 			}
@@ -163,7 +169,7 @@ type source struct{ n *NotifierExecutor }
 // Names are those of active watches, and of watches that ended less than one sweep ago: a phase
 // that goes back reopens them.
 func (s source) Names(ctx context.Context, scope flyte.Scope, after string, limit int) ([]string, error) {
-	return s.n.store.Names(ctx, scope, s.n.graceStart(), after, limit)
+	return s.n.store.Names(ctx, flyte.Shard{Scope: scope, Of: 1}, s.n.graceStart(), after, limit)
 }
 
 func (n *NotifierExecutor) graceStart() time.Time { return time.Now().Add(-n.cfg.Feed.Sweep) }

@@ -26,12 +26,10 @@ type Registry interface {
 
 // Feed is what the executor needs to follow executions.
 type Feed interface {
-	// Scopes returns the scopes of all executions that Names would return, sorted.
-	Scopes(ctx context.Context) ([]flyte.Scope, error)
-	// Names returns at most limit names of executions in the scope to poll, ascending, after
-	// the given one. They are those of Follow watches that are Active, or that ended since
+	// Names returns at most limit names of executions in the shard to poll, by bucket and name,
+	// after the given one. They are those of Follow watches that are Active, or that ended since
 	// `ended`; and of the Own executions of Active waiting watches.
-	Names(ctx context.Context, s flyte.Scope, ended time.Time, after string, limit int) ([]string, error)
+	Names(ctx context.Context, s flyte.Shard, ended time.Time, after string, limit int) ([]string, error)
 	// ByName returns the watches behind Names for these names: those that watch such an
 	// execution, and the waiting ones that run in it.
 	ByName(ctx context.Context, s flyte.Scope, ended time.Time, names []string) ([]Watch, error)
@@ -45,6 +43,32 @@ type Feed interface {
 	Move(ctx context.Context, t Transition) error
 }
 
+// Shards is how servers of one store share the watching out.
+type Shards interface {
+	// Shards returns the shards of all scopes that Names has names for, sorted.
+	Shards(ctx context.Context) ([]flyte.Shard, error)
+	// Claim begins a tenure of a shard: its epoch is above every earlier one's. It returns what was
+	// taken so far.
+	Claim(ctx context.Context, s flyte.Shard) (epoch int64, c flyte.Cursor, err error)
+	// Advance records what was taken. ErrConflict: a later tenure has begun, or the scope was split.
+	Advance(ctx context.Context, s flyte.Shard, epoch int64, c flyte.Cursor) error
+	// Split makes `of` shards of a scope that has fewer; each goes on where the one that it is part
+	// of was. With as many or more it does nothing.
+	Split(ctx context.Context, s flyte.Scope, of int) error
+	// Join makes this server a member of those that share the watching.
+	Join(ctx context.Context) (Membership, error)
+}
+
+// Membership is a server's part in the watching. After an error of Hold it is over: nothing is held
+// any more, and the server joins anew.
+type Membership interface {
+	// Hold takes and gives up shards, so that this server holds its fair part of all, and no shard
+	// has two holders. It is called once a second. members is how many servers share now.
+	Hold(ctx context.Context, all []flyte.Shard) (held []flyte.Shard, members int, err error)
+	// Leave gives up all at once.
+	Leave()
+}
+
 // Outbox is what the delivery package needs.
 type Outbox interface {
 	// Lanes returns the lanes for which Due has something.
@@ -55,15 +79,29 @@ type Outbox interface {
 	Due(ctx context.Context, l Lane, now time.Time, limit int) ([]Delivery, error)
 	// NextAt returns the earliest NextAt of any Pending delivery after now; zero if there is none.
 	NextAt(ctx context.Context, now time.Time) (time.Time, error)
-	// Begin commits the start of an attempt, and takes a token of every bucket. Without tokens it
-	// writes nothing and returns how long to wait. ErrConflict: the delivery is not Pending with
-	// so many Attempts, or an attempt is open.
+	// Begin commits the start of an attempt, and takes a token of every bucket. Without tokens, or
+	// while the delivery's lane is on hold (see Outcome), it writes nothing and returns how long to
+	// wait. ErrConflict: the delivery is not Pending with so many Attempts, or an attempt is open.
 	Begin(ctx context.Context, id string, attempts int, now time.Time, rates []Rate) (wait time.Duration, err error)
 	// Settle records what the open attempt (or a delivery that needed none) came to.
 	Settle(ctx context.Context, id string, o Outcome) error
 	// Recover turns attempts that were left open into unknown ones, due now. It is called once,
 	// before the first Begin, by the only server of the store. It returns how many there were.
 	Recover(ctx context.Context, now time.Time) (int, error)
+}
+
+// Queue is the port of an engine that hands deliveries out by itself, to many servers at once. An
+// engine without it is asked by Lanes and Due, and has one server.
+type Queue interface {
+	// Work calls do for every delivery that is Pending, the first of its watch and lane, and due;
+	// on many goroutines, until ctx ends and the calls under way have returned. Their contexts
+	// outlive ctx by grace at most. do returns how long to wait before the delivery is handed out
+	// again, unless it was settled meanwhile. A delivery whose server died is handed out to another,
+	// with OpenedAt set if an attempt was under way: it may still be.
+	Work(ctx context.Context, grace time.Duration, do func(context.Context, Delivery) (again time.Duration)) error
+	// Interrupt turns the attempt that was opened then into an unknown one, due now. ErrConflict: it
+	// is no longer open.
+	Interrupt(ctx context.Context, id string, opened, now time.Time) error
 }
 
 // Names caches what services call a destination (a Slack channel's id).
@@ -98,6 +136,7 @@ type Ledger interface {
 type Store interface {
 	Registry
 	Feed
+	Shards
 	Outbox
 	Names
 	Ledger

@@ -56,6 +56,7 @@ type Watch struct {
 	Outputs   []string          // the outputs that the task declares
 	Phase     string            // the phase last recorded; empty before the first look
 	Version   int64             // raised by every write; guards Move
+	Trace     string            // W3C traceparent of the call that registered it; empty if none
 	Missing   time.Time         // when flyteadmin first answered NotFound; zero if it did not
 	Reason    string            // why it is cancelled or lost
 	CreatedAt time.Time         //
@@ -97,6 +98,7 @@ type Delivery struct {
 	UnknownAt   time.Time        // start of the first attempt whose outcome is unknown; zero if none
 	Double      bool             // possibly double: sent again after an unknown outcome that could not be looked up
 	LastError   string           // why the last attempt failed, without secrets
+	Trace       string           // W3C traceparent of the transition that made it; empty if none
 	RenderError string           // a template failed, so that the default message was sent
 	Receipt     notifier.Receipt // once Delivered
 	CreatedAt   time.Time
@@ -144,6 +146,7 @@ type Outcome struct {
 	LastError   string
 	RenderError string
 	Receipt     notifier.Receipt
+	Hold        time.Time // the service wants nothing for the lane before; zero: no wish
 	At          time.Time
 	Event       Event
 }

@@ -39,6 +39,9 @@ func (s *Store) Begin(ctx context.Context, id string, attempts int, now time.Tim
 		case d.state != store.Pending || d.attempts != attempts || d.opened.Valid:
 			return 0, store.ErrConflict
 		}
+		if wait, err := t.held(d.place, now); err != nil || wait > 0 {
+			return wait, err
+		}
 		if wait, err := t.take(rates, now); err != nil || wait > 0 {
 			return wait, err
 		}
@@ -90,6 +93,11 @@ func (t *tx) settle(id string, o store.Outcome, receipt any) error {
 	}
 	if o.State != store.Pending {
 		if err := t.leave(d.place); err != nil {
+			return err
+		}
+	}
+	if !o.Hold.IsZero() {
+		if err := t.hold(d.place, o.Hold); err != nil {
 			return err
 		}
 	}

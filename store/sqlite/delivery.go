@@ -12,7 +12,7 @@ import (
 // deliveryColumns are the columns of a delivery, in the order of deliveryArgs and scanDelivery.
 const deliveryColumns = `id, key, watch_id, org, project, domain, name, rule, reason, kind,
 	connection, address, state, attempts, next_at, opened_at, unknown_at, double,
-	created_at, settled_at, last_error, render_error, receipt, destination, content, since, spent`
+	created_at, settled_at, last_error, render_error, receipt, destination, content, since, spent, trace`
 
 // deliveryArgs returns a delivery as columns, see watchArgs.
 func deliveryArgs(d store.Delivery) ([]any, error) {
@@ -28,7 +28,7 @@ func deliveryArgs(d store.Delivery) ([]any, error) {
 		d.ID, d.Key, d.WatchID, x.Org, x.Project, x.Domain, x.Name, d.Rule, d.Reason, d.Kind,
 		d.Connection, d.Address, string(d.State), d.Attempts, d.NextAt.UnixMicro(), micros(d.OpenedAt), micros(d.UnknownAt), d.Double,
 		d.CreatedAt.UnixMicro(), micros(d.SettledAt), d.LastError, d.RenderError, receipt, verbatim(d.Destination), verbatim(d.Content),
-		since.UnixMicro(), d.Spent,
+		since.UnixMicro(), d.Spent, d.Trace,
 	}, nil
 }
 
@@ -42,7 +42,7 @@ func scanDelivery(row scanner) (d store.Delivery, err error) {
 		&d.ID, &d.Key, &d.WatchID, &x.Org, &x.Project, &x.Domain, &x.Name, &d.Rule, &d.Reason, &d.Kind,
 		&d.Connection, &d.Address, &d.State, &d.Attempts, &next, &opened, &unknown, &d.Double,
 		&created, &settled, &d.LastError, &d.RenderError, &receipt, &destination, &content,
-		&since, &d.Spent,
+		&since, &d.Spent, &d.Trace,
 	)
 	if err != nil {
 		return store.Delivery{}, err
@@ -54,16 +54,17 @@ func scanDelivery(row scanner) (d store.Delivery, err error) {
 }
 
 // addDelivery inserts a delivery unless its id was ever there.
-func (t *tx) addDelivery(id string, args []any) error {
-	const purged = "SELECT EXISTS (SELECT 1 FROM purged_deliveries WHERE id = ?)"
+func (t *tx) addDelivery(watchID, id string, args []any) error {
+	const purged = `SELECT EXISTS (SELECT 1 FROM purged_deliveries WHERE watch_id = ?1 AND id = ?2)
+		OR EXISTS (SELECT 1 FROM purged_watches WHERE id = ?1) OR EXISTS (SELECT 1 FROM purged_unplaced WHERE id = ?2)`
 	const insert = "INSERT INTO deliveries (" + deliveryColumns + `, head)
 		VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18,
-			?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27,
+			?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28,
 			?13 = 'pending' AND NOT EXISTS (SELECT 1 FROM deliveries INDEXED BY deliveries_order
 				WHERE state = 'pending' AND watch_id = ?3 AND connection = ?11 AND address = ?12))
 		ON CONFLICT (id) DO NOTHING`
 	var gone bool
-	if err := t.row(purged, []any{id}, &gone); err != nil || gone {
+	if err := t.row(purged, []any{watchID, id}, &gone); err != nil || gone {
 		return err
 	}
 	return t.exec(insert, args...)

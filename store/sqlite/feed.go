@@ -1,128 +1,131 @@
 package sqlite
 
 import (
+	"cmp"
 	"context"
+	"encoding/json"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/flyte-notifier/flyte-notifier/flyte"
 	"github.com/flyte-notifier/flyte-notifier/store"
 )
 
-// Scopes is store.Feed's: those of Follow watches that are Active or Ended, whenever they ended, and
-// of waiting tasks. It hops from scope to scope in the indexes, however many watches each has. (A
-// comparison of row values would not: SQLite seeks by it, but to the beginning of equal rows.)
-func (s *Store) Scopes(ctx context.Context) ([]flyte.Scope, error) {
-	const query = `WITH RECURSIVE
-	follow(seq) AS (
-		SELECT (SELECT seq FROM watches INDEXED BY watches_follow WHERE kind = 'follow'
-			ORDER BY org, project, domain LIMIT 1)
-		UNION ALL SELECT coalesce(
-			(SELECT n.seq FROM watches n INDEXED BY watches_follow WHERE n.kind = 'follow'
-				AND n.org = w.org AND n.project = w.project AND n.domain > w.domain ORDER BY n.domain LIMIT 1),
-			(SELECT n.seq FROM watches n INDEXED BY watches_follow WHERE n.kind = 'follow'
-				AND n.org = w.org AND n.project > w.project ORDER BY n.project, n.domain LIMIT 1),
-			(SELECT n.seq FROM watches n INDEXED BY watches_follow WHERE n.kind = 'follow'
-				AND n.org > w.org ORDER BY n.org, n.project, n.domain LIMIT 1))
-		FROM follow f JOIN watches w ON w.seq = f.seq),
-	own(seq) AS (
-		SELECT (SELECT seq FROM watches INDEXED BY watches_own WHERE wait = 1 AND state = 'active' AND own_name <> ''
-			ORDER BY own_org, own_project, own_domain LIMIT 1)
-		UNION ALL SELECT coalesce(
-			(SELECT n.seq FROM watches n INDEXED BY watches_own WHERE n.wait = 1 AND n.state = 'active' AND n.own_name <> ''
-				AND n.own_org = w.own_org AND n.own_project = w.own_project AND n.own_domain > w.own_domain
-				ORDER BY n.own_domain LIMIT 1),
-			(SELECT n.seq FROM watches n INDEXED BY watches_own WHERE n.wait = 1 AND n.state = 'active' AND n.own_name <> ''
-				AND n.own_org = w.own_org AND n.own_project > w.own_project ORDER BY n.own_project, n.own_domain LIMIT 1),
-			(SELECT n.seq FROM watches n INDEXED BY watches_own WHERE n.wait = 1 AND n.state = 'active' AND n.own_name <> ''
-				AND n.own_org > w.own_org ORDER BY n.own_org, n.own_project, n.own_domain LIMIT 1))
-		FROM own o JOIN watches w ON w.seq = o.seq)
-	SELECT w.org, w.project, w.domain FROM follow f JOIN watches w ON w.seq = f.seq
-		WHERE EXISTS (SELECT 1 FROM watches a INDEXED BY watches_follow WHERE a.kind = 'follow'
-			AND a.org = w.org AND a.project = w.project AND a.domain = w.domain AND a.state = 'active')
-		OR EXISTS (SELECT 1 FROM watches a INDEXED BY watches_follow WHERE a.kind = 'follow'
-			AND a.org = w.org AND a.project = w.project AND a.domain = w.domain AND a.state = 'ended')
-	UNION SELECT w.own_org, w.own_project, w.own_domain FROM own o JOIN watches w ON w.seq = o.seq
-	ORDER BY 1, 2, 3`
-	scopes, err := read(ctx, s.queries, scanScope, query)
-	if err != nil {
-		return nil, fmt.Errorf("read scopes: %w", err)
+// name is one to poll, with its bucket: the order of a poll.
+type name struct {
+	bucket int
+	name   string
+}
+
+func (n name) compare(m name) int {
+	return cmp.Or(cmp.Compare(n.bucket, m.bucket), cmp.Compare(n.name, m.name))
+}
+
+func scanName(row scanner) (n name, err error) {
+	err = row.Scan(&n.bucket, &n.name)
+	return n, err
+}
+
+// Names is store.Feed's. It reads indexes and no table.
+func (s *Store) Names(ctx context.Context, sh flyte.Shard, ended time.Time, after string, limit int) ([]string, error) {
+	if limit <= 0 {
+		return nil, nil
 	}
-	return scopes, nil
-}
-
-func scanScope(row scanner) (s flyte.Scope, err error) {
-	err = row.Scan(&s.Org, &s.Project, &s.Domain)
-	return s, err
-}
-
-// Names is store.Feed's. It reads three indexes and no table.
-func (s *Store) Names(ctx context.Context, sc flyte.Scope, ended time.Time, after string, limit int) ([]string, error) {
-	const query = `
-	SELECT name FROM (SELECT DISTINCT name FROM watches INDEXED BY watches_follow
-		WHERE kind = 'follow' AND org = ?1 AND project = ?2 AND domain = ?3 AND state = 'active' AND name > ?4
-		ORDER BY name LIMIT ?6)
-	UNION SELECT name FROM (SELECT DISTINCT name FROM watches INDEXED BY watches_ended
-		WHERE kind = 'follow' AND state = 'ended' AND org = ?1 AND project = ?2 AND domain = ?3
-		AND ended_at >= ?5 AND name > ?4 ORDER BY name LIMIT ?6)
-	UNION SELECT own_name FROM (SELECT DISTINCT own_name FROM watches INDEXED BY watches_own
-		WHERE wait = 1 AND state = 'active' AND own_name <> ''
-		AND own_org = ?1 AND own_project = ?2 AND own_domain = ?3 AND own_name > ?4 ORDER BY own_name LIMIT ?6)
-	ORDER BY 1 LIMIT ?6`
-	names, err := read(ctx, s.queries, scanText, query,
-		sc.Org, sc.Project, sc.Domain, after, ended.UnixMicro(), max(limit, 0))
+	first, end := sh.Range()
+	last := name{bucket: first}
+	if after != "" {
+		last = name{bucket: flyte.Bucket(after), name: after}
+	}
+	all, err := s.activeNames(ctx, sh, last, end, limit)
+	if err == nil {
+		var more []name
+		more, err = s.endedNames(ctx, sh, ended, last, upTo(all, end, limit), limit)
+		all = append(all, more...)
+	}
 	if err != nil {
-		return nil, fmt.Errorf("read names of %s: %w", sc, err)
+		return nil, fmt.Errorf("read names of %s: %w", sh, err)
+	}
+	slices.SortFunc(all, name.compare)
+	all = slices.Compact(all)
+	names := make([]string, 0, min(len(all), limit))
+	for _, n := range all[:min(len(all), limit)] {
+		names = append(names, n.name)
 	}
 	return names, nil
 }
 
-// namesAtOnce bounds the values of one query.
-const namesAtOnce = 500
+// upTo returns the bucket behind the last that a page which begins with these can hold.
+func upTo(page []name, end, limit int) int {
+	if len(page) < limit {
+		return end
+	}
+	return page[limit-1].bucket + 1
+}
 
-// ByName is store.Feed's.
-func (s *Store) ByName(ctx context.Context, sc flyte.Scope, ended time.Time, names []string) ([]store.Watch, error) {
-	var all []store.Watch
-	seen := map[string]bool{}
-	for chunk := range slices.Chunk(names, namesAtOnce) {
-		in := placeholders(5, len(chunk))
-		query := `SELECT ` + watchColumns + ` FROM watches WHERE seq IN (
-		SELECT seq FROM watches INDEXED BY watches_follow WHERE kind = 'follow'
-			AND org = ?1 AND project = ?2 AND domain = ?3 AND state = 'active' AND name IN (` + in + `)
-		UNION SELECT seq FROM watches INDEXED BY watches_follow WHERE kind = 'follow'
-			AND org = ?1 AND project = ?2 AND domain = ?3 AND state = 'ended' AND name IN (` + in + `) AND ended_at >= ?4
-		UNION SELECT seq FROM watches INDEXED BY watches_own WHERE wait = 1 AND state = 'active' AND own_name <> ''
-			AND own_org = ?1 AND own_project = ?2 AND own_domain = ?3 AND own_name IN (` + in + `)) ORDER BY seq`
-		args := []any{sc.Org, sc.Project, sc.Domain, ended.UnixMicro()}
-		for _, name := range chunk {
-			args = append(args, name)
+// activeNames are those of active watches, and of the executions that waiting ones run in.
+func (s *Store) activeNames(ctx context.Context, sh flyte.Shard, last name, end, limit int) ([]name, error) {
+	const query = `
+	SELECT bucket, name FROM (SELECT DISTINCT bucket, name FROM watches INDEXED BY watches_follow
+		WHERE kind = 'follow' AND org = ?1 AND project = ?2 AND domain = ?3 AND state = 'active'
+		AND (bucket, name) > (?4, ?5) AND bucket < ?6 ORDER BY bucket, name LIMIT ?7)
+	UNION SELECT own_bucket, own_name FROM (SELECT DISTINCT own_bucket, own_name FROM watches INDEXED BY watches_own
+		WHERE wait = 1 AND state = 'active' AND own_name <> '' AND own_org = ?1 AND own_project = ?2 AND own_domain = ?3
+		AND (own_bucket, own_name) > (?4, ?5) AND own_bucket < ?6 ORDER BY own_bucket, own_name LIMIT ?7)
+	ORDER BY 1, 2 LIMIT ?7`
+	sc := sh.Scope
+	return read(ctx, s.queries, scanName, query, sc.Org, sc.Project, sc.Domain, last.bucket, last.name, end, limit)
+}
+
+// endedNames are those of watches that ended lately. It goes from bucket to bucket, since most that
+// ended did so long ago: the index holds the late ones of a bucket together.
+func (s *Store) endedNames(ctx context.Context, sh flyte.Shard, ended time.Time, last name, end, limit int) ([]name, error) {
+	const query = `WITH RECURSIVE b(n) AS (SELECT ?4 UNION ALL SELECT n + 1 FROM b WHERE n + 1 < ?6)
+	SELECT DISTINCT w.bucket, w.name FROM b CROSS JOIN watches w INDEXED BY watches_ended
+		ON w.kind = 'follow' AND w.state = 'ended' AND w.org = ?1 AND w.project = ?2 AND w.domain = ?3
+		AND w.bucket = b.n AND w.ended_at >= ?7
+	WHERE w.bucket > ?4 OR w.name > ?5`
+	sc := sh.Scope
+	var all []name
+	for from, width := last.bucket, 1; from < end && len(all) < limit; from, width = from+width, width*8 {
+		after := ""
+		if from == last.bucket {
+			after = last.name
 		}
-		watches, err := readOnce(ctx, s.queries, scanWatch, query, args...)
+		more, err := read(ctx, s.queries, scanName, query,
+			sc.Org, sc.Project, sc.Domain, from, after, min(from+width, end), ended.UnixMicro())
 		if err != nil {
-			return nil, fmt.Errorf("read watches of %d names in %s: %w", len(names), sc, err)
+			return nil, err
 		}
-		for _, w := range watches { // a watch may come by a name of its own and by its task's
-			if !seen[w.ID] {
-				seen[w.ID] = true
-				all = append(all, w)
-			}
-		}
+		all = append(all, more...)
 	}
 	return all, nil
 }
 
-// placeholders returns n numbered parameters from the first on: "?5,?6,?7".
-func placeholders(first, n int) string {
-	var b strings.Builder
-	for i := range n {
-		if i > 0 {
-			b.WriteByte(',')
-		}
-		fmt.Fprintf(&b, "?%d", first+i)
+// ByName is store.Feed's. The names go in as one text, so that one statement serves any number.
+func (s *Store) ByName(ctx context.Context, sc flyte.Scope, ended time.Time, names []string) ([]store.Watch, error) {
+	const query = `SELECT ` + watchColumns + ` FROM watches WHERE seq IN (
+		SELECT w.seq FROM json_each(?5) j CROSS JOIN watches w INDEXED BY watches_follow ON w.kind = 'follow'
+			AND w.org = ?1 AND w.project = ?2 AND w.domain = ?3 AND w.state = 'active' AND w.bucket = j.value AND w.name = j.key
+		UNION SELECT w.seq FROM json_each(?5) j CROSS JOIN watches w INDEXED BY watches_follow ON w.kind = 'follow'
+			AND w.org = ?1 AND w.project = ?2 AND w.domain = ?3 AND w.state = 'ended' AND w.bucket = j.value AND w.name = j.key
+			WHERE w.ended_at >= ?4
+		UNION SELECT w.seq FROM json_each(?5) j CROSS JOIN watches w INDEXED BY watches_own ON w.wait = 1 AND w.state = 'active'
+			AND w.own_name <> '' AND w.own_org = ?1 AND w.own_project = ?2 AND w.own_domain = ?3
+			AND w.own_bucket = j.value AND w.own_name = j.key) ORDER BY seq`
+	buckets := make(map[string]int, len(names))
+	for _, name := range names {
+		buckets[name] = flyte.Bucket(name)
 	}
-	return b.String()
+	asked, err := json.Marshal(buckets)
+	if err != nil {
+		return nil, fmt.Errorf("write %d names: %w", len(names), err)
+	}
+	watches, err := read(ctx, s.queries, scanWatch, query, sc.Org, sc.Project, sc.Domain, ended.UnixMicro(), string(asked))
+	if err != nil {
+		return nil, fmt.Errorf("read watches of %d names in %s: %w", len(names), sc, err)
+	}
+	return watches, nil
 }
 
 // Fresh is store.Feed's.

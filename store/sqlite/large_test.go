@@ -82,7 +82,7 @@ func BenchmarkLarge(b *testing.B) {
 	for _, size := range []int{100, 500} {
 		last := ""
 		bench(fmt.Sprintf("names=%d", size), func() error {
-			names, err := s.Names(ctx, sc, since, last, size)
+			names, err := s.Names(ctx, flyte.Shard{Scope: sc, Of: 1}, since, last, size)
 			if last = ""; len(names) == size {
 				last = names[size-1]
 			}
@@ -101,7 +101,7 @@ func BenchmarkLarge(b *testing.B) {
 		return err
 	})
 	bench("byname=1", func() error { _, err := s.ByName(ctx, sc, since, names[:1]); return err })
-	bench("scopes", func() error { _, err := s.Scopes(ctx); return err })
+	bench("shards", func() error { _, err := s.Shards(ctx); return err })
 	bench("fresh", func() error { _, err := s.Fresh(ctx, store.Follow, 100); return err })
 	bench("lanes", func() error { _, err := s.Lanes(ctx, now); return err })
 	bench("lanes-none-due", func() error { _, err := s.Lanes(ctx, time.Unix(0, 0)); return err })

@@ -6,9 +6,13 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 
 	"github.com/flyte-notifier/flyte-notifier/store"
 )
+
+// idsAtOnce bounds the values of one query.
+const idsAtOnce = 500
 
 // pageSize is how many rows a listing holds at once: no transaction stays open while its rows are
 // being handled.
@@ -117,7 +121,7 @@ func listIDs[T any](ctx context.Context, s *Store, tab table[T], f store.Filter,
 // findIDs returns the places of the rows that a filter with ids selects, in the filter's order.
 func findIDs(ctx context.Context, s *Store, name string, f store.Filter) ([]int64, error) {
 	var seqs []int64
-	for chunk := range slices.Chunk(f.IDs, namesAtOnce) {
+	for chunk := range slices.Chunk(f.IDs, idsAtOnce) {
 		args := []any{f.State}
 		for _, id := range chunk {
 			args = append(args, id)
@@ -136,4 +140,16 @@ func findIDs(ctx context.Context, s *Store, name string, f store.Filter) ([]int6
 		seqs = seqs[:min(len(seqs), f.Limit)]
 	}
 	return seqs, nil
+}
+
+// placeholders returns n numbered parameters from the first on: "?5,?6,?7".
+func placeholders(first, n int) string {
+	var b strings.Builder
+	for i := range n {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		fmt.Fprintf(&b, "?%d", first+i)
+	}
+	return b.String()
 }

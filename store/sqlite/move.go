@@ -8,16 +8,18 @@ import (
 	"github.com/flyte-notifier/flyte-notifier/store"
 )
 
-// updateWatch takes watchColumns and writes all but the id and the time of creation.
+// updateWatch takes watchArgs and writes all but the id and the time of creation.
 const updateWatch = `UPDATE watches SET kind = ?2, attempt = ?3, state = ?4, org = ?5, project = ?6, domain = ?7,
 	name = ?8, node = ?9, own_org = ?10, own_project = ?11, own_domain = ?12, own_name = ?13, wait = ?14, phase = ?15,
-	version = ?16 + 1, missing = ?17, reason = ?18, ended_at = ?20, outputs = ?21, custom = ?22, inputs = ?23
+	version = ?16 + 1, missing = ?17, reason = ?18, ended_at = ?20, outputs = ?21, custom = ?22, inputs = ?23,
+	trace = ?24, bucket = ?25, own_bucket = ?26
 	WHERE id = ?1 AND version = ?16`
 
 // row is one row to insert, as columns.
 type row struct {
-	id   string
-	args []any
+	id    string
+	watch string
+	args  []any
 }
 
 // Move is store.Feed's. An unknown watch is store.ErrNotFound.
@@ -58,7 +60,7 @@ func deliveryRows(deliveries []store.Delivery) ([]row, error) {
 		if err != nil {
 			return nil, err
 		}
-		rows = append(rows, row{id: d.ID, args: args})
+		rows = append(rows, row{id: d.ID, watch: d.WatchID, args: args})
 	}
 	return rows, nil
 }
@@ -72,7 +74,7 @@ func (t *tx) move(id string, watch []any, deliveries []row, events []store.Event
 		return t.whyNot(id)
 	}
 	for _, d := range deliveries {
-		if err := t.addDelivery(d.id, d.args); err != nil {
+		if err := t.addDelivery(d.watch, d.id, d.args); err != nil {
 			return fmt.Errorf("insert delivery %s: %w", d.id, err)
 		}
 	}

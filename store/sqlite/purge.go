@@ -20,9 +20,9 @@ func (s *Store) Purge(ctx context.Context, watches, deliveries time.Time, limit 
 	if err != nil {
 		return purged + more, fmt.Errorf("purge deliveries: %w", err)
 	}
-	_, err = write(ctx, s, func(t *tx) (struct{}, error) { return struct{}{}, t.purgeBuckets(deliveries, limit) })
+	_, err = write(ctx, s, func(t *tx) (struct{}, error) { return struct{}{}, t.purgeRest(deliveries, limit) })
 	if err != nil {
-		return purged + more, fmt.Errorf("purge rate tokens: %w", err)
+		return purged + more, fmt.Errorf("purge what nobody needs any more: %w", err)
 	}
 	return purged + more, nil
 }
@@ -53,6 +53,7 @@ func (t *tx) purgeWatches(before time.Time, n int) (int, error) {
 	}
 	return len(ids), t.each(ids,
 		"INSERT INTO purged_watches (id) VALUES (?) ON CONFLICT DO NOTHING",
+		"DELETE FROM purged_deliveries WHERE watch_id = ?",
 		"DELETE FROM events WHERE watch = (SELECT w.seq FROM watches w WHERE w.id = ?)",
 		"DELETE FROM watches WHERE id = ?")
 }
@@ -66,14 +67,25 @@ func (t *tx) purgeDeliveries(before time.Time, n int) (int, error) {
 		return 0, err
 	}
 	return len(ids), t.each(ids,
-		"INSERT INTO purged_deliveries (id) VALUES (?) ON CONFLICT DO NOTHING",
+		`INSERT INTO purged_deliveries (watch_id, id) SELECT w.id, d.id FROM deliveries d JOIN watches w ON w.id = d.watch_id
+			WHERE d.id = ? ON CONFLICT DO NOTHING`,
 		"DELETE FROM deliveries WHERE id = ?")
 }
 
-// purgeBuckets forgets buckets that have long been full: one that is not there is full.
-func (t *tx) purgeBuckets(before time.Time, n int) error {
-	return t.exec("DELETE FROM buckets WHERE name IN (SELECT name FROM buckets WHERE tat / 1000 < ? LIMIT ?)",
-		before.UnixMicro(), max(n, 0))
+// purgeRest forgets what is not there by default: full buckets, holds that are over, and the ids of
+// deliveries whose watch is gone for sure (see migration 2).
+func (t *tx) purgeRest(before time.Time, n int) error {
+	for _, query := range []string{
+		"DELETE FROM buckets WHERE name IN (SELECT name FROM buckets WHERE tat / 1000 < ? LIMIT ?)",
+		`DELETE FROM holds WHERE (connection, address) IN (SELECT connection, address FROM holds WHERE until < ? LIMIT ?)`,
+	} {
+		if err := t.exec(query, before.UnixMicro(), max(n, 0)); err != nil {
+			return err
+		}
+	}
+	const unplaced = `DELETE FROM purged_unplaced WHERE id IN (SELECT id FROM purged_unplaced
+		WHERE newest < (SELECT coalesce(min(seq), 9223372036854775807) FROM watches) LIMIT ?)`
+	return t.exec(unplaced, max(n, 0))
 }
 
 // each runs every query for every id.

@@ -13,8 +13,8 @@ var errNoID = errors.New("the id is empty")
 
 const (
 	selectWatch = "SELECT " + watchColumns + " FROM watches WHERE id = ?"
-	insertWatch = "INSERT INTO watches (" + watchColumns + `)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+	insertWatch = "INSERT INTO watches (" + watchColumns + `, bucket, own_bucket)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 	purgedWatch = "SELECT EXISTS (SELECT 1 FROM purged_watches WHERE id = ?)"
 )
 

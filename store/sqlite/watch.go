@@ -6,15 +6,16 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/flyte-notifier/flyte-notifier/flyte"
 	"github.com/flyte-notifier/flyte-notifier/store"
 )
 
-// watchColumns are the columns of a watch, in the order of watchRow.args and scanWatch.
+// watchColumns are the columns of a watch, in the order of watchArgs and scanWatch.
 const watchColumns = `id, kind, attempt, state, org, project, domain, name, node,
 	own_org, own_project, own_domain, own_name, wait, phase, version, missing, reason,
-	created_at, ended_at, outputs, custom, inputs`
+	created_at, ended_at, outputs, custom, inputs, trace`
 
-// watchArgs returns a watch as columns. It is called before a write is queued, so that nothing of
+// watchArgs returns a watch as watchColumns, and its two buckets. It is called before a write is queued, so that nothing of
 // the caller's is used afterwards.
 func watchArgs(w store.Watch) ([]any, error) {
 	outputs, err := encode(w.Outputs, len(w.Outputs))
@@ -25,7 +26,8 @@ func watchArgs(w store.Watch) ([]any, error) {
 	return []any{
 		w.ID, string(w.Kind), w.Attempt, string(w.State), x.Org, x.Project, x.Domain, x.Name, w.Node,
 		own.Org, own.Project, own.Domain, own.Name, w.Wait, w.Phase, w.Version, micros(w.Missing), w.Reason,
-		w.CreatedAt.UnixMicro(), micros(w.EndedAt), outputs, verbatim(w.Custom), verbatim(w.Inputs),
+		w.CreatedAt.UnixMicro(), micros(w.EndedAt), outputs, verbatim(w.Custom), verbatim(w.Inputs), w.Trace,
+		flyte.Bucket(x.Name), flyte.Bucket(own.Name),
 	}, nil
 }
 
@@ -38,7 +40,7 @@ func scanWatch(row scanner) (w store.Watch, err error) {
 	err = row.Scan(
 		&w.ID, &w.Kind, &w.Attempt, &w.State, &x.Org, &x.Project, &x.Domain, &x.Name, &w.Node,
 		&own.Org, &own.Project, &own.Domain, &own.Name, &w.Wait, &w.Phase, &w.Version, &missing, &w.Reason,
-		&created, &ended, &outputs, &custom, &inputs,
+		&created, &ended, &outputs, &custom, &inputs, &w.Trace,
 	)
 	if err != nil {
 		return store.Watch{}, err

@@ -30,7 +30,7 @@ func closedErrors(t *testing.T, s store.Store) {
 	_, err = s.Begin(t.Context(), "d", 0, start(), nil)
 	require.Error(t, err)
 	require.NotErrorIs(t, err, store.ErrConflict)
-	_, err = s.Scopes(t.Context())
+	_, err = s.Shards(t.Context())
 	require.Error(t, err)
 	_, _, err = s.Counts(t.Context())
 	require.Error(t, err)

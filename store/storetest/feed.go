@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"testing"
@@ -18,7 +19,7 @@ func feedCases() []testCase {
 		{"names are those of active and lately ended watches", feedNames},
 		{"names of waiting tasks' own executions", feedOwn},
 		{"names come once, sorted, in pages", feedPages},
-		{"scopes are sorted and those that have names", feedScopes},
+		{"shards are those of scopes that have names, sorted", feedScopes},
 		{"scopes are told apart by org, project and domain", feedScopeParts},
 		{"by name finds the watches behind names", feedByName},
 		{"by name takes many names", feedByManyNames},
@@ -29,7 +30,26 @@ func feedCases() []testCase {
 
 func names(t *testing.T, s store.Store, sc flyte.Scope, ended time.Time, after string, limit int) []string {
 	t.Helper()
-	all, err := s.Names(t.Context(), sc, ended, after, limit)
+	all, err := s.Names(t.Context(), whole(sc), ended, after, limit)
+	require.NoError(t, err)
+	return all
+}
+
+// whole is a scope in one shard.
+func whole(sc flyte.Scope) flyte.Shard { return flyte.Shard{Scope: sc, Of: 1} }
+
+// byBucket are names in the order of a poll.
+func byBucket(names ...string) []string {
+	slices.SortFunc(names, func(a, b string) int {
+		return cmp.Or(cmp.Compare(flyte.Bucket(a), flyte.Bucket(b)), cmp.Compare(a, b))
+	})
+	return names
+}
+
+// shards returns all shards of the store.
+func shards(t *testing.T, s store.Store) []flyte.Shard {
+	t.Helper()
+	all, err := s.Shards(t.Context())
 	require.NoError(t, err)
 	return all
 }
@@ -45,9 +65,7 @@ func waiting(own flyte.ExecutionID) func(*store.Watch) {
 }
 
 func feedEmpty(t *testing.T, s store.Store) {
-	scopes, err := s.Scopes(t.Context())
-	require.NoError(t, err)
-	require.Empty(t, scopes)
+	require.Empty(t, shards(t, s))
 	require.Empty(t, names(t, s, scope(), time.Time{}, "", 10))
 	watches, err := s.ByName(t.Context(), scope(), time.Time{}, []string{"x"})
 	require.NoError(t, err)
@@ -75,8 +93,8 @@ func feedNames(t *testing.T, s store.Store) {
 	register(t, s, watch("send", func(w *store.Watch) { w.Kind = store.Send }))
 	register(t, s, watch("sent", func(w *store.Watch) { w.Kind = store.Send }, in(store.Ended, after(10))))
 
-	active := []string{"x-active", "x-node", "x-seen"}
-	both := []string{"x-active", "x-ended", "x-node", "x-seen"}
+	active := byBucket("x-active", "x-node", "x-seen")
+	both := byBucket("x-active", "x-ended", "x-node", "x-seen")
 	require.Equal(t, both, names(t, s, scope(), time.Time{}, "", 10))
 	require.Equal(t, both, names(t, s, scope(), after(9), "", 10))
 	require.Equal(t, both, names(t, s, scope(), after(10), "", 10), "since includes the time itself")
@@ -93,7 +111,7 @@ func feedOwn(t *testing.T, s store.Store) {
 	register(t, s, watch("done", waiting(execution("over")), in(store.Ended, after(1))))
 
 	require.Equal(t, []string{"task"}, names(t, s, elsewhere.Scope, after(2), "", 10))
-	require.Equal(t, []string{"own2", "sender", "x-bare", "x-self", "x-w1", "x-w2"}, names(t, s, scope(), after(2), "", 10))
+	require.Equal(t, byBucket("own2", "sender", "x-bare", "x-self", "x-w1", "x-w2"), names(t, s, scope(), after(2), "", 10))
 	require.Empty(t, names(t, s, flyte.Scope{}, time.Time{}, "", 10), "no execution is in no scope")
 
 	require.NoError(t, s.Cancel(t.Context(), "w2", 0, "aborted", after(3)))
@@ -110,10 +128,10 @@ func feedPages(t *testing.T, s store.Store) {
 			register(t, s, watch(id+"-waits", waiting(execution("x-"+id))))
 		}
 	}
-	whole := names(t, s, scope(), time.Time{}, "", 1000)
-	require.Len(t, whole, 23+8, "the executions, and those that the waiting ones watch")
-	require.True(t, slices.IsSorted(whole))
-	require.Equal(t, whole, slices.Compact(slices.Clone(whole)))
+	all := names(t, s, scope(), time.Time{}, "", 1000)
+	require.Len(t, all, 23+8, "the executions, and those that the waiting ones watch")
+	require.Equal(t, byBucket(slices.Clone(all)...), all)
+	require.Equal(t, all, slices.Compact(slices.Clone(all)))
 
 	for _, limit := range []int{1, 7, 31, 32} {
 		var got []string
@@ -125,11 +143,11 @@ func feedPages(t *testing.T, s store.Store) {
 			}
 			got = append(got, page...)
 		}
-		require.Equal(t, whole, got, "limit %d", limit)
+		require.Equal(t, all, got, "limit %d", limit)
 	}
 	require.Empty(t, names(t, s, scope(), time.Time{}, "", 0))
 	require.Empty(t, names(t, s, scope(), time.Time{}, "", -1))
-	require.Empty(t, names(t, s, scope(), time.Time{}, "zzz", 10))
+	require.Empty(t, names(t, s, scope(), time.Time{}, all[len(all)-1], 10))
 }
 
 func feedScopes(t *testing.T, s store.Store) {
@@ -148,14 +166,12 @@ func feedScopes(t *testing.T, s store.Store) {
 	put("8", "a", waiting(own))
 	put("9", "a", waiting(flyte.ExecutionID{Scope: flyte.Scope{Project: "z", Domain: "over"}, Name: "t"}), in(store.Ended, after(1)))
 
-	scopes, err := s.Scopes(t.Context())
-	require.NoError(t, err)
-	require.Equal(t, []flyte.Scope{
-		{Project: "a", Domain: "production"},
-		{Project: "b", Domain: "production"},
-		{Project: "ended", Domain: "production"},
-		own.Scope,
-	}, scopes)
+	require.Equal(t, []flyte.Shard{
+		whole(flyte.Scope{Project: "a", Domain: "production"}),
+		whole(flyte.Scope{Project: "b", Domain: "production"}),
+		whole(flyte.Scope{Project: "ended", Domain: "production"}),
+		whole(own.Scope),
+	}, shards(t, s))
 }
 
 func feedScopeParts(t *testing.T, s store.Store) {
@@ -170,10 +186,9 @@ func feedScopeParts(t *testing.T, s store.Store) {
 	for i, sc := range slices.Backward(all) {
 		register(t, s, watch(fmt.Sprint(i), func(w *store.Watch) { w.Execution.Scope = sc }))
 	}
-	scopes, err := s.Scopes(t.Context())
-	require.NoError(t, err)
-	require.Equal(t, all, scopes)
+	require.Len(t, shards(t, s), len(all))
 	for i, sc := range all {
+		require.Equal(t, whole(sc), shards(t, s)[i])
 		require.Equal(t, []string{fmt.Sprintf("x-%d", i)}, names(t, s, sc, time.Time{}, "", 10))
 		watches, err := s.ByName(t.Context(), sc, time.Time{}, []string{"x-0", "x-1", "x-2", "x-3", "x-4", "x-5"})
 		require.NoError(t, err)

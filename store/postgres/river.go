@@ -1,0 +1,204 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/riverdriver"
+	"github.com/riverqueue/river/riverdriver/riverpgxv5"
+	"github.com/riverqueue/river/rivertype"
+)
+
+const (
+	// deliveryQueue and deliveryKind are what River's tables and UI call the work.
+	deliveryQueue = "deliveries"
+	deliveryKind  = "delivery"
+
+	// maxAttempts is never reached: a snooze gives its attempt back, and only a rescue costs one.
+	// Whether a delivery is given up is the outbox's decision, not River's.
+	maxAttempts = math.MaxInt16
+)
+
+// deliveryArgs are a job's arguments. A job is only a wake-up: all that matters is in the row of
+// the delivery.
+type deliveryArgs struct {
+	ID string `json:"id"`
+}
+
+// Kind is river.JobArgs's.
+func (deliveryArgs) Kind() string { return deliveryKind }
+
+// InsertOpts is river.JobArgsWithInsertOpts's.
+func (deliveryArgs) InsertOpts() river.InsertOpts {
+	return river.InsertOpts{Queue: deliveryQueue, MaxAttempts: maxAttempts}
+}
+
+// queued is a delivery that became the one to send next in its watch and lane.
+type queued struct {
+	id string
+	at time.Time // when it is due
+}
+
+// jobs are River's jobs of this process: a client that inserts them, and those at work.
+type jobs struct {
+	pool   *pgxpool.Pool
+	schema string
+	poll   bool // behind a pooler: LISTEN does not work
+	log    *slog.Logger
+	insert *river.Client[pgx.Tx]
+
+	mu   sync.Mutex
+	work map[string]int64 // River's ids of the jobs at work, by delivery
+}
+
+// newJobs returns jobs that are inserted through the pool. poll says that it goes through a pooler
+// which shares connections between transactions, so that nobody can listen on them.
+func newJobs(pool *pgxpool.Pool, schema string, poll bool, log *slog.Logger) (*jobs, error) {
+	log = slog.New(&quiet{next: log.Handler()})
+	insert, err := river.NewClient(riverpgxv5.New(pool), &river.Config{
+		Schema: schema, Logger: log, FetchCooldown: fetchCooldown,
+		Hooks: []rivertype.Hook{river.HookInsertBeginFunc(byServersClock)},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("make River's client: %w", err)
+	}
+	return &jobs{pool: pool, schema: schema, poll: poll, log: log, insert: insert, work: map[string]int64{}}, nil
+}
+
+// byServersClock lets Postgres say when a job that is due at once was due. It is Postgres that
+// hands it out, and a replica's clock may be ahead of it.
+func byServersClock(_ context.Context, p *rivertype.JobInsertParams) error {
+	if p.ScheduledAt == nil {
+		p.ScheduledAt = &time.Time{} // River's statement makes now() of it
+	}
+	return nil
+}
+
+// enqueue inserts a job for each of the deliveries, in the transaction that made them heads.
+func (s *Store) enqueue(ctx context.Context, tx pgx.Tx, heads []queued) error {
+	if len(heads) == 0 {
+		return nil
+	}
+	params := make([]river.InsertManyParams, len(heads))
+	for i, h := range heads {
+		params[i].Args = deliveryArgs{ID: h.id}
+		// What is due soon is handed out at once, and waits precisely; the rest waits for River's
+		// scheduler, which looks once in soon.
+		if time.Until(h.at) > soon {
+			params[i].InsertOpts = &river.InsertOpts{ScheduledAt: h.at}
+		}
+	}
+	if _, err := s.jobs.insert.InsertManyTx(ctx, tx, params); err != nil {
+		return fmt.Errorf("insert jobs: %w", err)
+	}
+	return nil
+}
+
+// complete completes the jobs of deliveries that are settled in the transaction, as far as this
+// process works on them. It is river.JobCompleteTx for many at once: what that does for one job is
+// one statement as well. Jobs at work elsewhere find their delivery settled, and end.
+func (s *Store) complete(ctx context.Context, tx pgx.Tx, ids []string) error {
+	at := s.jobs.working(ids)
+	if len(at) == 0 {
+		return nil
+	}
+	p := riverdriver.JobSetStateIfRunningManyParams{Schema: s.jobs.schema}
+	now := time.Now()
+	for _, id := range at {
+		done := riverdriver.JobSetStateCompleted(id, now, nil)
+		p.ID, p.State, p.FinalizedAt = append(p.ID, id), append(p.State, done.State), append(p.FinalizedAt, done.FinalizedAt)
+		p.Attempt, p.ErrData, p.ScheduledAt = append(p.Attempt, nil), append(p.ErrData, nil), append(p.ScheduledAt, nil)
+		p.MetadataDoMerge, p.MetadataUpdates = append(p.MetadataDoMerge, false), append(p.MetadataUpdates, nil)
+	}
+	client := s.jobs.insert
+	if _, err := client.Pilot().JobSetStateIfRunningMany(ctx, client.Driver().UnwrapExecutor(tx), &p); err != nil {
+		return fmt.Errorf("complete jobs: %w", err)
+	}
+	return nil
+}
+
+// working returns River's ids of the jobs at work for these deliveries.
+func (j *jobs) working(deliveries []string) []int64 {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	var at []int64
+	for _, d := range deliveries {
+		if id, ok := j.work[d]; ok {
+			at = append(at, id)
+		}
+	}
+	return at
+}
+
+// begin says that this process works on the delivery from now until end. It returns false if it
+// does so already, for another job.
+func (j *jobs) begin(delivery string, id int64) bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if _, busy := j.work[delivery]; busy {
+		return false
+	}
+	j.work[delivery] = id
+	return true
+}
+
+func (j *jobs) end(delivery string) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	delete(j.work, delivery)
+}
+
+// Working returns how many jobs this process works on.
+func (s *Store) Working() int {
+	s.jobs.mu.Lock()
+	defer s.jobs.mu.Unlock()
+	return len(s.jobs.work)
+}
+
+// River returns a client of River for its UI: it shows and changes jobs, and works on none.
+func (s *Store) River() *river.Client[pgx.Tx] { return s.jobs.insert }
+
+// quiet is a slog.Handler for River: warnings and errors only, and each message once in a while,
+// since River repeats itself many times a second while Postgres is away.
+type quiet struct {
+	next slog.Handler
+	said *sync.Map // message → time.Time
+}
+
+const quietFor = 30 * time.Second
+
+// Enabled is slog.Handler's.
+func (q *quiet) Enabled(ctx context.Context, level slog.Level) bool {
+	return level >= slog.LevelWarn && q.next.Enabled(ctx, level)
+}
+
+// Handle is slog.Handler's.
+func (q *quiet) Handle(ctx context.Context, r slog.Record) error {
+	if errors.Is(ctx.Err(), context.Canceled) {
+		return nil // stopping: what ends by it is no news
+	}
+	last, said := q.said.Load(r.Message)
+	if said && r.Time.Sub(last.(time.Time)) < quietFor {
+		return nil
+	}
+	q.said.Store(r.Message, r.Time)
+	return q.next.Handle(ctx, r)
+}
+
+// WithAttrs is slog.Handler's.
+func (q *quiet) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return &quiet{next: q.next.WithAttrs(attrs), said: q.said}
+}
+
+// WithGroup is slog.Handler's.
+func (q *quiet) WithGroup(name string) slog.Handler {
+	return &quiet{next: q.next.WithGroup(name), said: q.said}
+}
