@@ -26,6 +26,8 @@ run: build ## serve with CONFIG=file (default: a Flyte sandbox on this machine, 
 	$(BIN) serve --config $(CONFIG)
 
 test: examples ## unit tests, and that every example is valid
+	@command -v postgres >/dev/null || ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || \
+		[ -n "$$FLYTE_NOTIFIER_TEST_POSTGRES" ] || echo "no Postgres on this machine: tests that need one are skipped"
 	$(GO) test ./...
 
 examples: build ## check that the examples and the deployed config are accepted
