@@ -2,7 +2,6 @@ package postgres
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"math"
@@ -62,7 +61,7 @@ type jobs struct {
 // newJobs returns jobs that are inserted through the pool. poll says that it goes through a pooler
 // which shares connections between transactions, so that nobody can listen on them.
 func newJobs(pool *pgxpool.Pool, schema string, poll bool, log *slog.Logger) (*jobs, error) {
-	log = slog.New(&quiet{next: log.Handler()})
+	log = quietly(log)
 	insert, err := river.NewClient(riverpgxv5.New(pool), &river.Config{
 		Schema: schema, Logger: log, FetchCooldown: fetchCooldown,
 		Hooks: []rivertype.Hook{river.HookInsertBeginFunc(byServersClock)},
@@ -165,40 +164,3 @@ func (s *Store) Working() int {
 
 // River returns a client of River for its UI: it shows and changes jobs, and works on none.
 func (s *Store) River() *river.Client[pgx.Tx] { return s.jobs.insert }
-
-// quiet is a slog.Handler for River: warnings and errors only, and each message once in a while,
-// since River repeats itself many times a second while Postgres is away.
-type quiet struct {
-	next slog.Handler
-	said *sync.Map // message → time.Time
-}
-
-const quietFor = 30 * time.Second
-
-// Enabled is slog.Handler's.
-func (q *quiet) Enabled(ctx context.Context, level slog.Level) bool {
-	return level >= slog.LevelWarn && q.next.Enabled(ctx, level)
-}
-
-// Handle is slog.Handler's.
-func (q *quiet) Handle(ctx context.Context, r slog.Record) error {
-	if errors.Is(ctx.Err(), context.Canceled) {
-		return nil // stopping: what ends by it is no news
-	}
-	last, said := q.said.Load(r.Message)
-	if said && r.Time.Sub(last.(time.Time)) < quietFor {
-		return nil
-	}
-	q.said.Store(r.Message, r.Time)
-	return q.next.Handle(ctx, r)
-}
-
-// WithAttrs is slog.Handler's.
-func (q *quiet) WithAttrs(attrs []slog.Attr) slog.Handler {
-	return &quiet{next: q.next.WithAttrs(attrs), said: q.said}
-}
-
-// WithGroup is slog.Handler's.
-func (q *quiet) WithGroup(name string) slog.Handler {
-	return &quiet{next: q.next.WithGroup(name), said: q.said}
-}
