@@ -12,6 +12,7 @@ import (
 
 	"github.com/flyte-notifier/flyte-notifier/executor"
 	"github.com/flyte-notifier/flyte-notifier/flyte"
+	"github.com/flyte-notifier/flyte-notifier/internal/tracing"
 	"github.com/flyte-notifier/flyte-notifier/notifier"
 	"github.com/flyte-notifier/flyte-notifier/spec"
 	"github.com/flyte-notifier/flyte-notifier/store"
@@ -53,6 +54,7 @@ func (s *Service) accept(ctx context.Context, r request) (meta, error) {
 	if len(t.problems) > 0 {
 		return meta{Attempt: t.watch.Attempt, Rejected: rejection(t.problems)}, nil
 	}
+	t.watch.Trace = tracing.Carry(ctx)
 	err := s.retry(ctx, "store the notification task", func() error {
 		_, err := s.Store.Register(ctx, t.watch)
 		return err

@@ -34,9 +34,10 @@ func NewServer(s *Service, t TLS, log *slog.Logger) (*Server, error) {
 		grpc.MaxRecvMsgSize(maxMessage),
 		grpc.KeepaliveParams(keepalive.ServerParameters{Time: time.Minute, Timeout: 20 * time.Second}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 10 * time.Second, PermitWithoutStream: true}),
-		grpc.ChainUnaryInterceptor(logUnary(log), recoverUnary(log)),
-		grpc.ChainStreamInterceptor(logStream(log), recoverStream(log)),
+		grpc.ChainUnaryInterceptor(logUnary(log), s.calls.unary, recoverUnary(log)),
+		grpc.ChainStreamInterceptor(logStream(log), s.calls.stream, recoverStream(log)),
 	}
+	options = append(options, tracingOptions(s.Tracer)...)
 	if t.Cert != "" {
 		config, err := t.config(log)
 		if err != nil {

@@ -4,6 +4,8 @@ import (
 	"log/slog"
 
 	"github.com/flyteorg/flyte/flyteidl/gen/pb-go/flyteidl/service"
+	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/trace"
 	"google.golang.org/grpc"
 
 	"github.com/flyte-notifier/flyte-notifier/notifier"
@@ -19,7 +21,7 @@ const (
 // maxName bounds how much of a caller's text is repeated to it, in bytes.
 const maxName = 100
 
-// Options are what a Service is made of. All are required.
+// Options are what a Service is made of. All are required but Metrics and Tracer.
 type Options struct {
 	Store             store.Registry
 	Registry          *notifier.Registry
@@ -27,6 +29,8 @@ type Options struct {
 	AllowCrossProject bool
 	Registered        func(store.Kind) // called after a watch was stored; must not block
 	Log               *slog.Logger
+	Metrics           prometheus.Registerer // nil: nobody asks for them
+	Tracer            trace.TracerProvider  // nil: nothing is traced
 }
 
 // Service implements flyteidl's three agent services.
@@ -35,10 +39,11 @@ type Service struct {
 	service.UnimplementedSyncAgentServiceServer
 	service.UnimplementedAgentMetadataServiceServer
 	Options
+	calls *calls
 }
 
 // New returns a service over a store.
-func New(o Options) *Service { return &Service{Options: o} }
+func New(o Options) *Service { return &Service{Options: o, calls: newCalls(o.Metrics)} }
 
 // Register adds the three services to a gRPC server.
 func (s *Service) Register(r grpc.ServiceRegistrar) {

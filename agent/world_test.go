@@ -16,7 +16,9 @@ import (
 	"github.com/flyteorg/flyte/flyteidl/gen/pb-go/flyteidl/admin"
 	"github.com/flyteorg/flyte/flyteidl/gen/pb-go/flyteidl/core"
 	"github.com/flyteorg/flyte/flyteidl/gen/pb-go/flyteidl/service"
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/otel/trace"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/test/bufconn"
@@ -60,6 +62,8 @@ type world struct {
 	db       *sqlite.Store
 	store    *faulty
 	log      *lines
+	gathered *prometheus.Registry
+	tracer   trace.TracerProvider
 	listener *bufconn.Listener
 	conn     *grpc.ClientConn
 	async    service.AsyncAgentServiceClient
@@ -124,8 +128,10 @@ func (w *world) logger() *slog.Logger {
 }
 
 func (w *world) service() *agent.Service {
+	w.gathered = prometheus.NewRegistry()
 	return agent.New(agent.Options{
 		Store: w.store, Registry: builtin.Registry(io.Discard), Connections: connections(), Log: w.logger(),
+		Metrics: w.gathered, Tracer: w.tracer,
 		Registered: func(k store.Kind) {
 			w.mu.Lock()
 			defer w.mu.Unlock()
