@@ -8,10 +8,12 @@ import (
 	"sync"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/time/rate"
 
 	"github.com/flyte-notifier/flyte-notifier/flyte"
+	"github.com/flyte-notifier/flyte-notifier/internal/tracing"
 	"github.com/flyte-notifier/flyte-notifier/notifier"
 	"github.com/flyte-notifier/flyte-notifier/store"
 )
@@ -50,6 +52,7 @@ type NotifierExecutor struct {
 	cfg       Config
 	log       *slog.Logger
 	metrics   *metrics
+	tracer    trace.Tracer
 	feed      *flyte.Feed
 	nodeCalls *rate.Limiter
 	follow    chan struct{} // a watch was registered
@@ -68,13 +71,14 @@ const (
 	readers      = 16 // concurrent reads of facts
 )
 
-// Options are what a NotifierExecutor is made of. All are required but Delivered.
+// Options are what a NotifierExecutor is made of. All are required but Tracer and Delivered.
 type Options struct {
 	Store     Store
 	Admin     Admin
 	Registry  *notifier.Registry
 	Config    Config
 	Metrics   Registerer
+	Tracer    trace.TracerProvider // nil: nothing is traced
 	Log       *slog.Logger
 	Delivered func() // called after deliveries were inserted; must not block
 }
@@ -84,6 +88,7 @@ func New(o Options) *NotifierExecutor {
 	n := &NotifierExecutor{
 		store: o.Store, admin: o.Admin, registry: o.Registry, cfg: o.Config, log: o.Log,
 		metrics:   newMetrics(o.Metrics),
+		tracer:    tracing.Tracer(o.Tracer),
 		nodeCalls: rate.NewLimiter(rate.Limit(o.Config.NodeCalls), max(1, int(o.Config.NodeCalls))),
 		follow:    make(chan struct{}, 1), send: make(chan struct{}, 1), delivered: o.Delivered,
 	}

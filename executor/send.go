@@ -51,7 +51,7 @@ func (n *NotifierExecutor) sendNow(ctx context.Context, w store.Watch) error {
 		t.Events = append(t.Events, store.Event{At: now, Kind: "error", Text: err.Error()})
 		n.log.ErrorContext(ctx, "send cannot be read", "watch", w.ID, "error", err)
 	}
-	if err := n.store.Move(ctx, t); err != nil && !errors.Is(err, store.ErrConflict) {
+	if err := n.commit(ctx, t, now); err != nil && !errors.Is(err, store.ErrConflict) {
 		return fmt.Errorf("store send %s: %w", w.ID, err)
 	}
 	n.delivered()

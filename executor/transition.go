@@ -25,9 +25,10 @@ func (n *NotifierExecutor) transition(ctx context.Context, w store.Watch, f Fact
 		t.Events = append(t.Events, store.Event{At: now, Kind: "error", Text: err.Error()})
 		n.log.ErrorContext(ctx, "watch cannot be evaluated", "watch", w.ID, "execution", w.Execution.String(), "error", err)
 	}
-	if err := n.store.Move(ctx, t); err != nil {
+	if err := n.commit(ctx, t, now); err != nil {
 		return err
 	}
+	n.metrics.detected(w, f, time.Now())
 	n.log.InfoContext(ctx, "phase", "execution", w.Execution.String(), "node", w.Node, "phase", t.Watch.Phase,
 		"watch", w.ID, "deliveries", len(t.Deliveries))
 	if len(t.Deliveries) > 0 {
