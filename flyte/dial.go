@@ -27,7 +27,7 @@ func (e *ConfigError) Error() string {
 // be reached is an error of the calls, each of which tries anew. An error means a section that
 // can never work: a *ConfigError, an unreadable certificate file, a malformed service config.
 // consoleURL is where the console is ("https://flyte.example.org/console"), or empty.
-func Dial(ctx context.Context, cfg AdminConfig, consoleURL string) (*Client, error) {
+func Dial(ctx context.Context, cfg AdminConfig, consoleURL string, options ...grpc.DialOption) (*Client, error) {
 	if problems := cfg.Validate(); len(problems) > 0 {
 		return nil, &ConfigError{Problems: problems}
 	}
@@ -41,7 +41,8 @@ func Dial(ctx context.Context, cfg AdminConfig, consoleURL string) (*Client, err
 		return nil, fmt.Errorf("dial flyteadmin: %w", err)
 	}
 	auth := newAuthenticator(lib, service.NewAuthMetadataServiceClient(metadata))
-	conn, err := connect(ctx, lib, grpc.WithChainUnaryInterceptor(auth.intercept), grpc.WithPerRPCCredentials(auth))
+	options = append(options, grpc.WithChainUnaryInterceptor(auth.intercept), grpc.WithPerRPCCredentials(auth))
+	conn, err := connect(ctx, lib, options...)
 	if err != nil {
 		_ = metadata.Close() // it never connected
 		return nil, fmt.Errorf("dial flyteadmin: %w", err)
