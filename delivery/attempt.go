@@ -3,74 +3,76 @@ package delivery
 import (
 	"context"
 	"errors"
-	"fmt"
-	"strings"
 	"time"
 
 	"github.com/flyte-notifier/flyte-notifier/notifier"
 	"github.com/flyte-notifier/flyte-notifier/store"
 )
 
-// attempt brings one delivery one step further: looked up, sent, or put off. ctx ends when the
-// outbox stops and nothing more may begin; sendCtx lasts a little longer.
-func (l *lane) attempt(ctx, sendCtx context.Context, d store.Delivery) {
+// attempt brings one delivery one step further: looked up, sent, or put off. It returns how long the
+// delivery waits for its next step, if there is one.
+func (l *line) attempt(u until, d store.Delivery) (again time.Duration) {
 	o := l.outbox
-	p, ok := l.ready(ctx, sendCtx, &d)
+	p, again, ok := l.ready(u, &d)
 	if !ok {
-		return
+		return again
 	}
-	started, leave, ok := l.begin(ctx, d, p)
+	started, leave, again, ok := l.begin(u, d, p)
 	if !ok {
-		return // stopping, or somebody else changed it
+		return again // stopping, out of time, or somebody else changed it
 	}
 	defer leave()
 	d.Attempts, d.OpenedAt = d.Attempts+1, started
-	receipt, err := o.send(sendCtx, p)
+	if p.renderError != "" {
+		o.metrics.templateFailures.WithLabelValues(d.Kind).Inc()
+	}
+	receipt, err := o.send(u.call, p)
 	o.metrics.attempt(d.Kind, err, time.Since(started))
 	if err != nil {
-		l.fail(sendCtx, d, o.stale(sendCtx, l.Lane, p, err))
-		return
+		return l.fail(u, d, o.stale(u.record, l.Lane, p, err))
 	}
-	o.settle(sendCtx, d, o.delivered(d, receipt))
+	return o.settle(u.record, d, o.delivered(d, receipt))
 }
 
 // ready prepares a delivery, and looks up what became of an earlier attempt. It is not ok when
-// the delivery came to something already, or when the outbox stops.
-func (l *lane) ready(ctx, sendCtx context.Context, d *store.Delivery) (p prepared, ok bool) {
+// the delivery came to something already, or when it is put off.
+func (l *line) ready(u until, d *store.Delivery) (p prepared, again time.Duration, ok bool) {
 	o := l.outbox
-	leave, ok := l.enter(ctx) // one at a time, so that a name is resolved once
-	if !ok {
-		return p, false
-	}
-	p, err := o.prepare(sendCtx, *d)
-	leave()
-	if err != nil {
-		l.fail(sendCtx, *d, err)
-		return p, false
-	}
+	p, err := o.prepare(*d)
 	d.RenderError = p.renderError
+	if err == nil && p.calls(*d) {
+		var leave func()
+		if leave, again, ok = l.inTurn(u); !ok { // one at a time, so that a name is resolved once
+			return p, l.putOff(u, again), false
+		}
+		err = o.resolve(u, &p)
+		leave()
+	}
+	if err != nil {
+		return p, l.fail(u, *d, err), false
+	}
 	if !d.UnknownAt.IsZero() {
-		settled, err := o.look(sendCtx, d, p)
+		again, settled, err := o.look(u, d, p)
 		if err != nil {
-			l.fail(sendCtx, *d, err)
+			again = l.fail(u, *d, err)
 		}
 		if settled || err != nil {
-			return p, false
+			return p, again, false
 		}
 	}
 	if o.exhausted(*d) {
-		l.fail(sendCtx, *d, notifier.Retry.Errorf("no attempt is left: %s", d.LastError))
-		return p, false
+		return p, l.fail(u, *d, notifier.Retry.Errorf("no attempt is left: %s", d.LastError)), false
 	}
-	return p, true
+	return p, 0, true
 }
 
 // fail records an error, and does for the whole lane what it asks for.
-func (l *lane) fail(ctx context.Context, d store.Delivery, err error) {
-	if _, after := notifier.VerdictOf(err); after > 0 {
-		l.outbox.holds.add(l.Lane, min(after, maxRetryTime))
+func (l *line) fail(u until, d store.Delivery, err error) (again time.Duration) {
+	out := l.outbox.failed(d, err)
+	if !out.Hold.IsZero() {
+		l.outbox.holds.add(l.Lane, out.Hold.Sub(out.At))
 	}
-	l.outbox.settle(ctx, d, l.outbox.failed(d, err))
+	return l.outbox.settle(u.record, d, out)
 }
 
 // stale forgets an exact name from the cache that the service does not know any more, and makes
@@ -85,54 +87,47 @@ func (o *Outbox) stale(ctx context.Context, l store.Lane, p prepared, err error)
 	return notifier.RetryAfter(0, err)
 }
 
-// enter waits for the lane's turn, and until the service may be called again. leave gives the
-// turn to the next; without ok the outbox stops.
-func (l *lane) enter(ctx context.Context) (leave func(), ok bool) {
-	select {
-	case l.turn <- struct{}{}:
-	case <-ctx.Done():
-		return nil, false
+// begin commits the start of an attempt. Where there is a rate it does so for one delivery of the
+// lane after the other, and waits for the token. leave gives back the attempt's slot; without ok
+// the delivery is put off for again.
+func (l *line) begin(u until, d store.Delivery, p prepared) (started time.Time, leave func(), again time.Duration, ok bool) {
+	ctx, cancel := u.waiting()
+	defer cancel()
+	next := func() {}
+	if len(p.rates) > 0 {
+		next, again, ok = l.inTurn(u)
+	} else {
+		again, ok = l.rest(ctx)
 	}
-	for left := l.outbox.holds.left(l.Lane); left > 0 && ctx.Err() == nil; left = l.outbox.holds.left(l.Lane) {
-		pause(ctx, left)
-	}
-	leave = func() { <-l.turn }
-	if ctx.Err() != nil {
-		leave()
-		return nil, false
-	}
-	return leave, true
-}
-
-// begin commits the start of an attempt, one delivery of the lane after the other, and waits for
-// the rate's token. leave gives back the attempt's slot.
-func (l *lane) begin(ctx context.Context, d store.Delivery, p prepared) (started time.Time, leave func(), ok bool) {
-	next, ok := l.enter(ctx)
 	if !ok {
-		return started, nil, false
+		return started, nil, l.putOff(u, again), false
 	}
 	defer next()
-	for misses := 0; ; misses++ {
+	for misses := 0; !u.over(); misses++ {
 		if leave, ok = l.outbox.slots.enter(ctx, d.Connection); !ok {
-			return started, nil, false
+			break
 		}
 		started = time.Now().UTC()
-		wait, err := l.outbox.Store.Begin(ctx, d.ID, d.Attempts, started, p.rates)
-		if err == nil && wait <= 0 {
-			return started, leave, true
+		again, err := l.outbox.Store.Begin(u.call, d.ID, d.Attempts, started, p.rates)
+		if err == nil && again <= 0 {
+			return started, leave, 0, true
 		}
 		leave()
 		switch {
-		case errors.Is(err, store.ErrConflict), ctx.Err() != nil:
-			return started, nil, false
+		case errors.Is(err, store.ErrConflict):
+			return started, nil, 0, false
 		case err != nil:
 			l.outbox.Log.WarnContext(ctx, "attempt cannot begin", "delivery", d.ID, "error", err)
-			wait = settleEvery
+			again = settleEvery
 		}
 		// Lanes that share a connection's rate wait longer each time another was faster, so that
 		// a thousand of them do not all ask for every token.
-		pause(ctx, max(wait, min(time.Duration(misses)*100*time.Millisecond, maxMiss)))
+		again = max(again, min(time.Duration(misses)*100*time.Millisecond, maxMiss))
+		if !pause(ctx, again) {
+			return started, nil, l.putOff(u, again), false
+		}
 	}
+	return started, nil, l.putOff(u, 0), false
 }
 
 // send calls the notifier, and makes a panic in it an unknown outcome.
@@ -148,88 +143,24 @@ func (o *Outbox) send(ctx context.Context, p prepared) (r notifier.Receipt, err 
 }
 
 // look asks the service whether an attempt with an unknown outcome arrived. settled: it did, and
-// that is recorded. Without an error the message may be sent again.
-func (o *Outbox) look(ctx context.Context, d *store.Delivery, p prepared) (settled bool, err error) {
+// that is recorded, or is to be again later. Without an error the message may be sent again.
+func (o *Outbox) look(u until, d *store.Delivery, p prepared) (again time.Duration, settled bool, err error) {
 	looker, ok := p.connection.Notifier.(notifier.Looker)
 	if !ok {
 		d.Double = true
-		return false, nil
+		return 0, false, nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, o.Config.Timeout)
+	ctx, cancel := u.early(o.Config.Timeout)
 	defer cancel()
 	receipt, found, err := looker.Look(ctx, p.destination, d.ID, d.UnknownAt)
 	switch {
 	case errors.Is(err, notifier.ErrLookImpossible):
 		d.Double = true
-		return false, nil
+		return 0, false, nil
 	case err != nil:
-		return false, notifier.Retry.Errorf("look up an unknown outcome: %w", err)
+		return 0, false, notifier.Retry.Errorf("look up an unknown outcome: %w", err)
 	case found:
-		o.settle(context.WithoutCancel(ctx), *d, o.delivered(*d, receipt))
-		return true, nil
+		return o.settle(u.record, *d, o.delivered(*d, receipt)), true, nil
 	}
-	return false, nil
-}
-
-// settle records an outcome. It must not be lost, so it goes on until the store takes it or ctx
-// ends; then the attempt stays open, and the next start finds it unknown.
-func (o *Outbox) settle(ctx context.Context, d store.Delivery, out store.Outcome) {
-	for {
-		err := o.Store.Settle(ctx, d.ID, out)
-		switch {
-		case err == nil:
-			o.metrics.settled(d.Kind, out.State)
-			o.tellDead(ctx, d, out)
-			return
-		case errors.Is(err, store.ErrConflict), errors.Is(err, store.ErrNotFound):
-			o.Log.WarnContext(ctx, "outcome came too late: the delivery was settled meanwhile", "delivery", d.ID, "state", out.State)
-			return
-		case ctx.Err() != nil:
-			return
-		}
-		o.Log.WarnContext(ctx, "outcome cannot be recorded yet", "delivery", d.ID, "state", out.State, "error", err)
-		pause(ctx, settleEvery)
-	}
-}
-
-// tellDead shows a message that nobody will get unless it is redriven.
-func (o *Outbox) tellDead(ctx context.Context, d store.Delivery, out store.Outcome) {
-	if out.State == store.Dead {
-		o.Log.WarnContext(ctx, "delivery is dead", "delivery", d.ID, "execution", d.Execution.String(),
-			"notifier", d.Kind, "destination", d.Address, "error", out.LastError)
-	}
-}
-
-func (o *Outbox) delivered(d store.Delivery, r notifier.Receipt) store.Outcome {
-	o.strikes.clear(d.ID)
-	now := time.Now().UTC()
-	text := fmt.Sprintf("%s: %s delivered to %s%s", d.ID, d.Kind, d.Address, receiptText(r))
-	if d.Double {
-		text += ", possibly twice: an earlier attempt's outcome could not be looked up"
-	}
-	return store.Outcome{
-		State: store.Delivered, Double: d.Double, RenderError: d.RenderError, LastError: d.LastError,
-		Receipt: r, At: now, Event: store.Event{At: now, Kind: "delivered", Text: text},
-	}
-}
-
-func receiptText(r notifier.Receipt) string {
-	var b strings.Builder
-	for _, k := range sortedKeys(r) {
-		fmt.Fprintf(&b, " %s=%s", k, r[k])
-	}
-	if b.Len() == 0 {
-		return ""
-	}
-	return " (" + b.String()[1:] + ")"
-}
-
-// pause waits for d or the end of ctx.
-func pause(ctx context.Context, d time.Duration) {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-	case <-t.C:
-	}
+	return 0, false, nil
 }

@@ -10,18 +10,15 @@ import (
 // window is how many sends of one lane may be under way at once.
 const window = 16
 
-// lane works off one destination of one connection.
+// lane works off one destination of one connection, for a store that has to be asked what is due.
 type lane struct {
-	store.Lane
-	outbox *Outbox
-	again  chan struct{} // something became due
-	done   chan string   // ids of deliveries that are no longer under way
-
-	turn chan struct{} // held by the one that resolves a name, or waits for the rate's token
+	*line
+	again chan struct{} // something became due
+	done  chan string   // ids of deliveries that are no longer under way
 }
 
 func newLane(o *Outbox, l store.Lane) *lane {
-	return &lane{Lane: l, outbox: o, again: make(chan struct{}, 1), done: make(chan string, window), turn: make(chan struct{}, 1)}
+	return &lane{line: newLine(o, l, 0), again: make(chan struct{}, 1), done: make(chan string, window)}
 }
 
 // look tells the worker that something became due. It never blocks.
@@ -32,17 +29,17 @@ func (l *lane) look() {
 	}
 }
 
-// run works until nothing is due and nothing under way, or until ctx ends.
-func (l *lane) run(ctx, sendCtx context.Context) {
+// run works until nothing is due and nothing under way, or until the outbox stops.
+func (l *lane) run(u until) {
 	busy := map[string]bool{}
 	for {
-		started := l.startDue(ctx, sendCtx, busy)
+		started := l.startDue(u, busy)
 		switch {
 		case len(busy) > 0:
-			l.wait(ctx, busy)
+			l.wait(u.begin, busy)
 		case !started && l.outbox.end(l):
 			return
-		case ctx.Err() != nil:
+		case u.begin.Err() != nil:
 			l.outbox.end(l)
 			return
 		}
@@ -63,7 +60,8 @@ func (l *lane) wait(ctx context.Context, busy map[string]bool) {
 }
 
 // startDue starts what is due and not under way, as far as the window has room.
-func (l *lane) startDue(ctx, sendCtx context.Context, busy map[string]bool) (started bool) {
+func (l *lane) startDue(u until, busy map[string]bool) (started bool) {
+	ctx := u.begin
 	if ctx.Err() != nil || len(busy) >= window {
 		return false
 	}
@@ -79,9 +77,9 @@ func (l *lane) startDue(ctx, sendCtx context.Context, busy map[string]bool) (sta
 			continue
 		}
 		busy[d.ID], started = true, true
-		l.outbox.work.Go(func() {
+		l.outbox.busy.Go(func() {
 			defer func() { l.done <- d.ID }()
-			l.attempt(ctx, sendCtx, d)
+			l.attempt(u, d) // Due says when again
 		})
 	}
 	return started

@@ -16,6 +16,7 @@ import (
 const (
 	pollInterval = time.Second     // how soon another process's redrive is seen
 	stopGrace    = 8 * time.Second // for sends in flight when the outbox stops
+	recordGrace  = time.Second     // for recording what the sends cut off after that came to
 	settleEvery  = time.Second     // between tries to record an outcome
 	maxMiss      = 2 * time.Second // between tries to get a token that others are after, too
 )
@@ -54,7 +55,7 @@ type Outbox struct {
 
 	mu    sync.Mutex
 	lanes map[store.Lane]*lane // those with a worker
-	work  sync.WaitGroup
+	busy  sync.WaitGroup
 }
 
 // New returns an outbox that sends nothing until Run.
@@ -74,24 +75,37 @@ func (o *Outbox) Wake() {
 }
 
 // Run sends until ctx ends. Then it starts nothing more, gives what is in flight stopGrace to
-// finish, and returns nil. It must be the only one that runs on its store.
+// finish, and returns nil. It must be the only one that runs on its store, unless that is a
+// store.Queue.
 func (o *Outbox) Run(ctx context.Context) error {
-	sendCtx, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	defer cancel()
+	u, end := during(ctx)
+	defer end()
+	if q, ok := o.Store.(store.Queue); ok {
+		return o.work(ctx, u, q)
+	}
 	if err := o.recover(ctx); err != nil {
 		return err
 	}
 	for ctx.Err() == nil {
-		pause, err := o.dispatch(ctx, sendCtx)
+		pause, err := o.dispatch(u)
 		if err != nil && ctx.Err() == nil {
 			o.Log.WarnContext(ctx, "outbox is held up", "error", err)
 		}
 		o.sleep(ctx, pause)
 	}
-	grace := time.AfterFunc(stopGrace, cancel)
-	defer grace.Stop()
-	o.work.Wait()
+	o.busy.Wait()
 	return nil
+}
+
+// during returns what bounds steps while the outbox runs with ctx, and a little longer.
+func during(ctx context.Context) (u until, end func()) {
+	call, cut := context.WithCancel(context.WithoutCancel(ctx))
+	record, lose := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() {
+		time.AfterFunc(stopGrace, cut)
+		time.AfterFunc(stopGrace+recordGrace, lose)
+	})
+	return until{begin: ctx, call: call, record: record}, func() { stop(); cut(); lose() }
 }
 
 // recover makes attempts that a killed process left open unknown. Without it nothing may be sent,
@@ -115,14 +129,14 @@ func (o *Outbox) recover(ctx context.Context) error {
 
 // dispatch starts a worker for each lane that has something due and none yet. It returns when to
 // look again at the latest.
-func (o *Outbox) dispatch(ctx, sendCtx context.Context) (time.Duration, error) {
-	now := time.Now().UTC()
+func (o *Outbox) dispatch(u until) (time.Duration, error) {
+	ctx, now := u.begin, time.Now().UTC()
 	due, err := o.Store.Lanes(ctx, now)
 	if err != nil {
 		return pollInterval, fmt.Errorf("find due deliveries: %w", err)
 	}
 	for _, l := range due {
-		o.start(ctx, sendCtx, l)
+		o.start(u, l)
 	}
 	next, err := o.Store.NextAt(ctx, now)
 	if err != nil {
@@ -135,7 +149,7 @@ func (o *Outbox) dispatch(ctx, sendCtx context.Context) (time.Duration, error) {
 }
 
 // start gives the lane a worker, or tells the one it has to look again before it ends.
-func (o *Outbox) start(ctx, sendCtx context.Context, l store.Lane) {
+func (o *Outbox) start(u until, l store.Lane) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if running, ok := o.lanes[l]; ok {
@@ -144,7 +158,7 @@ func (o *Outbox) start(ctx, sendCtx context.Context, l store.Lane) {
 	}
 	worker := newLane(o, l)
 	o.lanes[l] = worker
-	o.work.Go(func() { worker.run(ctx, sendCtx) })
+	o.busy.Go(func() { worker.run(u) })
 }
 
 // end takes the worker off its lane, unless it was told to look again.

@@ -37,13 +37,18 @@ func (o *Outbox) exhausted(d store.Delivery) bool {
 func (o *Outbox) failed(d store.Delivery, err error) store.Outcome {
 	now := time.Now().UTC()
 	verdict, after := notifier.VerdictOf(err)
+	after = min(after, maxRetryTime)
+	wait := after
 	if after <= 0 {
-		after = backoff(o.strikes.add(d.ID))
+		wait = backoff(max(o.strikes.add(d.ID), d.Attempts-d.Spent))
 	}
 	out := store.Outcome{
-		State: store.Pending, NextAt: now.Add(min(after, maxRetryTime)),
+		State: store.Pending, NextAt: now.Add(wait),
 		Unknown: verdict == notifier.Unknown, Double: d.Double,
 		LastError: err.Error(), RenderError: d.RenderError, At: now,
+	}
+	if after > 0 {
+		out.Hold = now.Add(after)
 	}
 	why := ""
 	switch {

@@ -23,9 +23,8 @@ type prepared struct {
 	cached      bool // the destination's exact name came from the cache
 }
 
-// prepare makes the message, finds the exact destination and checks that the connection allows
-// it. Nothing is sent. Its errors have a verdict.
-func (o *Outbox) prepare(ctx context.Context, d store.Delivery) (p prepared, err error) {
+// prepare makes the message and finds the destination. Nobody is called. Its errors have a verdict.
+func (o *Outbox) prepare(d store.Delivery) (p prepared, err error) {
 	if p.connection, err = o.Connections.Find(d.Kind, d.Connection); err != nil {
 		return p, notifier.Permanent.Errorf("connection: %w", err)
 	}
@@ -36,8 +35,7 @@ func (o *Outbox) prepare(ctx context.Context, d store.Delivery) (p prepared, err
 	if !ok {
 		return p, notifier.Permanent.Errorf("notifier %s is not part of this version", d.Kind)
 	}
-	dest, err := spec.Destination(manifest, d.Destination)
-	if err != nil {
+	if p.destination, err = spec.Destination(manifest, d.Destination); err != nil {
 		return p, notifier.PermanentError(err)
 	}
 	content, err := render.Unmarshal(d.Content)
@@ -48,34 +46,43 @@ func (o *Outbox) prepare(ctx context.Context, d store.Delivery) (p prepared, err
 	p.message = message
 	if templateErr != nil {
 		p.renderError = templateErr.Error()
-		o.metrics.templateFailures.WithLabelValues(d.Kind).Inc()
 	}
-	p.destination, p.cached, err = o.resolve(ctx, p.connection, dest)
 	p.rates = rates(p.connection, d.Address)
-	return p, err
+	if _, ok := p.connection.Notifier.(notifier.Resolver); !ok {
+		return p, allowed(p.connection, p.destination, nil)
+	}
+	return p, nil
+}
+
+// calls says whether the service (or the cache of its names) is asked something before a send.
+func (p prepared) calls(d store.Delivery) bool {
+	_, resolver := p.connection.Notifier.(notifier.Resolver)
+	return resolver || !d.UnknownAt.IsZero()
 }
 
 // resolve fills in the destination's exact name where the service has one, from the store's cache
 // or the service, and judges every name by the connection's allow list.
-func (o *Outbox) resolve(ctx context.Context, c *notifier.Connection, dest notifier.Destination) (_ notifier.Destination, cached bool, err error) {
-	resolver, ok := c.Notifier.(notifier.Resolver)
+func (o *Outbox) resolve(u until, p *prepared) error {
+	resolver, ok := p.connection.Notifier.(notifier.Resolver)
 	if !ok {
-		return dest, false, allowed(c, dest, nil)
+		return nil
 	}
-	lane := store.Lane{Connection: c.Name, Address: dest.Address()}
-	found, cached := o.remembered(ctx, lane)
+	lane := store.Lane{Connection: p.connection.Name, Address: p.destination.Address()}
+	found, cached := o.remembered(u.call, lane)
 	if !cached {
-		if found, err = o.ask(ctx, resolver, lane, dest); err != nil {
-			return dest, false, err
+		var err error
+		if found, err = o.ask(u, resolver, lane, p.destination); err != nil {
+			return err
 		}
 	}
-	if err := allowed(c, dest, found.Names); err != nil {
-		return dest, cached, err
+	p.cached = cached && found.ID != ""
+	if err := allowed(p.connection, p.destination, found.Names); err != nil {
+		return err
 	}
-	if found.ID == "" {
-		return dest, false, nil
+	if found.ID != "" {
+		p.destination = p.destination.WithID(found.ID)
 	}
-	return dest.WithID(found.ID), cached, nil
+	return nil
 }
 
 // remembered reads the cache. One that fails only costs a call.
@@ -91,8 +98,8 @@ func (o *Outbox) remembered(ctx context.Context, l store.Lane) (found notifier.R
 }
 
 // ask asks the service, and remembers what it said.
-func (o *Outbox) ask(ctx context.Context, r notifier.Resolver, l store.Lane, dest notifier.Destination) (notifier.Resolved, error) {
-	ctx, cancel := context.WithTimeout(ctx, o.Config.Timeout)
+func (o *Outbox) ask(u until, r notifier.Resolver, l store.Lane, dest notifier.Destination) (notifier.Resolved, error) {
+	ctx, cancel := u.early(o.Config.Timeout)
 	defer cancel()
 	found, err := r.Resolve(ctx, dest)
 	if err != nil {

@@ -1,0 +1,143 @@
+package delivery
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/flyte-notifier/flyte-notifier/store"
+)
+
+const (
+	// connectionWindow is how many deliveries of one connection may be under way at once in this
+	// process, so that one service that hangs leaves workers to the others.
+	connectionWindow = 128
+
+	patience    = 2 * time.Second  // for the lane's turn, and for a token
+	recordTime  = 3 * time.Second  // of a step's time, for recording its outcome
+	openMargin  = 5 * time.Second  // how much longer than a send an attempt may be open
+	longestSend = 20 * time.Second // for so long a send is given time for sure
+
+	manyCrowds = 4096 // so many are kept before idle ones are forgotten
+)
+
+// hands do what a store.Queue hands out, one step a time, and never wait for long: a job that
+// cannot go on comes back later.
+type hands struct {
+	*Outbox
+	queue store.Queue
+	until until
+
+	mu          sync.Mutex
+	lines       map[store.Lane]*line
+	connections map[string]*crowd
+}
+
+// work sends what the queue hands out until ctx ends.
+func (o *Outbox) work(ctx context.Context, u until, q store.Queue) error {
+	h := &hands{Outbox: o, queue: q, until: u, lines: map[store.Lane]*line{}, connections: map[string]*crowd{}}
+	if err := q.Work(ctx, stopGrace, h.take); err != nil {
+		return fmt.Errorf("work on deliveries: %w", err)
+	}
+	return nil
+}
+
+// take does the next step of a delivery, see store.Queue.
+func (h *hands) take(ctx context.Context, d store.Delivery) (again time.Duration) {
+	if again, ok := h.closed(ctx, &d); !ok {
+		return again
+	}
+	l, connection := h.places(d)
+	if left := h.holds.left(l.Lane); left > 0 {
+		return l.later(left)
+	}
+	if again, ok := l.enter(h.until.begin); !ok {
+		return again
+	}
+	defer l.leave()
+	if again, ok := connection.enter(h.until.begin); !ok {
+		return again
+	}
+	defer connection.leave()
+	u, cancel := h.bounds(ctx)
+	defer cancel()
+	return l.attempt(u, d)
+}
+
+// closed makes sure that no attempt of the delivery is open. An attempt that may still be under
+// way at another server is left alone; it is ok to go on after one that was interrupted.
+func (h *hands) closed(ctx context.Context, d *store.Delivery) (again time.Duration, ok bool) {
+	if d.OpenedAt.IsZero() {
+		return 0, true
+	}
+	now := time.Now().UTC()
+	if left := d.OpenedAt.Add(h.Config.Timeout + openMargin).Sub(now); left > 0 {
+		return left, false
+	}
+	err := h.queue.Interrupt(ctx, d.ID, d.OpenedAt, now)
+	switch {
+	case err == nil:
+		h.Log.InfoContext(ctx, "an attempt was interrupted; its outcome is unknown", "delivery", d.ID)
+	case !errors.Is(err, store.ErrConflict) && ctx.Err() == nil:
+		h.Log.WarnContext(ctx, "interrupted attempt cannot be recorded yet", "delivery", d.ID, "error", err)
+	}
+	if err != nil {
+		return settleEvery, false
+	}
+	if d.UnknownAt.IsZero() {
+		d.UnknownAt = d.OpenedAt
+	}
+	d.OpenedAt = time.Time{}
+	return 0, true
+}
+
+// bounds are those of one step, which ctx gives its time.
+func (h *hands) bounds(ctx context.Context) (u until, cancel context.CancelFunc) {
+	u = h.until
+	u.call, u.patience, cancel = ctx, patience, func() {}
+	if end, ok := ctx.Deadline(); ok {
+		u.sendBy = end.Add(-recordTime - min(h.Config.Timeout, longestSend))
+		u.call, cancel = context.WithDeadline(ctx, end.Add(-recordTime))
+	}
+	return u, cancel
+}
+
+// places returns the line and the connection that the delivery belongs to.
+func (h *hands) places(d store.Delivery) (*line, *crowd) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	lane := store.Lane{Connection: d.Connection, Address: d.Address}
+	l, c := h.lines[lane], h.connections[d.Connection]
+	if l != nil && c != nil {
+		return l, c
+	}
+	var perSecond, total float64
+	if found, err := h.Connections.Find(d.Kind, d.Connection); err == nil { // else it is dead soon
+		perSecond, total = found.Rate.PerSecond, found.Rate.TotalPerSecond
+	}
+	if l == nil {
+		h.forget()
+		l = newLine(h.Outbox, lane, perSecond)
+		h.lines[lane] = l
+	}
+	if c == nil {
+		c = newCrowd(connectionWindow, total)
+		h.connections[d.Connection] = c
+	}
+	return l, c
+}
+
+// forget drops lines that nobody stands in. One that somebody is about to enter may be among them:
+// then the lane has a second line for once, and a few more are under way.
+func (h *hands) forget() {
+	if len(h.lines) < manyCrowds {
+		return
+	}
+	for lane, l := range h.lines {
+		if l.idle() {
+			delete(h.lines, lane)
+		}
+	}
+}

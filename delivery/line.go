@@ -1,0 +1,106 @@
+package delivery
+
+import (
+	"context"
+	"time"
+
+	"github.com/flyte-notifier/flyte-notifier/store"
+)
+
+// line is what the deliveries of one lane share in this process.
+type line struct {
+	store.Lane
+	*crowd
+	outbox *Outbox
+	turn   chan struct{} // held by the one that resolves a name, or waits for the rate's token
+}
+
+func newLine(o *Outbox, l store.Lane, perSecond float64) *line {
+	return &line{Lane: l, crowd: newCrowd(window, perSecond), outbox: o, turn: make(chan struct{}, 1)}
+}
+
+// putOff is what a step returns that found no time: when to come back, or at once, to another
+// server, if this one stops.
+func (l *line) putOff(u until, wait time.Duration) time.Duration {
+	if u.begin.Err() != nil {
+		return 0
+	}
+	return l.later(wait)
+}
+
+// until bounds a step of a delivery.
+type until struct {
+	begin    context.Context // nothing more begins after it: the outbox stops
+	call     context.Context // calls to services are cut off
+	record   context.Context // outcomes can be recorded no longer
+	sendBy   time.Time       // a send that has not begun by then begins no more; zero: no limit
+	patience time.Duration   // how long to wait for something before the step is put off; zero: no limit
+}
+
+// waiting bounds a wait, and what is done under the turn that it was for.
+func (u until) waiting() (context.Context, context.CancelFunc) {
+	if u.patience == 0 {
+		return context.WithCancel(u.begin)
+	}
+	return context.WithTimeout(u.begin, u.patience)
+}
+
+// early bounds a call that comes before a send, and has to leave time for it.
+func (u until) early(timeout time.Duration) (context.Context, context.CancelFunc) {
+	if !u.sendBy.IsZero() {
+		timeout = min(timeout, time.Until(u.sendBy))
+	}
+	return context.WithTimeout(u.call, timeout)
+}
+
+// over says whether no send may begin any more.
+func (u until) over() bool {
+	return u.begin.Err() != nil || !u.sendBy.IsZero() && !time.Now().Before(u.sendBy)
+}
+
+// inTurn waits for the lane's turn, and until the service may be called again. leave gives the
+// turn to the next; without ok it was not to be had in time, and wait is how long it takes at least.
+func (l *line) inTurn(u until) (leave func(), wait time.Duration, ok bool) {
+	ctx, cancel := u.waiting()
+	defer cancel()
+	select {
+	case l.turn <- struct{}{}:
+	case <-ctx.Done():
+		return nil, 0, false
+	}
+	if wait, ok = l.rest(ctx); !ok {
+		<-l.turn
+		return nil, wait, false
+	}
+	return func() { <-l.turn }, 0, true
+}
+
+// rest waits until the service may be called again. Without ok that takes too long, at least wait.
+func (l *line) rest(ctx context.Context) (wait time.Duration, ok bool) {
+	for {
+		wait = l.outbox.holds.left(l.Lane)
+		switch {
+		case ctx.Err() != nil:
+			return max(wait, 0), false
+		case wait <= 0:
+			return 0, true
+		case !pause(ctx, wait):
+			return wait, false
+		}
+	}
+}
+
+// pause waits for d. It returns false if ctx ends before, at once if that is sure.
+func pause(ctx context.Context, d time.Duration) bool {
+	if end, ok := ctx.Deadline(); ok && time.Until(end) < d {
+		return false
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-t.C:
+		return true
+	}
+}
