@@ -124,6 +124,9 @@ type Ledger interface {
 	Redrive(ctx context.Context, ids []string, now time.Time) (refused map[string]DeliveryState, err error)
 	// Counts returns how many watches and deliveries there are by state.
 	Counts(ctx context.Context) (watches map[WatchState]int, deliveries map[DeliveryState]int, err error)
+	// OldestDue returns the earliest NextAt of the deliveries that could be sent now, as Due has them in
+	// all lanes; zero if there is none.
+	OldestDue(ctx context.Context, now time.Time) (time.Time, error)
 	// Purge removes at most limit watches that left Active before the one time, without pending
 	// deliveries, and as many deliveries settled before the other. Their ids stay known, so that
 	// nothing of them happens again. It returns how many rows went.

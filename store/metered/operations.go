@@ -117,6 +117,10 @@ func (s *metered) Counts(ctx context.Context) (watches map[store.WatchState]int,
 	return watches, deliveries, err
 }
 
+func (s *metered) OldestDue(ctx context.Context, now time.Time) (time.Time, error) {
+	return measure(ctx, s.metrics, "oldest_due", func() (time.Time, error) { return s.Store.OldestDue(ctx, now) })
+}
+
 func (s *metered) Purge(ctx context.Context, watches, deliveries time.Time, limit int) (int, error) {
 	return measure(ctx, s.metrics, "purge", func() (int, error) { return s.Store.Purge(ctx, watches, deliveries, limit) })
 }

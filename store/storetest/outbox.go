@@ -19,6 +19,7 @@ func outboxCases() []testCase {
 		{"what leaves pending in any way releases the next", outboxRelease},
 		{"a redriven delivery takes its place again", outboxRedriven},
 		{"next at is the first time after now", outboxNextAt},
+		{"the oldest that could be sent has an age", outboxAge},
 	}
 }
 
