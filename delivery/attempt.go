@@ -26,7 +26,9 @@ func (l *line) attempt(u until, d store.Delivery) (again time.Duration) {
 	if p.renderError != "" {
 		o.metrics.templateFailures.WithLabelValues(d.Kind).Inc()
 	}
-	receipt, err := o.send(u.call, p)
+	call, end := o.traced(u.call, d)
+	receipt, err := o.send(call, p)
+	end(err)
 	o.metrics.attempt(d.Kind, err, time.Since(started))
 	if err != nil {
 		return l.fail(u, d, o.stale(u.record, l.Lane, p, err))
@@ -70,6 +72,7 @@ func (l *line) ready(u until, d *store.Delivery) (p prepared, again time.Duratio
 func (l *line) fail(u until, d store.Delivery, err error) (again time.Duration) {
 	out := l.outbox.failed(d, err)
 	if !out.Hold.IsZero() {
+		l.outbox.metrics.holds.WithLabelValues(d.Kind).Inc()
 		l.outbox.holds.add(l.Lane, out.Hold.Sub(out.At))
 	}
 	return l.outbox.settle(u.record, d, out)
@@ -119,6 +122,8 @@ func (l *line) begin(u until, d store.Delivery, p prepared) (started time.Time, 
 		case err != nil:
 			l.outbox.Log.WarnContext(ctx, "attempt cannot begin", "delivery", d.ID, "error", err)
 			again = settleEvery
+		default:
+			l.outbox.metrics.limited.WithLabelValues(d.Kind).Inc()
 		}
 		// Lanes that share a connection's rate wait longer each time another was faster, so that
 		// a thousand of them do not all ask for every token.

@@ -13,6 +13,8 @@ type metrics struct {
 	attempts         *prometheus.HistogramVec
 	states           *prometheus.CounterVec
 	templateFailures *prometheus.CounterVec
+	limited          *prometheus.CounterVec
+	holds            *prometheus.CounterVec
 }
 
 func newMetrics(r prometheus.Registerer) *metrics {
@@ -27,8 +29,14 @@ func newMetrics(r prometheus.Registerer) *metrics {
 		templateFailures: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "flyte_notifier_template_failures_total", Help: "Messages sent in their default form because a template failed.",
 		}, []string{"notifier"}),
+		limited: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "flyte_notifier_rate_limited_total", Help: "Times that an attempt had to wait for a token of its rate, or for the end of a hold.",
+		}, []string{"notifier"}),
+		holds: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "flyte_notifier_holds_total", Help: "Answers of services that asked to be left alone for a while, such as 429.",
+		}, []string{"notifier"}),
 	}
-	r.MustRegister(m.attempts, m.states, m.templateFailures)
+	r.MustRegister(m.attempts, m.states, m.templateFailures, m.limited, m.holds)
 	return m
 }
 

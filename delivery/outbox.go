@@ -8,7 +8,9 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/trace"
 
+	"github.com/flyte-notifier/flyte-notifier/internal/tracing"
 	"github.com/flyte-notifier/flyte-notifier/notifier"
 	"github.com/flyte-notifier/flyte-notifier/store"
 )
@@ -34,13 +36,14 @@ type Store interface {
 	store.Names
 }
 
-// Options are what an Outbox is made of. All are required.
+// Options are what an Outbox is made of. All are required but Tracer.
 type Options struct {
 	Store       Store
 	Registry    *notifier.Registry
 	Connections *notifier.Connections
 	Config      Config
 	Metrics     prometheus.Registerer
+	Tracer      trace.TracerProvider // nil: nothing is traced
 	Log         *slog.Logger
 }
 
@@ -48,6 +51,7 @@ type Options struct {
 type Outbox struct {
 	Options
 	metrics *metrics
+	tracer  trace.Tracer
 	wake    chan struct{}
 	holds   holds
 	slots   slots
@@ -61,7 +65,7 @@ type Outbox struct {
 // New returns an outbox that sends nothing until Run.
 func New(o Options) *Outbox {
 	return &Outbox{
-		Options: o, metrics: newMetrics(o.Metrics),
+		Options: o, metrics: newMetrics(o.Metrics), tracer: tracing.Tracer(o.Tracer),
 		wake: make(chan struct{}, 1), lanes: map[store.Lane]*lane{},
 	}
 }
