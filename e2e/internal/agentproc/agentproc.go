@@ -24,8 +24,8 @@ import (
 // binaryVariable names the binary under test.
 const binaryVariable = "FLYTE_NOTIFIER_BIN"
 
-// defaultBinary is where `make e2e` builds it, seen from this module's root.
-const defaultBinary = "../bin/flyte-notifier"
+// built is where `make e2e` builds it, seen from the repository's root.
+const built = "bin/flyte-notifier"
 
 // Config is what a test decides about its agent. Addresses are host:port.
 type Config struct {
@@ -39,6 +39,10 @@ type Config struct {
 	// Secrets are the values behind the config's references.
 	SlackToken, SendGridKey string
 	DeliveryTimeout         time.Duration // default 5 s
+	Store                   string        // its URL; default an SQLite file in Dir
+	Interval                time.Duration // between polls; default 200 ms
+	Sweep                   time.Duration // default 3 s
+	Rate                    Rate          // of each connection; default the services' own
 	// Command, if set, replaces how the binary is started: to start it in a namespace, say.
 	Command func(binary string, args ...string) *exec.Cmd
 }
@@ -52,9 +56,17 @@ type Agent struct {
 	Log, Answers *proc.Log
 }
 
-// Find returns the absolute path of the binary under test, for tests in the module's root.
+// Find returns the absolute path of the binary under test, for tests in the module's root or in a
+// folder of it.
 func Find() (string, error) {
-	path, err := filepath.Abs(cmp.Or(os.Getenv(binaryVariable), defaultBinary))
+	path := os.Getenv(binaryVariable)
+	for _, root := range []string{"..", "../.."} {
+		candidate := filepath.Join(root, built)
+		if _, err := os.Stat(candidate); path == "" && err == nil {
+			path = candidate
+		}
+	}
+	path, err := filepath.Abs(cmp.Or(path, built))
 	if err != nil {
 		return "", fmt.Errorf("find the agent's binary: %w", err)
 	}
@@ -142,6 +154,12 @@ func (a *Agent) Kill() error {
 
 // Stop asks the process to end, as Kubernetes does, and returns its exit code.
 func (a *Agent) Stop(patience time.Duration) (int, error) { return a.process.Stop(patience) }
+
+// StorePath is the file of the agent's own SQLite store.
+func (a *Agent) StorePath() string { return a.config.storePath() }
+
+// Listen is where the agent's gRPC API is.
+func (a *Agent) Listen() string { return a.config.Listen }
 
 // PID is the process id.
 func (a *Agent) PID() int { return a.process.PID() }

@@ -17,19 +17,34 @@ const configYAML = `server: {listen: %q, http: %q}
 admin: {endpoint: %q, insecure: true}
 flyte: {console_url: "https://flyte.example.org/console"}
 store: {url: %q}
-watch: {interval: 200ms, sweep: 3s, overlap: 2s}
+watch: {interval: %s, sweep: %s, overlap: 2s}
 delivery: {timeout: %s}
 connections:
   team-slack:
-    slack: {token: {env: E2E_SLACK_TOKEN}, api_url: %q}
+    slack: {token: {env: E2E_SLACK_TOKEN}, api_url: %q}%s
   mail:
-    sendgrid: {api_key: {env: E2E_SENDGRID_KEY}, from: flyte@example.org, host: %q}
+    sendgrid: {api_key: {env: E2E_SENDGRID_KEY}, from: flyte@example.org, host: %q}%s
 defaults: {slack: team-slack, sendgrid: mail}
 `
 
-func (c Config) yaml() string {
-	return fmt.Sprintf(configYAML, c.Listen, c.HTTP, "dns:///"+c.Admin,
-		"sqlite://"+filepath.Join(c.storeDir(), "notifier.db"), cmp.Or(c.DeliveryTimeout, 5*time.Second), c.Slack, c.SendGrid)
+// Rate is how many messages a second may go to one destination.
+type Rate struct{ PerSecond, Burst int }
+
+func (r Rate) yaml() string {
+	if r == (Rate{}) {
+		return ""
+	}
+	return fmt.Sprintf("\n    rate: {per_second: %d, burst: %d}", r.PerSecond, r.Burst)
 }
+
+func (c Config) yaml() string {
+	return fmt.Sprintf(configYAML, c.Listen, c.HTTP, "dns:///"+c.Admin, c.storeURL(),
+		cmp.Or(c.Interval, 200*time.Millisecond), cmp.Or(c.Sweep, 3*time.Second), cmp.Or(c.DeliveryTimeout, 5*time.Second),
+		c.Slack, c.Rate.yaml(), c.SendGrid, c.Rate.yaml())
+}
+
+func (c Config) storeURL() string { return cmp.Or(c.Store, "sqlite://"+c.storePath()) }
+
+func (c Config) storePath() string { return filepath.Join(c.storeDir(), "notifier.db") }
 
 func (c Config) storeDir() string { return filepath.Join(c.Dir, "store") }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"syscall"
 )
 
@@ -19,7 +18,7 @@ const (
 // LockStore makes every read and write of the agent's store wait, as a disk that hangs does, until
 // the returned function is called.
 func (a *Agent) LockStore() (unlock func() error, err error) {
-	f, err := os.OpenFile(filepath.Join(a.config.storeDir(), "notifier.db-shm"), os.O_RDWR, 0)
+	f, err := os.OpenFile(a.StorePath()+"-shm", os.O_RDWR, 0)
 	if err != nil {
 		return nil, fmt.Errorf("lock the store: %w", err)
 	}

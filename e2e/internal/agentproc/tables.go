@@ -3,6 +3,7 @@ package agentproc
 import (
 	"encoding/json"
 	"fmt"
+	"time"
 )
 
 // Row is a line of `deliveries --json` or `watches --json`, as far as tests look at it.
@@ -17,6 +18,8 @@ type Row struct {
 	Attempts    int               `json:"attempts"`
 	LastError   string            `json:"last_error"`
 	Receipt     map[string]string `json:"receipt"`
+	Double      bool              `json:"possibly_double"`
+	CreatedAt   time.Time         `json:"created_at"`
 }
 
 // Deliveries runs the command of that name.

@@ -1,0 +1,8 @@
+// Package faults breaks what several servers on one store stand on, while executions come and go:
+// servers are killed, replaced and cut off, Postgres is restarted and fails over, a store is moved or
+// damaged. Whatever happens: what was accepted is told, Slack has it once, and others take over soon.
+//
+// Here FlytePropeller is only its calls: a caller that turns to the next server, and repeats, when one
+// fails. Flyteadmin, Slack and SendGrid are simulated, over real connections; the servers are
+// processes of the built binary, and Postgres is Postgres.
+package faults

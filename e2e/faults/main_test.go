@@ -1,0 +1,19 @@
+package faults
+
+import (
+	"flag"
+	"os"
+	"testing"
+	"time"
+)
+
+// chaos is how long servers are killed at random.
+var chaos = flag.Duration("chaos", 25*time.Second, "how long TestServersKilledAtRandom goes on")
+
+// TestMain runs few tests at once: each starts several servers and a Postgres.
+func TestMain(m *testing.M) {
+	if err := flag.Set("test.parallel", "3"); err != nil {
+		panic(err)
+	}
+	os.Exit(m.Run())
+}
