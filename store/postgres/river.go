@@ -55,7 +55,13 @@ type jobs struct {
 	insert *river.Client[pgx.Tx]
 
 	mu   sync.Mutex
-	work map[string]int64 // River's ids of the jobs at work, by delivery
+	work map[string]*atWork // by delivery
+}
+
+// atWork is a job at work.
+type atWork struct {
+	id      int64 // River's
+	settled bool  // its delivery is, and it is completed
 }
 
 // newJobs returns jobs that are inserted through the pool. poll says that it goes through a pooler
@@ -69,7 +75,7 @@ func newJobs(pool *pgxpool.Pool, schema string, poll bool, log *slog.Logger) (*j
 	if err != nil {
 		return nil, fmt.Errorf("make River's client: %w", err)
 	}
-	return &jobs{pool: pool, schema: schema, poll: poll, log: log, insert: insert, work: map[string]int64{}}, nil
+	return &jobs{pool: pool, schema: schema, poll: poll, log: log, insert: insert, work: map[string]*atWork{}}, nil
 }
 
 // byServersClock lets Postgres say when a job that is due at once was due. It is Postgres that
@@ -124,17 +130,19 @@ func (s *Store) complete(ctx context.Context, tx pgx.Tx, ids []string) error {
 	return nil
 }
 
-// working returns River's ids of the jobs at work for these deliveries.
+// working returns River's ids of the jobs at work for these deliveries, which are settled now. Should
+// their transaction fail, whoever settles them tries again, or says when the job shall come back.
 func (j *jobs) working(deliveries []string) []int64 {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	var at []int64
+	var ids []int64
 	for _, d := range deliveries {
-		if id, ok := j.work[d]; ok {
-			at = append(at, id)
+		if at := j.work[d]; at != nil {
+			at.settled = true
+			ids = append(ids, at.id)
 		}
 	}
-	return at
+	return ids
 }
 
 // begin says that this process works on the delivery from now until end. It returns false if it
@@ -142,11 +150,17 @@ func (j *jobs) working(deliveries []string) []int64 {
 func (j *jobs) begin(delivery string, id int64) bool {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if _, busy := j.work[delivery]; busy {
+	if j.work[delivery] != nil {
 		return false
 	}
-	j.work[delivery] = id
+	j.work[delivery] = &atWork{id: id}
 	return true
+}
+
+func (j *jobs) isSettled(delivery string) bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.work[delivery].settled
 }
 
 func (j *jobs) end(delivery string) {

@@ -1,0 +1,80 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+const (
+	adoptEvery   = time.Minute
+	adoptOverdue = time.Minute // how long a delivery waits for its job before it is given one
+	adoptAtOnce  = 10000       // in one transaction
+
+	// adoptLock is the advisory lock of who adopts.
+	adoptLock = 0x666c6e74_61646f70
+)
+
+// keepAdopting adopts deliveries until ctx ends: all of them at first, later those that are overdue.
+func (s *Store) keepAdopting(ctx context.Context) {
+	for first := true; ctx.Err() == nil; {
+		before := time.Now().Add(-adoptOverdue)
+		if first {
+			before = time.UnixMicro(math.MaxInt64)
+		}
+		n, err := s.adopt(ctx, before)
+		if n > 0 {
+			s.options.Log.InfoContext(ctx, "deliveries without jobs were given some", "deliveries", n)
+		}
+		if err != nil && ctx.Err() == nil {
+			s.jobs.log.WarnContext(ctx, "deliveries without jobs cannot be looked for yet", "error", err)
+		}
+		first = first && err != nil
+		sleep(ctx, adoptEvery)
+	}
+}
+
+// adopt inserts jobs for heads due before some time that have none: their jobs were deleted or
+// cancelled by hand, or there were never any (a store that was filled by another engine). One server
+// does it at a time; while another does, it does nothing.
+func (s *Store) adopt(ctx context.Context, before time.Time) (n int, err error) {
+	for {
+		found, err := write(ctx, s, func(tx pgx.Tx) (int, error) { return s.adoptSome(ctx, tx, before) })
+		if err != nil {
+			return n, fmt.Errorf("adopt deliveries: %w", err)
+		}
+		if n += found; found < adoptAtOnce {
+			return n, nil
+		}
+	}
+}
+
+func (s *Store) adoptSome(ctx context.Context, tx pgx.Tx, before time.Time) (int, error) {
+	const lock = `SELECT pg_try_advisory_xact_lock($1),
+		set_config('enable_hashjoin', 'on', true), set_config('enable_seqscan', 'on', true)`
+	const find = `SELECT d.id, d.next_at FROM flyte_notifier.deliveries d
+		WHERE d.head AND d.next_at < $1 AND NOT EXISTS (
+			SELECT 1 FROM flyte_notifier.river_job j WHERE j.kind = '` + deliveryKind + `'
+			AND j.state IN ('available', 'pending', 'retryable', 'running', 'scheduled') AND j.args->>'id' = d.id)
+		LIMIT $2`
+	var mine bool
+	if err := tx.QueryRow(ctx, lock, int64(adoptLock)).Scan(&mine, nil, nil); err != nil || !mine {
+		return 0, err
+	}
+	found, err := list(ctx, tx, scanQueued, find, before.UnixMicro(), adoptAtOnce)
+	if err != nil {
+		return 0, err
+	}
+	return len(found), s.enqueue(ctx, tx, found)
+}
+
+// scanQueued scans a delivery's id and when it is due.
+func scanQueued(row pgx.Row) (q queued, err error) {
+	var at int64
+	err = row.Scan(&q.id, &at)
+	q.at = time.UnixMicro(at)
+	return q, err
+}
