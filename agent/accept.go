@@ -55,14 +55,15 @@ func (s *Service) accept(ctx context.Context, r request) (meta, error) {
 		return meta{Attempt: t.watch.Attempt, Rejected: rejection(t.problems)}, nil
 	}
 	t.watch.Trace = tracing.Carry(ctx)
-	err := s.retry(ctx, "store the notification task", func() error {
-		_, err := s.Store.Register(ctx, t.watch)
+	var stored store.Watch
+	err := s.retry(ctx, "store the notification task", func() (err error) {
+		stored, err = s.Store.Register(ctx, t.watch)
 		return err
 	})
 	if err != nil {
 		return meta{}, err
 	}
-	s.Registered(t.watch.Kind)
+	s.Registered(stored)
 	w := t.watch
 	return meta{Watch: w.ID, Attempt: w.Attempt, Kind: w.Kind, Wait: w.Wait, Require: t.require, Outputs: w.Outputs}, nil
 }

@@ -98,7 +98,7 @@ func FuzzCustom(f *testing.F) {
 	}
 	svc := agent.New(agent.Options{
 		Store: &recorder{}, Registry: builtin.Registry(&bytes.Buffer{}), Connections: connections(), Log: discard(),
-		Registered: func(store.Kind) {},
+		Registered: func(store.Watch) {},
 	})
 	f.Fuzz(func(t *testing.T, raw []byte, send bool) {
 		custom := &structpb.Struct{}

@@ -40,7 +40,7 @@ func decode(t testing.TB, literals map[string]*core.Literal) json.RawMessage {
 	t.Helper()
 	r := &recorder{}
 	svc := agent.New(agent.Options{
-		Store: r, Registry: builtin.Registry(&bytes.Buffer{}), Connections: connections(), Log: discard(), Registered: func(store.Kind) {},
+		Store: r, Registry: builtin.Registry(&bytes.Buffer{}), Connections: connections(), Log: discard(), Registered: func(store.Watch) {},
 	})
 	_, err := svc.CreateTask(t.Context(), request(t, object{"rules": rules()}, func(r *admin.CreateTaskRequest) {
 		r.Inputs = &core.LiteralMap{Literals: literals}

@@ -27,7 +27,7 @@ type Options struct {
 	Registry          *notifier.Registry
 	Connections       *notifier.Connections
 	AllowCrossProject bool
-	Registered        func(store.Kind) // called after a watch was stored; must not block
+	Registered        func(store.Watch) // called with a watch after it was stored; must not block
 	Log               *slog.Logger
 	Metrics           prometheus.Registerer // nil: nobody asks for them
 	Tracer            trace.TracerProvider  // nil: nothing is traced

@@ -132,12 +132,12 @@ func (w *world) service() *agent.Service {
 	return agent.New(agent.Options{
 		Store: w.store, Registry: builtin.Registry(io.Discard), Connections: connections(), Log: w.logger(),
 		Metrics: w.gathered, Tracer: w.tracer,
-		Registered: func(k store.Kind) {
+		Registered: func(stored store.Watch) {
 			w.mu.Lock()
 			defer w.mu.Unlock()
-			w.registered = append(w.registered, k)
+			w.registered = append(w.registered, stored.Kind)
 			if w.onRegister != nil {
-				w.onRegister(k)
+				w.onRegister(stored.Kind)
 			}
 		},
 	})

@@ -1,11 +1,13 @@
 package executor
 
 import (
+	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.opentelemetry.io/otel/trace"
@@ -39,8 +41,9 @@ type Store interface {
 // Config paces the watching.
 type Config struct {
 	Feed         flyte.FeedConfig
+	ShardNames   int           // names beyond which a scope gets more shards; default 50,000
 	NodeInterval time.Duration // between looks at a watched node
-	NodeCalls    float64       // looks at nodes a second, at most
+	NodeCalls    float64       // looks at nodes a second of all servers together, at most
 }
 
 // NotifierExecutor follows the watches of a store. It is the NotifierExecutor of the Flytekit
@@ -55,11 +58,13 @@ type NotifierExecutor struct {
 	tracer    trace.Tracer
 	feed      *flyte.Feed
 	nodeCalls *rate.Limiter
-	follow    chan struct{} // a watch was registered
-	send      chan struct{} // a send was registered
-	delivered func()        // deliveries were inserted
+	follow    chan flyte.ExecutionID // of watches that were registered here
+	send      chan store.Watch       // sends that were registered here
+	delivered func()                 // deliveries were inserted
+	holding   atomic.Pointer[holding]
 	pauses    pauses
 	sending   sync.Map // ids of the sends that are being made
+	sendSlots chan struct{}
 	sendGroup sync.WaitGroup
 }
 
@@ -67,7 +72,9 @@ const (
 	factsTimeout = 10 * time.Second // of one read of facts
 	sendFacts    = time.Second      // facts may delay a send by so much at most
 	lostAfter    = 30 * time.Second // between the first NotFound and the last
-	freshBatch   = 10_000
+	freshBatch   = 4_000            // fresh watches in memory at once
+	wokenBatch   = 1_000            // registered here and not looked at yet; more are left to the fresh ones
+	sendsAtOnce  = 4_000
 	readers      = 16 // concurrent reads of facts
 )
 
@@ -90,8 +97,11 @@ func New(o Options) *NotifierExecutor {
 		metrics:   newMetrics(o.Metrics),
 		tracer:    tracing.Tracer(o.Tracer),
 		nodeCalls: rate.NewLimiter(rate.Limit(o.Config.NodeCalls), max(1, int(o.Config.NodeCalls))),
-		follow:    make(chan struct{}, 1), send: make(chan struct{}, 1), delivered: o.Delivered,
+		follow:    make(chan flyte.ExecutionID, wokenBatch), send: make(chan store.Watch, wokenBatch),
+		sendSlots: make(chan struct{}, sendsAtOnce), delivered: o.Delivered,
 	}
+	n.cfg.ShardNames = cmp.Or(n.cfg.ShardNames, 50_000)
+	n.holding.Store(&holding{members: 1})
 	if n.delivered == nil {
 		n.delivered = func() {}
 	}
@@ -99,26 +109,36 @@ func New(o Options) *NotifierExecutor {
 	return n
 }
 
-// Wake tells that a watch of this kind was registered. It never blocks.
-func (n *NotifierExecutor) Wake(k store.Kind) {
-	ch := n.follow
-	if k == store.Send {
-		ch = n.send
+// Wake tells that a watch was registered through this server, as it was stored: this server looks at
+// it at once. It never blocks.
+func (n *NotifierExecutor) Wake(w store.Watch) {
+	if w.State != store.Active || w.Phase != "" {
+		return
+	}
+	if w.Kind == store.Send {
+		select {
+		case n.send <- w:
+		default: // a later look at the store finds it
+		}
+		return
 	}
 	select {
-	case ch <- struct{}{}:
-	default: // it is awake already
+	case n.follow <- w.Execution:
+	default:
 	}
 }
 
 // Run follows executions until ctx ends, and returns nil then. A failing store or flyteadmin is
 // logged and tried again.
 func (n *NotifierExecutor) Run(ctx context.Context) error {
+	interval := n.cfg.Feed.Interval
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return n.followScopes(ctx) })
-	g.Go(func() error { return n.every(ctx, n.cfg.Feed.Interval, n.follow, n.firstLooks) })
-	g.Go(func() error { return n.every(ctx, n.cfg.Feed.Interval, n.send, n.sends) })
-	g.Go(func() error { return n.every(ctx, n.cfg.NodeInterval, nil, n.nodes) })
+	g.Go(func() error { return n.share(ctx) })
+	g.Go(func() error { return n.wokenLooks(ctx) })
+	g.Go(func() error { return n.every(ctx, interval, n.firstLooks) })
+	g.Go(func() error { return n.wokenSends(ctx) })
+	g.Go(func() error { return n.every(ctx, interval, n.sends) })
+	g.Go(func() error { return n.every(ctx, n.cfg.NodeInterval, n.nodes) })
 	err := g.Wait()
 	n.sendGroup.Wait()
 	if errors.Is(err, context.Canceled) {
@@ -127,42 +147,30 @@ func (n *NotifierExecutor) Run(ctx context.Context) error {
 	return err
 }
 
-// every runs a task now, at each interval and whenever it is woken.
-func (n *NotifierExecutor) every(ctx context.Context, d time.Duration, wake <-chan struct{}, task func(context.Context) error) error {
-	tick := time.NewTicker(d)
-	defer tick.Stop()
+// every runs a task now and at each interval, or a little before: servers that share a store must not
+// do the same at the same time for long.
+func (n *NotifierExecutor) every(ctx context.Context, d time.Duration, task func(context.Context) error) error {
 	for {
+		next := time.Now().Add(d - rand.N(d/8+1)) //nolint:gosec // jitter is no secret
 		if err := task(ctx); err != nil && ctx.Err() == nil {
 			n.log.WarnContext(ctx, "watching is held up", "error", err)
 		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-tick.C:
-		case <-wake:
+		if err := sleep(ctx, time.Until(next)); err != nil {
+			return err
 		}
 	}
 }
 
-// followScopes runs one feed for each scope that holds watches.
-func (n *NotifierExecutor) followScopes(ctx context.Context) error {
-	g, ctx := errgroup.WithContext(ctx)
-	running := map[flyte.Scope]bool{}
-	look := func(ctx context.Context) error {
-		shards, err := n.store.Shards(ctx)
-		if err != nil {
-			return fmt.Errorf("find scopes: %w", err)
-		}
-		for _, shard := range shards {
-			if s := shard.Scope; !running[s] {
-				running[s] = true
-				g.Go(func() error { return n.feed.Run(ctx, s) })
-			}
-		}
+// sleep waits, or returns the context's error once that ends.
+func sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
 		return nil
 	}
-	g.Go(func() error { return n.every(ctx, n.cfg.Feed.Interval, nil, look) })
-	return g.Wait()
 }
 
 // Stats is what the feeds have done so far, for metrics and readiness.
@@ -173,8 +181,8 @@ type source struct{ n *NotifierExecutor }
 
 // Names are those of active watches, and of watches that ended less than one sweep ago: a phase
 // that goes back reopens them.
-func (s source) Names(ctx context.Context, scope flyte.Scope, after string, limit int) ([]string, error) {
-	return s.n.store.Names(ctx, flyte.Shard{Scope: scope, Of: 1}, s.n.graceStart(), after, limit)
+func (s source) Names(ctx context.Context, shard flyte.Shard, after string, limit int) ([]string, error) {
+	return s.n.store.Names(ctx, shard, s.n.graceStart(), after, limit)
 }
 
 func (n *NotifierExecutor) graceStart() time.Time { return time.Now().Add(-n.cfg.Feed.Sweep) }

@@ -204,7 +204,7 @@ func (b *bench) register(name string, rules []spec.Rule, edit ...func(*store.Wat
 	}
 	w, err = b.store.Register(b.t.Context(), w)
 	require.NoError(b.t, err)
-	b.exec.Wake(w.Kind)
+	b.exec.Wake(w)
 	return w
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -17,25 +18,84 @@ import (
 // namesPerCall is how many executions one list call asks for.
 const namesPerCall = 100
 
-// firstLooks reads, without a time filter, the executions of watches that nobody has looked at:
-// the phase found there counts as entered.
-func (n *NotifierExecutor) firstLooks(ctx context.Context) error {
-	fresh, err := n.store.Fresh(ctx, store.Follow, freshBatch)
-	if err != nil {
-		return fmt.Errorf("find new watches: %w", err)
+// wokenLooks looks at once at the executions of watches that were registered here.
+func (n *NotifierExecutor) wokenLooks(ctx context.Context) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case first := <-n.follow:
+			err := inScopes(n, n.woken(first), func(scope flyte.Scope, batch []string) error {
+				_, err := n.look(ctx, scope, batch)
+				return err
+			})
+			if err != nil && ctx.Err() == nil {
+				n.log.WarnContext(ctx, "new watches are not looked at yet", "error", err)
+			}
+		}
 	}
+}
+
+// woken is what waits to be looked at, by scope.
+func (n *NotifierExecutor) woken(first flyte.ExecutionID) map[flyte.Scope][]string {
+	all := map[flyte.Scope][]string{first.Scope: {first.Name}}
+	for range wokenBatch {
+		select {
+		case id := <-n.follow:
+			all[id.Scope] = append(all[id.Scope], id.Name)
+		default:
+			return all
+		}
+	}
+	return all
+}
+
+// firstLooks looks at the watches of this server's shards that nobody has looked at for an interval:
+// where the first look failed, or the server died that had registered them.
+func (n *NotifierExecutor) firstLooks(ctx context.Context) error {
+	for {
+		fresh, err := n.store.Fresh(ctx, store.Follow, freshBatch)
+		if err != nil {
+			return fmt.Errorf("find new watches: %w", err)
+		}
+		held, mine := n.holding.Load(), map[flyte.Scope][]store.Watch{}
+		for _, w := range fresh {
+			if n.isOld(w) && held.has(w.Execution) {
+				mine[w.Execution.Scope] = append(mine[w.Execution.Scope], w)
+			}
+		}
+		var looked atomic.Int64
+		err = inScopes(n, mine, func(scope flyte.Scope, batch []store.Watch) error {
+			moved, err := n.firstLook(ctx, scope, batch)
+			looked.Add(int64(moved))
+			return err
+		})
+		if err != nil || len(fresh) < freshBatch || looked.Load() == 0 {
+			return err
+		}
+	}
+}
+
+// isOld says whether the server that registered a watch has had its time to see to it.
+func (n *NotifierExecutor) isOld(w store.Watch) bool {
+	return time.Since(w.CreatedAt) >= n.cfg.Feed.Interval
+}
+
+// inScopes does something with every scope's items, namesPerCall at a time; scopes that failed
+// lately are left out.
+func inScopes[T any](n *NotifierExecutor, all map[flyte.Scope][]T, do func(scope flyte.Scope, batch []T) error) error {
 	var g errgroup.Group
 	g.SetLimit(readers)
 	var mu sync.Mutex
 	var failures []error
-	for scope, watches := range byScope(fresh) {
+	for scope, items := range all {
 		if !n.pauses.over(scope) {
 			continue
 		}
 		g.Go(func() error {
 			var errs []error
-			for batch := range slices.Chunk(watches, namesPerCall) {
-				errs = append(errs, n.firstLook(ctx, scope, batch))
+			for batch := range slices.Chunk(items, namesPerCall) {
+				errs = append(errs, do(scope, batch))
 			}
 			err := errors.Join(errs...)
 			n.pauses.note(scope, n.cfg.Feed.Interval, err)
@@ -48,41 +108,43 @@ func (n *NotifierExecutor) firstLooks(ctx context.Context) error {
 	return errors.Join(append(failures, g.Wait())...)
 }
 
-func byScope(all []store.Watch) map[flyte.Scope][]store.Watch {
-	m := map[flyte.Scope][]store.Watch{}
-	for _, w := range all {
-		m[w.Execution.Scope] = append(m[w.Execution.Scope], w)
-	}
-	return m
-}
-
-func (n *NotifierExecutor) firstLook(ctx context.Context, scope flyte.Scope, watches []store.Watch) error {
-	seen := map[string]bool{}
-	var names []string
-	for _, w := range watches {
-		if !seen[w.Execution.Name] {
-			seen[w.Execution.Name] = true
-			names = append(names, w.Execution.Name)
-		}
-	}
+// look reads executions without a time filter, and moves those of their watches that nobody has
+// looked at: the phase found there counts as entered. found are the names that flyteadmin listed.
+func (n *NotifierExecutor) look(ctx context.Context, scope flyte.Scope, names []string) (found map[string]bool, err error) {
+	names = slices.Compact(slices.Sorted(slices.Values(names)))
 	listCtx, cancel := context.WithTimeout(ctx, factsTimeout)
 	defer cancel()
 	rows, err := n.admin.List(listCtx, scope, names, time.Time{})
 	if err != nil {
-		return fmt.Errorf("first look at %d executions of %s: %w", len(names), scope, err)
+		return nil, fmt.Errorf("first look at %d executions of %s: %w", len(names), scope, err)
 	}
+	found = make(map[string]bool, len(rows))
 	for _, row := range rows {
-		delete(seen, row.Name)
+		found[row.Name] = true
 	}
 	_, err = n.rows(ctx, scope, rows, func(w store.Watch) bool { return w.Phase == "" })
+	return found, err
+}
+
+// firstLook looks at watches, and sees to those whose execution is not there. It returns how many
+// are.
+func (n *NotifierExecutor) firstLook(ctx context.Context, scope flyte.Scope, watches []store.Watch) (int, error) {
+	names := make([]string, 0, len(watches))
+	for _, w := range watches {
+		names = append(names, w.Execution.Name)
+	}
+	found, err := n.look(ctx, scope, names)
+	if found == nil {
+		return 0, err
+	}
 	var g errgroup.Group
 	g.SetLimit(readers)
 	for _, w := range watches {
-		if seen[w.Execution.Name] {
+		if !found[w.Execution.Name] {
 			g.Go(func() error { return n.absent(ctx, w) })
 		}
 	}
-	return errors.Join(err, g.Wait())
+	return len(found), errors.Join(err, g.Wait())
 }
 
 // absent deals with an execution that its first look did not show. It is lost when flyteadmin
@@ -92,7 +154,7 @@ func (n *NotifierExecutor) absent(ctx context.Context, w store.Watch) error {
 	if !w.Missing.IsZero() && now.Sub(w.Missing) < lostAfter {
 		return nil
 	}
-	_, err := n.refresh(ctx, w.Execution)
+	_, err := n.refresh(ctx, w.Execution, []store.Watch{w})
 	if !errors.Is(err, flyte.ErrNotFound) {
 		return err
 	}

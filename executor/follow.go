@@ -39,7 +39,7 @@ func (n *NotifierExecutor) rows(ctx context.Context, scope flyte.Scope, rows []f
 		}
 		g.Go(func() error {
 			id := flyte.ExecutionID{Scope: scope, Name: row.Name}
-			moved, err := n.refresh(ctx, id)
+			moved, err := n.refresh(ctx, id, byName[row.Name])
 			news.Add(int64(moved))
 			return err
 		})
@@ -97,19 +97,37 @@ func done(w store.Watch) bool {
 	return w.Kind != store.Follow || w.State == store.Cancelled || w.State == store.Lost
 }
 
-// refresh reads an execution's facts once and moves every watch they are news to. That read is
-// the confirmation: where it differs from the row that led here, it is the truth.
-func (n *NotifierExecutor) refresh(ctx context.Context, id flyte.ExecutionID) (moved int, err error) {
-	x, err := n.facts(ctx, id)
-	if err != nil {
-		return 0, err
-	}
+// refresh reads an execution's facts once and moves every one of these watches that they are news to.
+// That read is the confirmation: where it differs from the row that led here, it is the truth. The
+// watches were read before: one that another server moves meanwhile is a conflict, and judged anew by
+// newer facts.
+func (n *NotifierExecutor) refresh(ctx context.Context, id flyte.ExecutionID, watches []store.Watch) (moved int, err error) {
 	for range 3 {
-		if moved, err = n.moveAll(ctx, x); !errors.Is(err, store.ErrConflict) {
+		x, err := n.facts(ctx, id)
+		if err != nil {
+			return moved, err
+		}
+		did, err := n.moveAll(ctx, x, watches)
+		moved += did
+		if !errors.Is(err, store.ErrConflict) {
+			return moved, err
+		}
+		if watches, err = n.again(ctx, id, watches); err != nil {
 			return moved, err
 		}
 	}
-	return moved, err
+	return moved, fmt.Errorf("move watches of %s: %w", id, store.ErrConflict)
+}
+
+// again reads the watches of an execution once more.
+func (n *NotifierExecutor) again(ctx context.Context, id flyte.ExecutionID, watches []store.Watch) ([]store.Watch, error) {
+	now, err := n.store.ByName(ctx, id.Scope, n.graceStart(), []string{id.Name})
+	if err != nil {
+		return nil, fmt.Errorf("read watches of %s: %w", id, err)
+	}
+	return slices.DeleteFunc(now, func(w store.Watch) bool {
+		return !slices.ContainsFunc(watches, func(v store.Watch) bool { return v.ID == w.ID })
+	}), nil
 }
 
 // facts reads an execution, and the node that failed when it did.
@@ -131,15 +149,11 @@ func (n *NotifierExecutor) facts(ctx context.Context, id flyte.ExecutionID) (fly
 }
 
 // moveAll moves every watch that x is news to. One watch's failure does not stop the others.
-func (n *NotifierExecutor) moveAll(ctx context.Context, x flyte.Execution) (moved int, err error) {
-	watches, err := n.store.ByName(ctx, x.ID.Scope, n.graceStart(), []string{x.ID.Name})
-	if err != nil {
-		return 0, fmt.Errorf("read watches of %s: %w", x.ID, err)
-	}
+func (n *NotifierExecutor) moveAll(ctx context.Context, x flyte.Execution, watches []store.Watch) (moved int, err error) {
 	var errs []error
 	for _, w := range watches {
 		did, err := n.move(ctx, w, x)
-		if did {
+		if did && err == nil {
 			moved++
 		}
 		errs = append(errs, err)

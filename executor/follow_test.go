@@ -124,7 +124,7 @@ func TestAnOutageDoesNotMakeExecutionsLost(t *testing.T) {
 		b.admin.fail(errors.New("unavailable"))
 		w := b.register("f1", []spec.Rule{onPhases("r", "RUNNING")})
 		for range 600 { // new watches do not make it ask an ailing flyteadmin more often
-			b.exec.Wake(store.Follow)
+			b.exec.Wake(w)
 			b.pass(time.Second)
 		}
 		require.Equal(b.t, store.Active, b.watch(w.ID).State)

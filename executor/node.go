@@ -15,7 +15,8 @@ import (
 // notStarted is the phase of a watched node that flyteadmin does not know yet.
 const notStarted = "UNDEFINED"
 
-// nodes looks at every watched node once, at most Config.NodeCalls a second.
+// nodes looks at every watched node of the shards that are held once, at this server's part of
+// Config.NodeCalls a second at most.
 func (n *NotifierExecutor) nodes(ctx context.Context) error {
 	var g errgroup.Group
 	g.SetLimit(readers)
@@ -29,7 +30,11 @@ func (n *NotifierExecutor) nodes(ctx context.Context) error {
 			break
 		}
 		after = watches[len(watches)-1].ID
+		held := n.holding.Load()
 		for _, w := range watches {
+			if !held.has(w.Execution) {
+				continue
+			}
 			if err := n.nodeCalls.Wait(ctx); err != nil {
 				break
 			}

@@ -16,25 +16,54 @@ import (
 // sendReason is the reason of a notification_send task's message: its author asked for it.
 const sendReason = "send"
 
-// sends starts each notification_send task that was registered. It waits for none: one that
-// waits for facts must not hold up the next.
+// wokenSends starts each notification_send task that was registered here. It waits for none: one
+// that waits for facts must not hold up the next.
+func (n *NotifierExecutor) wokenSends(ctx context.Context) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case w := <-n.send:
+			n.startSend(ctx, w)
+		}
+	}
+}
+
+// sends starts those that nobody has seen to for an interval, whichever server they were registered
+// through: it failed, or died, or had too many.
 func (n *NotifierExecutor) sends(ctx context.Context) error {
 	fresh, err := n.store.Fresh(ctx, store.Send, freshBatch)
 	if err != nil {
 		return fmt.Errorf("find new sends: %w", err)
 	}
 	for _, w := range fresh {
-		if _, busy := n.sending.LoadOrStore(w.ID, true); busy {
-			continue
+		if n.isOld(w) {
+			n.startSend(ctx, w)
 		}
-		n.sendGroup.Go(func() {
-			defer n.sending.Delete(w.ID)
-			if err := n.sendNow(ctx, w); err != nil && ctx.Err() == nil {
-				n.log.WarnContext(ctx, "send is held up", "watch", w.ID, "error", err)
-			}
-		})
 	}
 	return nil
+}
+
+// startSend makes a send unless it is being made, or too many are.
+func (n *NotifierExecutor) startSend(ctx context.Context, w store.Watch) {
+	select {
+	case n.sendSlots <- struct{}{}:
+	default:
+		return
+	}
+	if _, busy := n.sending.LoadOrStore(w.ID, true); busy {
+		<-n.sendSlots
+		return
+	}
+	n.sendGroup.Go(func() {
+		defer func() {
+			n.sending.Delete(w.ID)
+			<-n.sendSlots
+		}()
+		if err := n.sendNow(ctx, w); err != nil && ctx.Err() == nil {
+			n.log.WarnContext(ctx, "send is held up", "watch", w.ID, "error", err)
+		}
+	})
 }
 
 // sendNow makes the deliveries with the facts that can be had in sendFacts: a message that must

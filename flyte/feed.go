@@ -3,8 +3,8 @@ package flyte
 import (
 	"cmp"
 	"context"
+	"errors"
 	"log/slog"
-	"slices"
 	"sync"
 	"time"
 )
@@ -16,9 +16,9 @@ type Lister interface {
 
 // Source gives a feed the names to poll.
 type Source interface {
-	// Names returns at most limit names of the scope, ascending, after the given one; none when
-	// there are no more.
-	Names(ctx context.Context, s Scope, after string, limit int) ([]string, error)
+	// Names returns at most limit names of the shard, behind the given one in the source's order;
+	// none when there are no more.
+	Names(ctx context.Context, s Shard, after string, limit int) ([]string, error)
 }
 
 // Sink takes what a feed read.
@@ -35,29 +35,42 @@ type Look int
 // The reads of a feed.
 const (
 	ByTime  Look = iota // what flyteadmin wrote since the last round
-	ByStart             // everything: the first round after the start
+	ByStart             // everything: nothing was taken before, or a clock was set
 	BySweep             // what a read by time could no longer find
 )
 
+// ErrFenced is what Advance returns for a tenure that is over.
+var ErrFenced = errors.New("another server took the shard over")
+
+// Tenure is the right to follow a shard, and where its last holder came to.
+type Tenure struct {
+	Cursor Cursor
+	// Advance records a later cursor. After ErrFenced the tenure is over; after another error the
+	// feed goes on, and records a later one.
+	Advance func(ctx context.Context, c Cursor) error
+}
+
 // FeedConfig says how often a feed reads. Where a default is named, zero takes it.
 type FeedConfig struct {
-	Interval time.Duration // between rounds; default 2s
-	Sweep    time.Duration // in which every name is read once without time filter; default 5m
-	Overlap  time.Duration // how far a round reads back behind the start of the one before; 0: not at all
-	Batch    int           // names a call, until a scope is large; default 100
+	Interval time.Duration    // between rounds; default 2s
+	Sweep    time.Duration    // in which every name is read once without time filter; default 5m
+	Overlap  time.Duration    // how far a round reads back behind the start of the one before; 0: not at all
+	Batch    int              // names a call, until a shard is large; default 100
+	Clock    func() time.Time // the wall clock; default time.Now
 }
 
 const (
-	readTimeout = 10 * time.Second // of one call
-	maxBackOff  = 10 * time.Second // long enough to spare an ailing flyteadmin, short enough to be soon back
-	largeScope  = 20_000           // names beyond which a call takes largeBatch of them
-	largeBatch  = 500
+	readTimeout  = 10 * time.Second // of one call
+	maxBackOff   = 10 * time.Second // long enough to spare an ailing flyteadmin, short enough to be soon back
+	advanceEvery = 5 * time.Second  // a cursor that lags by so much costs the next holder some rows, each write a commit
+	largeShard   = 20_000           // names beyond which a call takes largeBatch of them
+	largeBatch   = 500
 )
 
-// Feed polls scopes for changed executions. A round reads every name with a time filter, so that
+// Feed polls shards for changed executions. A round reads every name with a time filter, so that
 // only what flyteadmin wrote lately comes back; it reads again what the last whole round may have
 // missed by the overlap. A sweep without time filter, spread evenly over its period, finds what
-// became visible later than that, and then doubles the scope's overlap.
+// became visible later than that, and then doubles the shard's overlap.
 type Feed struct {
 	lister Lister
 	source Source
@@ -66,7 +79,8 @@ type Feed struct {
 	log    *slog.Logger
 
 	mu      sync.Mutex
-	pollers map[Scope]*poller
+	pollers map[*poller]bool
+	past    FeedStats // what pollers that ended had done
 }
 
 // NewFeed returns a feed that polls nothing until Run.
@@ -74,16 +88,24 @@ func NewFeed(l Lister, source Source, sink Sink, cfg FeedConfig, log *slog.Logge
 	cfg.Interval = cmp.Or(cfg.Interval, 2*time.Second)
 	cfg.Sweep = cmp.Or(cfg.Sweep, 5*time.Minute)
 	cfg.Batch = cmp.Or(cfg.Batch, 100)
-	return &Feed{lister: l, source: source, sink: sink, cfg: cfg, log: log, pollers: map[Scope]*poller{}}
+	if cfg.Clock == nil {
+		cfg.Clock = time.Now
+	}
+	return &Feed{lister: l, source: source, sink: sink, cfg: cfg, log: log, pollers: map[*poller]bool{}}
 }
 
-// Run polls one scope until ctx ends, and returns nil then. It may run for many scopes at once,
-// and once for each.
-func (f *Feed) Run(ctx context.Context, s Scope) error {
-	p := f.add(s)
+// Run polls one shard until ctx ends, and returns nil then; or until the tenure is over, and returns
+// ErrFenced. It may run for many shards at once. Where a shard has two holders for a moment, both
+// tell the sink the same.
+func (f *Feed) Run(ctx context.Context, s Shard, t Tenure) error {
+	p := newPoller(f, s, t)
+	f.add(p)
+	defer f.remove(p)
 	for ctx.Err() == nil {
 		start := time.Now()
-		p.round(ctx)
+		if err := p.round(ctx); err != nil {
+			return err
+		}
 		pause := time.NewTimer(p.pause(time.Since(start)))
 		select {
 		case <-ctx.Done():
@@ -92,59 +114,4 @@ func (f *Feed) Run(ctx context.Context, s Scope) error {
 		}
 	}
 	return nil
-}
-
-func (f *Feed) add(s Scope) *poller {
-	p := newPoller(f, s)
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.pollers[s] = p
-	return p
-}
-
-// FeedStats is what a feed has done since it was made.
-type FeedStats struct {
-	Calls      int64 // list calls
-	Errors     int64 // of those calls
-	Rows       int64 // rows that came back
-	SweepFinds int64 // news that only the sweep found
-	// FailingSince is since when the scope that fails longest has failed; zero if none does.
-	FailingSince time.Time
-	Scopes       []ScopeStats // sorted by scope
-}
-
-// ScopeStats is what a feed has done in one scope.
-type ScopeStats struct {
-	Scope        Scope
-	Names        int   // names in the last whole round
-	Calls        int64 // as in FeedStats
-	Errors       int64
-	Rows         int64
-	SweepFinds   int64
-	Overlap      time.Duration // as it is now
-	LastSuccess  time.Time     // end of the last whole round; zero before the first
-	FailingSince time.Time     // when flyteadmin, the source or the sink began to fail; zero while all is well
-	LastError    string        // why, while it fails
-}
-
-// Stats returns what the feed has done so far.
-func (f *Feed) Stats() FeedStats {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	var all FeedStats
-	for _, p := range f.pollers {
-		s := p.snapshot()
-		all.Calls += s.Calls
-		all.Errors += s.Errors
-		all.Rows += s.Rows
-		all.SweepFinds += s.SweepFinds
-		if !s.FailingSince.IsZero() && (all.FailingSince.IsZero() || s.FailingSince.Before(all.FailingSince)) {
-			all.FailingSince = s.FailingSince
-		}
-		all.Scopes = append(all.Scopes, s)
-	}
-	slices.SortFunc(all.Scopes, func(a, b ScopeStats) int {
-		return cmp.Or(cmp.Compare(a.Scope.Org, b.Scope.Org), cmp.Compare(a.Scope.String(), b.Scope.String()))
-	})
-	return all
 }

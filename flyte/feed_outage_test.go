@@ -149,7 +149,7 @@ func TestAFeedEndsInTheMiddleOfACall(t *testing.T) {
 		w.sim.SetFault("ListExecutions", flytesim.Fault{Hang: true})
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan error, 1)
-		go func() { done <- w.feed.Run(ctx, production) }()
+		go func() { done <- w.feed.Run(ctx, whole, w.tenure()) }()
 		synctest.Wait()
 		cancel()
 		require.NoError(t, <-done)

@@ -90,7 +90,7 @@ func TestNewNamesJoinAndOldOnesLeave(t *testing.T) {
 	})
 }
 
-func TestALargeScopeTakesLargerPages(t *testing.T) {
+func TestALargeShardTakesLargerPages(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, period)
@@ -278,7 +278,7 @@ func TestAFeedThatStartsAgainFindsWhatHappenedMeanwhile(t *testing.T) {
 		w.news()
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		require.NoError(t, w.feed.Run(ctx, production), "it ends with its context")
+		require.NoError(t, w.feed.Run(ctx, whole, w.tenure()), "it ends with its context")
 		w.set("e00001", "FAILED")
 		time.Sleep(time.Hour)
 		again := newWorld(t, period)
@@ -325,22 +325,24 @@ func TestASourceThatFailsLosesNothing(t *testing.T) {
 	})
 }
 
-func TestScopesAreFollowedApart(t *testing.T) {
+func TestShardsAreFollowedApart(t *testing.T) {
 	feedTest(t, func(t *testing.T, w *world) {
 		w.add("e", 1)
 		w.run()
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
 		done := make(chan error, 1)
-		go func() { done <- w.feed.Run(ctx, flyte.Scope{Project: "ml", Domain: "development"}) }()
+		go func() {
+			done <- w.feed.Run(ctx, flyte.Shard{Scope: flyte.Scope{Project: "ml", Domain: "development"}, Of: 1}, w.tenure())
+		}()
 		w.sleep(time.Minute)
 		w.sim.SetFault("ListExecutions", flytesim.Fault{Code: codes.Internal})
 		w.sleep(time.Minute)
 		stats := w.feed.Stats()
-		require.Len(t, stats.Scopes, 2)
-		require.Equal(t, "ml/development", stats.Scopes[0].Scope.String())
-		require.Equal(t, stats.Scopes[0].Calls+stats.Scopes[1].Calls, stats.Calls)
-		require.Equal(t, stats.Scopes[0].Errors+stats.Scopes[1].Errors, stats.Errors)
+		require.Len(t, stats.Shards, 2)
+		require.Equal(t, "ml/development", stats.Shards[0].Shard.String())
+		require.Equal(t, stats.Shards[0].Calls+stats.Shards[1].Calls, stats.Calls)
+		require.Equal(t, stats.Shards[0].Errors+stats.Shards[1].Errors, stats.Errors)
 		require.False(t, stats.FailingSince.IsZero())
 		cancel()
 		require.NoError(t, <-done)

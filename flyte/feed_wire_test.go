@@ -28,7 +28,7 @@ func TestAFeedOverTheWire(t *testing.T) {
 	w.feed = flyte.NewFeed(client, w, w, cfg, slog.New(slog.DiscardHandler))
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
-	go func() { done <- w.feed.Run(ctx, production) }()
+	go func() { done <- w.feed.Run(ctx, whole, w.tenure()) }()
 	told := func(phase string) func() bool {
 		return func() bool {
 			w.mu.Lock()

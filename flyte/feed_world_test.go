@@ -77,7 +77,14 @@ type world struct {
 	rows     int
 	sinkErr  error
 	namesErr error
+
+	cursor     flyte.Cursor
+	advances   int
+	advanceErr error
 }
+
+// whole is production in one shard.
+var whole = flyte.Shard{Scope: production, Of: 1}
 
 // period is what the feeds of these tests run with: the defaults, named.
 var period = flyte.FeedConfig{Interval: 2 * time.Second, Sweep: 5 * time.Minute, Overlap: 15 * time.Second, Batch: 100}
@@ -113,7 +120,7 @@ func (w *world) watch(name string) {
 func (w *world) run() {
 	ctx, cancel := context.WithCancel(w.t.Context())
 	done := make(chan error, 1)
-	go func() { done <- w.feed.Run(ctx, production) }()
+	go func() { done <- w.feed.Run(ctx, whole, w.tenure()) }()
 	w.t.Cleanup(func() {
 		cancel()
 		require.NoError(w.t, <-done)
@@ -142,7 +149,7 @@ func (w *world) List(ctx context.Context, s flyte.Scope, names []string, since t
 }
 
 // Names gives what is watched.
-func (w *world) Names(_ context.Context, _ flyte.Scope, after string, limit int) ([]string, error) {
+func (w *world) Names(_ context.Context, _ flyte.Shard, after string, limit int) ([]string, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.namesErr != nil {
@@ -199,7 +206,33 @@ func (w *world) made() []call {
 	return calls
 }
 
-func (w *world) stats() flyte.ScopeStats { return w.feed.Stats().Scopes[0] }
+func (w *world) stats() flyte.ShardStats { return w.feed.Stats().Shards[0] }
+
+// tenure goes on where the world's feed came to.
+func (w *world) tenure() flyte.Tenure {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return flyte.Tenure{Cursor: w.cursor, Advance: w.advance}
+}
+
+// advance records a cursor as a store would.
+func (w *world) advance(_ context.Context, c flyte.Cursor) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.advanceErr != nil {
+		return w.advanceErr
+	}
+	w.cursor = c
+	w.advances++
+	return nil
+}
+
+// taken is the cursor as it was recorded, and how often one was.
+func (w *world) taken() (c flyte.Cursor, times int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.cursor, w.advances
+}
 
 // lockedBuffer is a log that can be read while it is written.
 type lockedBuffer struct {

@@ -2,6 +2,7 @@ package flyte
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"strings"
@@ -12,28 +13,38 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// poller polls one scope for a feed. Only its stats are shared between goroutines.
+// poller polls one shard for a feed. Only its stats are shared between goroutines.
 type poller struct {
 	*Feed
-	scope Scope
+	shard  Shard
+	tenure Tenure
+	clock  wallClock
 
 	since    time.Time // start of the last whole round; zero before the first
 	overlap  time.Duration
+	saved    Cursor // the last that was recorded
+	savedAt  time.Time
+	blind    int    // whole rounds that shall yet read without time filter
 	resume   string // name behind which the next round begins, after one that was given up
 	names    int    // in the last whole round
 	failures int    // reads that failed in a row
 	sweeper  sweeper
 
 	statsMu sync.Mutex
-	stats   ScopeStats
+	stats   ShardStats
 }
 
-func newPoller(f *Feed, s Scope) *poller {
-	return &poller{Feed: f, scope: s, overlap: f.cfg.Overlap, stats: ScopeStats{Scope: s, Overlap: f.cfg.Overlap}}
+func newPoller(f *Feed, s Shard, t Tenure) *poller {
+	overlap := max(f.cfg.Overlap, min(t.Cursor.Overlap, f.cfg.Sweep))
+	return &poller{
+		Feed: f, shard: s, tenure: t, clock: wallClock{now: f.cfg.Clock},
+		since: t.Cursor.Since, overlap: overlap, saved: t.Cursor,
+		stats: ShardStats{Shard: s, Overlap: overlap},
+	}
 }
 
-// round reads every name once, and the sweep's share.
-func (p *poller) round(ctx context.Context) {
+// round reads every name once, and the sweep's share. Its only error is ErrFenced.
+func (p *poller) round(ctx context.Context) error {
 	whole, err := p.pass(ctx)
 	if p.failures == 0 && ctx.Err() == nil {
 		// A failing sink must not stop the sweep: the other names need it.
@@ -41,60 +52,78 @@ func (p *poller) round(ctx context.Context) {
 			err = sweepErr
 		}
 	}
-	if ctx.Err() == nil && (whole || err != nil) {
+	if ctx.Err() != nil {
+		return nil
+	}
+	if saveErr := p.save(ctx); errors.Is(saveErr, ErrFenced) {
+		return fmt.Errorf("follow %s: %w", p.shard, saveErr)
+	} else if err == nil {
+		err = saveErr
+	}
+	if whole || err != nil {
 		p.note(ctx, err)
 	}
+	return nil
+}
+
+// save records the cursor for who polls the shard next.
+func (p *poller) save(ctx context.Context) error {
+	c := Cursor{Since: p.since, Overlap: p.overlap}
+	switch {
+	case c.Since.IsZero(), c == p.saved:
+		return nil
+	case c.Overlap == p.saved.Overlap && time.Since(p.savedAt) < advanceEvery && !p.saved.Since.IsZero():
+		return nil
+	}
+	if err := p.tenure.Advance(ctx, c); err != nil {
+		return fmt.Errorf("record what was taken: %w", err)
+	}
+	p.saved, p.savedAt = c, time.Now()
+	return nil
 }
 
 // pass reads all names, page by page. It moves the time on only when it read them all and the
 // sink took every row. The first failed read ends it, and the next pass goes on behind that page,
 // so that one bad page starves no other: such a pass is not whole.
 func (p *poller) pass(ctx context.Context) (whole bool, err error) {
-	start, since, by := time.Now(), time.Time{}, ByStart
-	if !p.since.IsZero() {
-		since, by = p.since.Add(-p.overlap), ByTime
-	}
-	after := p.resume
-	whole, p.resume = after == "", ""
+	start, since, by := p.filter(ctx)
+	src := &pages{p: p, after: p.resume}
+	defer src.close()
+	whole, p.resume = p.resume == "", ""
 	var failed error
-	n := 0
-	for {
-		batch := p.batch(n)
-		names, err := p.source.Names(ctx, p.scope, after, batch)
-		if err != nil {
-			p.resume = after
-			return false, fmt.Errorf("read names to poll: %w", err)
+	for last := false; !last; {
+		behind := src.after
+		g := src.next(ctx)
+		if g.err != nil {
+			p.resume = behind
+			return false, g.err
 		}
-		if len(names) == 0 && !whole && n == 0 {
-			after, whole = "", true // the page that failed was the last
+		if len(g.names) == 0 && !whole && src.seen == 0 {
+			src.after, whole = "", true // the page that failed was the last
 			continue
 		}
-		if len(names) == 0 {
+		if last = g.last; len(g.names) == 0 {
 			break
 		}
-		after = names[len(names)-1]
-		rows, err := p.read(ctx, names, since)
+		rows, err := p.read(ctx, g.names, since)
 		if err != nil {
-			p.resume = after
+			p.resume = src.after
 			return false, err
 		}
 		if _, err := p.give(ctx, rows, by); err != nil {
 			failed = err
 		}
-		if n += len(names); len(names) < batch {
-			break
-		}
 	}
 	if failed == nil && whole {
-		p.since, p.names, p.failures = start, n, 0
-		p.count(func(s *ScopeStats) { s.Names, s.LastSuccess = n, time.Now() })
+		p.since, p.names, p.failures, p.blind = start, src.seen, 0, max(0, p.blind-1)
+		p.count(func(s *ShardStats) { s.Names, s.LastSuccess = src.seen, time.Now() })
 	}
 	return whole, failed
 }
 
-// batch is how many names a call takes: more in a large scope, where the number of calls counts.
+// batch is how many names a call takes: more in a large shard, where the number of calls counts.
 func (p *poller) batch(seen int) int {
-	if max(p.names, seen) > largeScope {
+	if max(p.names, seen) > largeShard {
 		return max(largeBatch, p.cfg.Batch)
 	}
 	return p.cfg.Batch
@@ -124,13 +153,13 @@ func tooLarge(err error) bool {
 func (p *poller) list(ctx context.Context, names []string, since time.Time) ([]Row, error) {
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
-	rows, err := p.lister.List(ctx, p.scope, names, since)
+	rows, err := p.lister.List(ctx, p.shard.Scope, names, since)
 	if err != nil {
 		p.failures++
 	} else {
 		p.failures = 0
 	}
-	p.count(func(s *ScopeStats) {
+	p.count(func(s *ShardStats) {
 		s.Calls++
 		s.Rows += int64(len(rows))
 		if err != nil {
@@ -144,9 +173,9 @@ func (p *poller) give(ctx context.Context, rows []Row, by Look) (news int, err e
 	if len(rows) == 0 {
 		return 0, nil
 	}
-	news, err = p.sink.Rows(ctx, p.scope, rows, by)
+	news, err = p.sink.Rows(ctx, p.shard.Scope, rows, by)
 	if err != nil {
-		return news, fmt.Errorf("take changes of %s: %w", p.scope, err)
+		return news, fmt.Errorf("take changes of %s: %w", p.shard, err)
 	}
 	return news, nil
 }
@@ -169,7 +198,7 @@ func (p *poller) pause(took time.Duration) time.Duration {
 // note records how the round went, and logs where trouble begins and ends.
 func (p *poller) note(ctx context.Context, err error) {
 	var began, ended bool
-	p.count(func(s *ScopeStats) {
+	p.count(func(s *ShardStats) {
 		began = err != nil && s.FailingSince.IsZero()
 		ended = err == nil && !s.FailingSince.IsZero()
 		switch {
@@ -184,19 +213,19 @@ func (p *poller) note(ctx context.Context, err error) {
 	})
 	switch {
 	case began:
-		p.log.WarnContext(ctx, "changes cannot be followed", "scope", p.scope.String(), "error", err)
+		p.log.WarnContext(ctx, "changes cannot be followed", "shard", p.shard.String(), "error", err)
 	case ended:
-		p.log.InfoContext(ctx, "changes are followed again", "scope", p.scope.String())
+		p.log.InfoContext(ctx, "changes are followed again", "shard", p.shard.String())
 	}
 }
 
-func (p *poller) count(f func(*ScopeStats)) {
+func (p *poller) count(f func(*ShardStats)) {
 	p.statsMu.Lock()
 	defer p.statsMu.Unlock()
 	f(&p.stats)
 }
 
-func (p *poller) snapshot() ScopeStats {
+func (p *poller) snapshot() ShardStats {
 	p.statsMu.Lock()
 	defer p.statsMu.Unlock()
 	return p.stats

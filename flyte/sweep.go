@@ -53,7 +53,7 @@ func (p *poller) sweepStep() time.Duration {
 // no find of the sweep.
 func (p *poller) sweepPage(ctx context.Context) (finds int, err error) {
 	batch := p.batch(0)
-	names, err := p.source.Names(ctx, p.scope, p.sweeper.after, batch)
+	names, err := p.source.Names(ctx, p.shard, p.sweeper.after, batch)
 	if err != nil {
 		return 0, fmt.Errorf("read names to sweep: %w", err)
 	}
@@ -68,7 +68,7 @@ func (p *poller) sweepPage(ctx context.Context) (finds int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	recent, err := p.read(ctx, names, p.since.Add(-p.overlap))
+	recent, err := p.read(ctx, names, p.recent(p.clock.now()))
 	if err != nil {
 		return 0, err
 	}
@@ -87,10 +87,10 @@ func (p *poller) sweepPage(ctx context.Context) (finds int, err error) {
 // ours, than the overlap allowed for.
 func (p *poller) widen(ctx context.Context, finds int) {
 	p.overlap = min(2*p.overlap, max(p.cfg.Sweep, p.overlap))
-	p.count(func(s *ScopeStats) {
+	p.count(func(s *ShardStats) {
 		s.SweepFinds += int64(finds)
 		s.Overlap = p.overlap
 	})
 	p.log.WarnContext(ctx, "the sweep found changes that polling by time had missed; flyteadmin's clock and ours may differ",
-		"scope", p.scope.String(), "changes", finds, "overlap", p.overlap)
+		"shard", p.shard.String(), "changes", finds, "overlap", p.overlap)
 }

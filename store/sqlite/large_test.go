@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pressly/goose/v3"
 	"github.com/stretchr/testify/require"
 
 	"github.com/flyte-notifier/flyte-notifier/flyte"
@@ -43,23 +44,38 @@ const (
 			1780000000000000 + i, 0, 1780000000000000, 1780000000000000, 0, '', '', '{}' FROM n`
 )
 
+// released makes a file as the first release left it, and opens it beneath the store.
+func released(tb testing.TB, path string) *sql.DB {
+	tb.Helper()
+	db := rawOpen(tb, path)
+	_, err := db.Exec("PRAGMA journal_mode = WAL")
+	require.NoError(tb, err)
+	provider, err := goose.NewProvider(goose.DialectSQLite3, db, os.DirFS("migrations"), goose.WithDisableGlobalRegistry(true))
+	require.NoError(tb, err)
+	_, err = provider.UpTo(tb.Context(), 1)
+	require.NoError(tb, err)
+	return db
+}
+
 func openLarge(b *testing.B, n int) *sqlite.Store {
 	b.Helper()
 	path := filepath.Join(b.TempDir(), "notifier.db")
+	db := released(b, path)
+	began := time.Now()
+	for _, state := range []store.WatchState{store.Active, store.Ended} {
+		_, err := db.Exec(fillWatches, n, string(state))
+		require.NoError(b, err)
+	}
+	b.Logf("%d watches in %s", 2*n, time.Since(began).Round(time.Second))
+	began = time.Now()
 	s, err := sqlite.Open(b.Context(), path)
 	require.NoError(b, err)
 	b.Cleanup(func() { require.NoError(b, s.Close()) })
-	db := rawOpen(b, path)
-	began := time.Now()
-	for _, state := range []store.WatchState{store.Active, store.Ended} {
-		_, err = db.Exec(fillWatches, n, string(state))
-		require.NoError(b, err)
-	}
 	_, err = db.Exec("PRAGMA wal_checkpoint(TRUNCATE)")
 	require.NoError(b, err)
 	info, err := os.Stat(path)
 	require.NoError(b, err)
-	b.Logf("%d watches in %s, %d bytes each", 2*n, time.Since(began).Round(time.Second), info.Size()/int64(2*n))
+	b.Logf("migrated in %s, %d bytes each", time.Since(began).Round(time.Second), info.Size()/int64(2*n))
 	_, err = db.Exec(fillDeliveries, n)
 	require.NoError(b, err)
 	return s
