@@ -28,9 +28,10 @@ type Check struct {
 }
 
 // Handler answers /healthz (200 while the process lives), /readyz (200 while every check passes;
-// the body has a line for each) and /metrics. Kubernetes' probes must not use /readyz: an outage
-// of flyteadmin would take the agent's endpoint away, and that burns the retries of users' tasks.
-func Handler(checks []Check, g prometheus.Gatherer) http.Handler {
+// the body has a line for each), /metrics and the pages. Kubernetes' probes must not use /readyz: an
+// outage of flyteadmin would take the agent's endpoint away, and that burns the retries of users'
+// tasks.
+func Handler(checks []Check, g prometheus.Gatherer, pages ...Page) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { answer(w, http.StatusOK, "ok\n") })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
@@ -39,6 +40,10 @@ func Handler(checks []Check, g prometheus.Gatherer) http.Handler {
 	})
 	// One collector that fails, because the store does, must not take all other metrics with it.
 	mux.Handle("GET /metrics", promhttp.HandlerFor(g, promhttp.HandlerOpts{ErrorHandling: promhttp.ContinueOnError}))
+	for _, p := range pages {
+		mux.Handle(p.Path, p.Handler)
+		mux.Handle(p.Path+"/", p.Handler)
+	}
 	return mux
 }
 
