@@ -17,7 +17,9 @@ type metrics struct {
 	holds            *prometheus.CounterVec
 }
 
-func newMetrics(r prometheus.Registerer) *metrics {
+// newMetrics registers the metrics. Counters that alerts look at begin at 0: of one that appears as 1,
+// Prometheus sees no increase.
+func newMetrics(r prometheus.Registerer, kinds *notifier.Registry) *metrics {
 	m := &metrics{
 		attempts: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "flyte_notifier_attempt_duration_seconds", Help: "Duration of sends by notifier and verdict.",
@@ -37,6 +39,14 @@ func newMetrics(r prometheus.Registerer) *metrics {
 		}, []string{"notifier"}),
 	}
 	r.MustRegister(m.attempts, m.states, m.templateFailures, m.limited, m.holds)
+	for _, k := range kinds.All() {
+		for _, state := range []store.DeliveryState{store.Delivered, store.Dead} {
+			m.states.WithLabelValues(k.Kind, string(state))
+		}
+		m.templateFailures.WithLabelValues(k.Kind)
+		m.limited.WithLabelValues(k.Kind)
+		m.holds.WithLabelValues(k.Kind)
+	}
 	return m
 }
 

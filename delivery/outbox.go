@@ -65,7 +65,7 @@ type Outbox struct {
 // New returns an outbox that sends nothing until Run.
 func New(o Options) *Outbox {
 	return &Outbox{
-		Options: o, metrics: newMetrics(o.Metrics), tracer: tracing.Tracer(o.Tracer),
+		Options: o, metrics: newMetrics(o.Metrics, o.Registry), tracer: tracing.Tracer(o.Tracer),
 		wake: make(chan struct{}, 1), lanes: map[store.Lane]*lane{},
 	}
 }

@@ -58,13 +58,14 @@ func newMetrics(r prometheus.Registerer) *metrics {
 // is the end of who asked.
 func (m *metrics) note(ctx context.Context, operation string, start time.Time, err error) {
 	m.duration.WithLabelValues(operation).Observe(time.Since(start).Seconds())
+	failed := m.errors.WithLabelValues(operation) // begins at 0, so that the first failure is an increase
 	switch {
 	case err == nil, errors.Is(err, store.ErrNotFound):
 	case errors.Is(err, store.ErrConflict):
 		m.missed.Inc()
 	case ctx.Err() != nil && errors.Is(err, context.Canceled):
 	default:
-		m.errors.WithLabelValues(operation).Inc()
+		failed.Inc()
 	}
 }
 
