@@ -45,6 +45,7 @@ type cluster struct {
 	flyte   *flytesim.Server
 	slack   *slacksim.Sim
 	mail    *sendgridsim.Server
+	mails   bool // loads tell SendGrid, too
 	servers []*server
 	caller  *caller
 	config  agentproc.Config // of every server
@@ -74,7 +75,7 @@ func newClusterAt(t *testing.T, host, store string, settings ...setting) *cluste
 	require.NoError(t, err)
 	ctx, cancel := context.WithTimeout(t.Context(), 4*patience+*chaos)
 	t.Cleanup(cancel)
-	c := &cluster{t: t, ctx: ctx, dir: folder(t), flyte: flytesim.New(), caller: newCaller(t)}
+	c := &cluster{t: t, ctx: ctx, dir: folder(t), flyte: flytesim.New(), mails: true, caller: newCaller(t)}
 	c.slack = slacksim.New(slacksim.Options{
 		Addr:   net.JoinHostPort(host, "0"),
 		Tokens: map[string][]string{slackToken: slacksim.AllScopes}, Channels: []slacksim.Channel{{Name: channel}, {Name: "ops"}},

@@ -155,6 +155,9 @@ func (a *Agent) Kill() error {
 // Stop asks the process to end, as Kubernetes does, and returns its exit code.
 func (a *Agent) Stop(patience time.Duration) (int, error) { return a.process.Stop(patience) }
 
+// Terminate asks the process to end, as Kubernetes does, and does not wait.
+func (a *Agent) Terminate() error { return a.process.Terminate() }
+
 // StorePath is the file of the agent's own SQLite store.
 func (a *Agent) StorePath() string { return a.config.storePath() }
 

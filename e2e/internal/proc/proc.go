@@ -52,11 +52,19 @@ func (p *Process) Kill() error {
 	return nil
 }
 
+// Terminate asks the process to end. An ended process is no error.
+func (p *Process) Terminate() error {
+	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		return fmt.Errorf("stop %s: %w", p.cmd.Path, err)
+	}
+	return nil
+}
+
 // Stop asks the process to end and returns its exit code. After the patience it is killed, which
 // is an error.
 func (p *Process) Stop(patience time.Duration) (int, error) {
-	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
-		return 0, fmt.Errorf("stop %s: %w", p.cmd.Path, err)
+	if err := p.Terminate(); err != nil {
+		return 0, err
 	}
 	select {
 	case <-p.done:

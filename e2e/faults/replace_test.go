@@ -1,0 +1,67 @@
+package faults
+
+import (
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/flyte-notifier/flyte-notifier/internal/pgtest"
+)
+
+// killEvery is how often a server is killed at random.
+const killEvery = 5 * time.Second
+
+// Three servers are replaced one after the other, as a rolling upgrade does: each new one migrates the
+// store that the others work on. Then all are replaced once more, at once.
+func TestRollingRestart(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t, pgtest.Database(t))
+	c.start(3)
+	l := c.load(50)
+	l.awaitChanges(50)
+	for _, s := range c.servers {
+		c.stop(s)
+		c.serve(s)
+		l.awaitChanges(50)
+	}
+	// Who starts together migrates once.
+	for _, s := range c.servers {
+		require.NoError(t, s.Terminate())
+	}
+	for _, s := range c.servers {
+		<-s.Ended()
+		c.serve(s)
+	}
+	l.awaitChanges(50)
+	c.check(l.settled(rescue))
+}
+
+// A random server is killed every five seconds, and started again at once.
+func TestServersKilledAtRandom(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t, pgtest.Database(t))
+	c.start(3)
+	l := c.load(50)
+	l.awaitChanges(50)
+	over := time.After(*chaos)
+	tick := time.NewTicker(killEvery)
+	defer tick.Stop()
+	kills := 0
+	for running := true; running; {
+		select {
+		case <-over:
+			running = false
+		case <-tick.C:
+			s := c.servers[rand.IntN(len(c.servers))]
+			require.NoError(t, s.Kill())
+			kills++
+			c.serve(s)
+		}
+	}
+	g := l.settled(rescue)
+	t.Logf("%d kills in %s", kills, *chaos)
+	c.check(g)
+	require.Less(t, percentile(g.detection(), 99), 10*time.Second)
+}
