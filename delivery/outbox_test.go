@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -134,6 +135,7 @@ func manifest() notifier.Manifest {
 type bench struct {
 	t      *testing.T
 	store  *sqlite.Store
+	queue  *queue // hands out what is in the store, unless nil
 	config delivery.Config
 	conns  []*notifier.Connection
 	outbox *delivery.Outbox
@@ -141,6 +143,8 @@ type bench struct {
 	n      int
 }
 
+// run runs a test on an outbox that asks its store what is due; as part of TestOverAQueue, on one that is
+// handed it.
 func run(t *testing.T, n notifier.BaseNotifier, test func(b *bench)) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "notifier.db")
@@ -153,6 +157,9 @@ func run(t *testing.T, n notifier.BaseNotifier, test func(b *bench)) {
 		var err error
 		b.store, err = sqlite.Open(t.Context(), path)
 		require.NoError(t, err)
+		if strings.HasPrefix(t.Name(), "TestOverAQueue/") {
+			b.queue = newQueue(b.store)
+		}
 		t.Cleanup(func() {
 			b.stop()
 			require.NoError(t, b.store.Close())
@@ -161,10 +168,15 @@ func run(t *testing.T, n notifier.BaseNotifier, test func(b *bench)) {
 	})
 }
 
+// start starts an outbox; over a queue there may be several.
 func (b *bench) start() {
 	ctx, cancel := context.WithCancel(b.t.Context())
+	var s delivery.Store = b.store
+	if b.queue != nil {
+		s = b.queue
+	}
 	b.outbox = delivery.New(delivery.Options{
-		Store: b.store, Registry: notifier.NewRegistry(manifest()), Connections: notifier.NewConnections(b.conns, nil),
+		Store: s, Registry: notifier.NewRegistry(manifest()), Connections: notifier.NewConnections(b.conns, nil),
 		Config: b.config, Metrics: prometheus.NewRegistry(), Log: slog.New(slog.DiscardHandler),
 	})
 	var wg sync.WaitGroup
@@ -173,7 +185,14 @@ func (b *bench) start() {
 			b.t.Errorf("run: %v", err)
 		}
 	})
-	b.stop = func() { cancel(); wg.Wait() }
+	others := b.stop
+	b.stop = func() { cancel(); wg.Wait(); others() }
+}
+
+// halt stops all outboxes that were started, once and for all.
+func (b *bench) halt() {
+	b.stop()
+	b.stop = func() {}
 }
 
 // add stores deliveries of one watch, in order.
@@ -192,6 +211,9 @@ func (b *bench) add(watch string, channels ...string) (ids []string) {
 	require.NoError(b.t, b.store.Move(b.t.Context(), t))
 	if b.outbox != nil {
 		b.outbox.Wake()
+	}
+	if b.queue != nil {
+		b.queue.wake()
 	}
 	return ids
 }
@@ -310,7 +332,7 @@ func TestTheLimitsOfThePolicy(t *testing.T) {
 		d := b.get(old[0])
 		require.Equal(b.t, store.Dead, d.State)
 		require.WithinDuration(b.t, d.CreatedAt.Add(time.Hour), d.SettledAt, 6*time.Minute)
-		b.stop()
+		b.halt()
 		b.config.MaxAttempts = 3
 		b.start()
 		tired := b.add("w2", "#b")

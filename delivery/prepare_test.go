@@ -127,7 +127,11 @@ func TestRatesOfADestinationAndOfTheConnection(t *testing.T) {
 				b.pass(time.Minute)
 				sent := s.sent()
 				require.Len(b.t, sent, 20)
-				require.InDelta(b.t, test.want.Seconds(), sent[19].at.Sub(begin).Seconds(), 0.2)
+				delta := 0.2
+				if b.queue != nil {
+					delta = 0.5 // who finds no token comes back a little later
+				}
+				require.InDelta(b.t, test.want.Seconds(), sent[19].at.Sub(begin).Seconds(), delta)
 				for _, p := range sent {
 					require.Equal(b.t, 1, s.found[p.key])
 				}
@@ -220,6 +224,10 @@ func TestAHangingServiceCannotTakeEverything(t *testing.T) {
 		}
 		b.start()
 		synctest.Wait()
-		require.EqualValues(b.t, 512, under.Load())
+		want := 512
+		if b.queue != nil {
+			want = 128 // of this process: there are others
+		}
+		require.EqualValues(b.t, want, under.Load())
 	})
 }

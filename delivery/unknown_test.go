@@ -130,7 +130,11 @@ func TestAnAttemptThatAKilledProcessLeftOpenIsLookedUp(t *testing.T) {
 					_, err := s.Send(b.t.Context(), &place{Channel: "#a"}, notifier.Message{Key: ids[0]})
 					require.NoError(b.t, err)
 				}
-				b.start() // the process that was killed comes back
+				b.start() // the process that was killed comes back, or another has its job
+				if b.queue != nil {
+					b.pass(19 * time.Second)
+					require.Empty(b.t, b.get(ids[0]).SettledAt, "the attempt may be under way at another server")
+				}
 				b.pass(time.Second)
 				require.Equal(b.t, store.Delivered, b.get(ids[0]).State)
 				require.Len(b.t, s.sent(), 1)
@@ -168,12 +172,11 @@ func TestStoppingFinishesWhatIsInFlight(t *testing.T) {
 		synctest.Wait()
 		time.AfterFunc(3*time.Second, func() { close(release) })
 		begin := time.Now()
-		b.stop()
+		b.halt()
 		require.Equal(b.t, 3*time.Second, time.Since(begin))
 		require.Equal(b.t, store.Delivered, b.get(ids[0]).State)
 		require.Equal(b.t, store.Pending, b.get(ids[1]).State, "nothing new begins")
 		require.Zero(b.t, b.get(ids[1]).Attempts)
-		b.stop = func() {}
 	})
 }
 
@@ -188,11 +191,10 @@ func TestStoppingDoesNotWaitForAHangingService(t *testing.T) {
 		ids := b.add("w1", "#a")
 		synctest.Wait()
 		begin := time.Now()
-		b.stop()
+		b.halt()
 		require.LessOrEqual(b.t, time.Since(begin), 10*time.Second)
 		d := b.get(ids[0])
 		require.Equal(b.t, store.Pending, d.State)
 		require.False(b.t, d.OpenedAt.IsZero() && d.UnknownAt.IsZero(), "its outcome is unknown, whoever finds it")
-		b.stop = func() {}
 	})
 }

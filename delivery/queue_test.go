@@ -1,0 +1,136 @@
+package delivery_test
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/flyte-notifier/flyte-notifier/store"
+	"github.com/flyte-notifier/flyte-notifier/store/sqlite"
+)
+
+// queue is a store.Queue in a bubble: deliveries of a real store, handed out by the clock, to any
+// number of outboxes.
+type queue struct {
+	*sqlite.Store
+
+	mu   sync.Mutex
+	jobs map[string]*job
+	poke chan struct{}
+}
+
+// job is the wake-up of a delivery.
+type job struct {
+	at   time.Time // when it is handed out next
+	busy bool
+}
+
+func newQueue(s *sqlite.Store) *queue {
+	return &queue{Store: s, jobs: map[string]*job{}, poke: make(chan struct{}, 1)}
+}
+
+// wake looks at what is due, now.
+func (q *queue) wake() {
+	select {
+	case q.poke <- struct{}{}:
+	default:
+	}
+}
+
+// Work is store.Queue's.
+func (q *queue) Work(ctx context.Context, grace time.Duration, do func(context.Context, store.Delivery) time.Duration) error {
+	var wg sync.WaitGroup
+	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	for ctx.Err() == nil {
+		next := time.Now().Add(time.Second)
+		for _, d := range q.heads(ctx) {
+			j, at := q.take(d)
+			if j == nil {
+				if at.Before(next) {
+					next = at
+				}
+				continue
+			}
+			wg.Go(func() {
+				ctx, cancel := context.WithTimeout(work, 30*time.Second)
+				defer cancel()
+				q.giveBack(j, do(ctx, d))
+			})
+		}
+		t := time.NewTimer(max(time.Until(next), time.Millisecond))
+		select {
+		case <-ctx.Done():
+		case <-q.poke:
+		case <-t.C:
+		}
+		t.Stop()
+	}
+	t := time.AfterFunc(grace, cancel)
+	defer t.Stop()
+	wg.Wait()
+	return nil
+}
+
+// heads are the deliveries that may be sent: Pending, and the first of their watch and lane.
+func (q *queue) heads(ctx context.Context) (heads []store.Delivery) {
+	type order struct {
+		watch string
+		store.Lane
+	}
+	seen := map[order]bool{}
+	_ = q.Deliveries(ctx, store.Filter{State: string(store.Pending)}, func(d store.Delivery) error {
+		o := order{d.WatchID, store.Lane{Connection: d.Connection, Address: d.Address}}
+		if !seen[o] {
+			heads = append(heads, d)
+		}
+		seen[o] = true
+		return nil
+	})
+	return heads
+}
+
+// take takes the job of a delivery if it is due, else it returns when it will be.
+func (q *queue) take(d store.Delivery) (*job, time.Time) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	j := q.jobs[d.ID]
+	if j == nil {
+		j = &job{at: d.NextAt}
+		q.jobs[d.ID] = j
+	}
+	at := j.at
+	if j.busy {
+		at = time.Now().Add(time.Hour)
+	}
+	if at.After(time.Now()) {
+		return nil, at
+	}
+	j.busy = true
+	return j, at
+}
+
+func (q *queue) giveBack(j *job, again time.Duration) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	j.busy, j.at = false, time.Now().Add(again)
+	q.wake()
+}
+
+// rescue hands the job of a delivery out again as if its server had died.
+func (q *queue) rescue(id string) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	delete(q.jobs, id)
+	q.wake()
+}
+
+// Interrupt is store.Queue's.
+func (q *queue) Interrupt(ctx context.Context, id string, opened, now time.Time) error {
+	for _, d := range q.heads(ctx) {
+		if d.ID == id && d.OpenedAt.Equal(opened) {
+			return q.Settle(ctx, id, store.Outcome{State: store.Pending, NextAt: now, Unknown: true, At: now})
+		}
+	}
+	return store.ErrConflict
+}
