@@ -80,6 +80,9 @@ func followResource(m meta, w store.Watch, all []store.Delivery) *admin.Resource
 	return succeeded(m.Outputs, orNotSeen(w.Phase), all)
 }
 
+// purged says whether a watch is long over: the store knows no more than that.
+func purged(w store.Watch) bool { return w.State == store.Ended && w.Kind == "" }
+
 // sendResource is how a send stands. One that is only to be accepted is done once its deliveries
 // are stored.
 func sendResource(m meta, w store.Watch, all []store.Delivery) *admin.Resource {
@@ -88,6 +91,8 @@ func sendResource(m meta, w store.Watch, all []store.Delivery) *admin.Resource {
 		return aborted("send cancelled: " + w.Reason)
 	case w.State == store.Active:
 		return running("still pending: accepted as watch " + m.Watch)
+	case len(all) == 0 && purged(w):
+		return succeeded(m.Outputs, notSeen, nil) // all that is known of it is that it is done
 	case len(all) == 0:
 		return failed("nothing was sent: the watch made no delivery")
 	case m.Require != spec.RequireDelivered:

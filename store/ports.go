@@ -13,7 +13,8 @@ type Registry interface {
 	// reopens a watch that is Cancelled or Lost; everything else stays as it is. It returns the
 	// watch as stored. A purged watch comes back as Ended.
 	Register(ctx context.Context, w Watch) (Watch, error)
-	// Watch returns ErrNotFound for an unknown id.
+	// Watch returns ErrNotFound for an unknown id. A purged watch comes back as from Register: its ID
+	// and Ended, nothing else.
 	Watch(ctx context.Context, id string) (Watch, error)
 	// Cancel ends an Active watch as Cancelled, unless a later attempt holds it. An unknown id
 	// is no error.
@@ -86,7 +87,8 @@ type Outbox interface {
 	// Settle records what the open attempt (or a delivery that needed none) came to.
 	Settle(ctx context.Context, id string, o Outcome) error
 	// Recover turns attempts that were left open into unknown ones, due now. It is called once,
-	// before the first Begin, by the only server of the store. It returns how many there were.
+	// before the first Begin, by the only server of the store. It returns how many there were. In an
+	// engine with a Queue they may be another server's: there it does nothing, see Interrupt.
 	Recover(ctx context.Context, now time.Time) (int, error)
 }
 

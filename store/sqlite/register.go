@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"time"
@@ -102,10 +103,23 @@ func (s *Store) Watch(ctx context.Context, id string) (store.Watch, error) {
 	if err == nil {
 		w, err = scanWatch(stmt.QueryRowContext(ctx, id))
 	}
+	if errors.Is(err, sql.ErrNoRows) {
+		w, err = s.purged(ctx, id)
+	}
 	if err != nil {
-		return store.Watch{}, fmt.Errorf("read watch %s: %w", id, notFound(err))
+		return store.Watch{}, fmt.Errorf("read watch %s: %w", id, err)
 	}
 	return w, nil
+}
+
+// purged is what is left of a purged watch: that it ended.
+func (s *Store) purged(ctx context.Context, id string) (store.Watch, error) {
+	var gone bool
+	err := s.queries.row(ctx, purgedWatch, []any{id}, &gone)
+	if err == nil && !gone {
+		err = store.ErrNotFound
+	}
+	return store.Watch{ID: id, State: store.Ended}, err
 }
 
 // Cancel is store.Registry's.

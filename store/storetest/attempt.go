@@ -20,7 +20,8 @@ func attemptCases() []testCase {
 		{"settle needs no attempt", settleUnopened},
 		{"settle refuses what is settled or unknown", settleConflicts},
 		{"a repeated settle leaves one event", settleRepeated},
-		{"recover makes open attempts unknown", recoverOpen},
+		{"what was under way becomes unknown", recoverOpen},
+		{"interrupt turns one attempt into an unknown one", interruptOpen},
 	}
 }
 
@@ -161,9 +162,7 @@ func recoverOpen(t *testing.T, s store.Store) {
 	settle(t, s, "done", store.Delivered, after(5))
 	untouched := []store.Delivery{readDelivery(t, s, "c"), readDelivery(t, s, "done")}
 
-	n, err := s.Recover(t.Context(), after(60))
-	require.NoError(t, err)
-	require.Equal(t, 2, n)
+	recoverAll(t, s, after(60), map[string]time.Time{"a": after(1), "b": after(4)})
 	equal(t, delivery("a", "w", at(after(60)), func(d *store.Delivery) { d.Attempts, d.UnknownAt = 1, after(1) }), readDelivery(t, s, "a"))
 	b := readDelivery(t, s, "b")
 	require.True(t, after(2).Equal(b.UnknownAt), "the first unknown attempt stays")
@@ -173,8 +172,41 @@ func recoverOpen(t *testing.T, s store.Store) {
 	require.Equal(t, []string{"a"}, dueIDs(t, s, lane(), after(60), 10))
 	require.Equal(t, []string{store.EventRegistered, store.EventUnknown, store.EventUnknown}, kinds(events(t, s, "w")))
 	begin(t, s, "a", 1, after(61))
+	recoverAll(t, s, after(70), map[string]time.Time{"a": after(61)})
+}
 
-	n, err = s.Recover(t.Context(), after(70))
+// recoverAll turns all open attempts into unknown ones, as the engine does it: at its start where it
+// has one server, else one by one when each is handed out again.
+func recoverAll(t *testing.T, s store.Store, now time.Time, opened map[string]time.Time) {
+	t.Helper()
+	n, err := s.Recover(t.Context(), now)
 	require.NoError(t, err)
-	require.Equal(t, 1, n)
+	q, shared := s.(store.Queue)
+	if !shared {
+		require.Equal(t, len(opened), n)
+		return
+	}
+	require.Zero(t, n, "they may be another server's")
+	for id, when := range opened {
+		require.NoError(t, q.Interrupt(t.Context(), id, when, now))
+	}
+}
+
+func interruptOpen(t *testing.T, s store.Store) {
+	q, shared := s.(store.Queue)
+	if !shared {
+		t.Skip("this engine has one server")
+	}
+	insert(t, s, "w", delivery("d", "w"))
+	begin(t, s, "d", 0, after(1))
+	require.ErrorIs(t, q.Interrupt(t.Context(), "d", after(2), after(3)), store.ErrConflict, "that is another attempt")
+	require.NoError(t, q.Interrupt(t.Context(), "d", after(1), after(3)))
+	want := delivery("d", "w", at(after(3)), func(d *store.Delivery) { d.Attempts, d.UnknownAt = 1, after(1) })
+	equal(t, want, readDelivery(t, s, "d"))
+	require.ErrorIs(t, q.Interrupt(t.Context(), "d", after(1), after(4)), store.ErrConflict, "it is no longer open")
+	equal(t, want, readDelivery(t, s, "d"))
+	begin(t, s, "d", 1, after(4))
+	settle(t, s, "d", store.Delivered, after(5))
+	require.ErrorIs(t, q.Interrupt(t.Context(), "d", after(4), after(6)), store.ErrConflict)
+	require.Error(t, q.Interrupt(t.Context(), "nobody", after(1), after(6)))
 }

@@ -13,6 +13,7 @@ func purgeCases() []testCase {
 	return []testCase{
 		{"purge spares what is young, active or has something pending", purgeSpares},
 		{"purged ids stay known", purgeKnown},
+		{"a purged delivery stays known while its watch is there", purgeReplayed},
 		{"purge goes by the limit", purgeLimit},
 		{"what says no end goes by its creation", purgeTimeless},
 		{"a purged watch's deliveries live on", purgeOrphans},
@@ -59,11 +60,10 @@ func purgeKnown(t *testing.T, s store.Store) {
 	require.NoError(t, s.Move(t.Context(), store.Transition{Watch: w, Events: []store.Event{{Kind: "ended", At: after(1)}}}))
 	require.Equal(t, 2, purge(t, s, after(2), after(2), 100))
 
-	_, err := s.Watch(t.Context(), "w")
-	require.ErrorIs(t, err, store.ErrNotFound)
+	require.Equal(t, store.Watch{ID: "w", State: store.Ended}, readWatch(t, s, "w"), "a task that waits for it is done")
 	require.Empty(t, events(t, s, "w"))
 	require.ErrorIs(t, s.Move(t.Context(), store.Transition{Watch: w}), store.ErrNotFound)
-	_, err = s.Begin(t.Context(), "d", 1, after(3), nil)
+	_, err := s.Begin(t.Context(), "d", 1, after(3), nil)
 	require.ErrorIs(t, err, store.ErrNotFound)
 
 	for _, attempt := range []uint32{0, 5} {
@@ -79,6 +79,14 @@ func purgeKnown(t *testing.T, s store.Store) {
 	refused, err := s.Redrive(t.Context(), []string{"d"}, after(3))
 	require.NoError(t, err)
 	require.Equal(t, map[string]store.DeliveryState{"d": ""}, refused)
+}
+
+func purgeReplayed(t *testing.T, s store.Store) {
+	insert(t, s, "w", delivery("old", "w", settled(store.Dead, after(1))), delivery("new", "w", settled(store.Dead, after(9))))
+	require.Equal(t, 1, purge(t, s, after(5), after(5), 100))
+	insert(t, s, "w", delivery("old", "w"), delivery("new", "w"), delivery("more", "w"))
+	require.ElementsMatch(t, []string{"new", "more"}, deliveryIDs(listDeliveries(t, s, store.Filter{})))
+	require.Equal(t, []string{"more"}, dueIDs(t, s, lane(), after(9), 10))
 }
 
 func purgeLimit(t *testing.T, s store.Store) {

@@ -23,21 +23,25 @@ type testCase struct {
 	run  func(t *testing.T, s store.Store)
 }
 
-// Run tests an engine. open returns a new, empty store, and closes it when its test ends.
+// Run tests an engine. open returns a new, empty store, and closes it when its test ends. An engine
+// that is a store.Queue is one of several servers: it is tested as that where the ports differ.
 func Run(t *testing.T, open func(t *testing.T) store.Store) {
 	t.Helper()
 	groups := map[string][]testCase{
-		"registry": registryCases(),
-		"feed":     feedCases(),
-		"move":     moveCases(),
-		"outbox":   outboxCases(),
-		"attempt":  attemptCases(),
-		"bucket":   bucketCases(),
-		"ledger":   ledgerCases(),
-		"purge":    purgeCases(),
-		"values":   valueCases(),
-		"races":    raceCases(),
-		"closed":   closedCases(),
+		"registry":   registryCases(),
+		"feed":       feedCases(),
+		"shards":     shardCases(),
+		"membership": membershipCases(),
+		"move":       moveCases(),
+		"outbox":     outboxCases(),
+		"attempt":    attemptCases(),
+		"bucket":     bucketCases(),
+		"hold":       holdCases(),
+		"ledger":     ledgerCases(),
+		"purge":      purgeCases(),
+		"values":     valueCases(),
+		"races":      raceCases(),
+		"closed":     closedCases(),
 	}
 	for group, cases := range groups {
 		t.Run(group, func(t *testing.T) {

@@ -18,6 +18,7 @@ func valueCases() []testCase {
 		{"texts of any letters come back", valueTexts},
 		{"texts that are none do no harm", valueBroken},
 		{"large texts come back", valueLarge},
+		{"traces come back", valueTraces},
 		{"texts are values, never statements", valueQuotes},
 	}
 }
@@ -130,6 +131,24 @@ func valueLarge(t *testing.T, s store.Store) {
 	require.True(t, text == readDelivery(t, s, "d").LastError)
 	require.Len(t, readDelivery(t, s, "d").Content, len(w.Custom))
 	require.True(t, text == events(t, s, "w")[1].Text)
+}
+
+func valueTraces(t *testing.T, s store.Store) {
+	const called, moved = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", "00-0af7651916cd43dd8448eb211c80319c-00f067aa0ba902b7-01"
+	w := register(t, s, watch("w", func(w *store.Watch) { w.Trace = called }))
+	require.Equal(t, called, w.Trace)
+	d := delivery("d", "w", func(d *store.Delivery) { d.Trace = moved })
+	require.NoError(t, s.Move(t.Context(), store.Transition{Watch: w, Deliveries: []store.Delivery{d}}))
+	require.Equal(t, called, readWatch(t, s, "w").Trace)
+	register(t, s, watch("w", func(w *store.Watch) { w.Trace, w.Attempt = moved, 1 }))
+	require.Equal(t, called, readWatch(t, s, "w").Trace, "it stays that of the first call")
+	equal(t, d, readDelivery(t, s, "d"))
+	due, err := s.Due(t.Context(), lane(), start(), 1)
+	require.NoError(t, err)
+	require.Equal(t, moved, due[0].Trace)
+	found, err := s.ByName(t.Context(), scope(), time.Time{}, []string{"x-w"})
+	require.NoError(t, err)
+	require.Equal(t, called, found[0].Trace)
 }
 
 func valueQuotes(t *testing.T, s store.Store) {
