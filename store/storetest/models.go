@@ -27,6 +27,11 @@ func runModels(t *testing.T, open func(t *testing.T) store.Store) {
 		s, run := open(t), 0
 		rapid.Check(t, func(r *rapid.T) { run++; modelOrder(t, r, s, fmt.Sprintf("r%d", run)) })
 	})
+	t.Run("tenures", func(t *testing.T) {
+		t.Parallel()
+		s, run := open(t), 0
+		rapid.Check(t, func(r *rapid.T) { run++; modelTenures(t, r, s, fmt.Sprintf("r%d", run)) })
+	})
 	t.Run("replays", func(t *testing.T) {
 		t.Parallel()
 		s, run := open(t), 0
