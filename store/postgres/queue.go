@@ -2,7 +2,6 @@ package postgres
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -179,40 +178,34 @@ func (s *Store) Interrupt(ctx context.Context, id string, opened, now time.Time)
 }
 
 func interrupt(ctx context.Context, tx pgx.Tx, id string, opened, now time.Time) error {
-	const lock = `SELECT w.seq FROM flyte_notifier.watches w
-		WHERE w.id = (SELECT d.watch_id FROM flyte_notifier.deliveries d WHERE d.id = $1) FOR NO KEY UPDATE OF w`
 	const update = `UPDATE flyte_notifier.deliveries d
-		SET unknown_at = coalesce(unknown_at, opened_at), opened_at = NULL, next_at = $3
-		WHERE id = $1 AND opened_at = $2 RETURNING ` + deliveryColumns
-	const tell = "INSERT INTO flyte_notifier.events (watch, at, kind, text) VALUES ($1, $2, $3, $4)"
-	var watch int64
-	err := tx.QueryRow(ctx, lock, id).Scan(&watch)
-	purged := errors.Is(err, pgx.ErrNoRows) // the timeline is gone; or the delivery, too
-	if err != nil && !purged {
+		SET unknown_at = coalesce(unknown_at, opened_at), opened_at = NULL, next_at = $2
+		WHERE seq = $1 RETURNING ` + deliveryColumns
+	var watches []locked
+	var found []standing
+	var p pipeline
+	lockOwners(&p, &watches, ownersOf, []string{id})
+	into(&p, &found, scanStanding, lockDeliveries, []string{id})
+	if err := p.run(ctx, tx); err != nil {
 		return err
 	}
-	d, err := scanDelivery(tx.QueryRow(ctx, update, id, opened.UnixMicro(), now.UnixMicro()))
 	switch {
-	case errors.Is(err, pgx.ErrNoRows):
-		return closed(ctx, tx, id)
-	case err != nil && !damaged(err):
+	case len(found) == 0:
+		return store.ErrNotFound
+	case found[0].opened == nil || *found[0].opened != opened.UnixMicro():
+		return store.ErrConflict
+	}
+	d, err := scanDelivery(tx.QueryRow(ctx, update, found[0].seq, now.UnixMicro()))
+	if err != nil && !damaged(err) {
 		return err
-	case purged:
-		return nil
 	}
-	e := store.UnknownEvent(d, now)
-	_, err = tx.Exec(ctx, tell, watch, e.At.UnixMicro(), e.Kind, clean(e.Text))
-	return err
-}
-
-// closed tells a delivery without such an open attempt from one that is not there.
-func closed(ctx context.Context, tx pgx.Tx, id string) error {
-	var one int
-	err := tx.QueryRow(ctx, "SELECT 1 FROM flyte_notifier.deliveries WHERE id = $1", id).Scan(&one)
-	if err != nil {
-		return notFound(err)
+	var events eventRows
+	for _, w := range watches {
+		events.add(w.seq, store.UnknownEvent(d, now))
 	}
-	return store.ErrConflict
+	p = pipeline{}
+	events.insert(&p)
+	return p.run(ctx, tx)
 }
 
 // sleep waits for d or the end of ctx.

@@ -13,9 +13,6 @@ const (
 	adoptEvery   = time.Minute
 	adoptOverdue = time.Minute // how long a delivery waits for its job before it is given one
 	adoptAtOnce  = 10000       // in one transaction
-
-	// adoptLock is the advisory lock of who adopts.
-	adoptLock = 0x666c6e74_61646f70
 )
 
 // keepAdopting adopts deliveries until ctx ends: all of them at first, later those that are overdue.
@@ -53,7 +50,7 @@ func (s *Store) adopt(ctx context.Context, before time.Time) (n int, err error) 
 }
 
 func (s *Store) adoptSome(ctx context.Context, tx pgx.Tx, before time.Time) (int, error) {
-	const lock = `SELECT pg_try_advisory_xact_lock($1),
+	const lock = `SELECT pg_try_advisory_xact_lock($1, 0),
 		set_config('enable_hashjoin', 'on', true), set_config('enable_seqscan', 'on', true)`
 	const find = `SELECT d.id, d.next_at FROM flyte_notifier.deliveries d
 		WHERE d.head AND d.next_at < $1 AND NOT EXISTS (
@@ -61,7 +58,7 @@ func (s *Store) adoptSome(ctx context.Context, tx pgx.Tx, before time.Time) (int
 			AND j.state IN ('available', 'pending', 'retryable', 'running', 'scheduled') AND j.args->>'id' = d.id)
 		LIMIT $2`
 	var mine bool
-	if err := tx.QueryRow(ctx, lock, int64(adoptLock)).Scan(&mine, nil, nil); err != nil || !mine {
+	if err := tx.QueryRow(ctx, lock, int32(adoptLock)).Scan(&mine, nil, nil); err != nil || !mine {
 		return 0, err
 	}
 	found, err := list(ctx, tx, scanQueued, find, before.UnixMicro(), adoptAtOnce)
@@ -69,12 +66,4 @@ func (s *Store) adoptSome(ctx context.Context, tx pgx.Tx, before time.Time) (int
 		return 0, err
 	}
 	return len(found), s.enqueue(ctx, tx, found)
-}
-
-// scanQueued scans a delivery's id and when it is due.
-func scanQueued(row pgx.Row) (q queued, err error) {
-	var at int64
-	err = row.Scan(&q.id, &at)
-	q.at = time.UnixMicro(at)
-	return q, err
 }
