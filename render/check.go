@@ -8,6 +8,7 @@ import (
 	"strings"
 	"text/template/parse"
 
+	"github.com/flyte-notifier/flyte-notifier/internal/memo"
 	"github.com/flyte-notifier/flyte-notifier/notifier"
 )
 
@@ -17,10 +18,13 @@ const main = "template"
 // Check returns what is wrong with a template before any data is there: its syntax, unknown
 // variables and functions, what is refused (define, template, block, a range over a number, range,
 // with and if nested over two deep), or a text over 64 KiB. The error names the line.
-func Check(text string) error {
+func Check(text string) error { return checked.Of(text) }
+
+// checked remembers what was found, since each execution of a workflow brings the same templates.
+var checked = memo.New(1024, func(text string) error {
 	_, err := compile(text)
 	return err
-}
+})
 
 // IsTemplate says whether a string is a template: whether it holds "{{".
 func IsTemplate(s string) bool { return strings.Contains(s, "{{") }

@@ -14,6 +14,7 @@ import (
 	"github.com/expr-lang/expr/file"
 	"github.com/expr-lang/expr/vm"
 
+	"github.com/flyte-notifier/flyte-notifier/internal/memo"
 	"github.com/flyte-notifier/flyte-notifier/internal/strict"
 )
 
@@ -47,8 +48,25 @@ type Condition struct {
 	broken     error // why a stored condition no longer compiles
 }
 
+// compiled is what an `if` came to. Neither part is ever changed.
+type compiled struct {
+	condition *Condition
+	err       error
+}
+
+// conditions remembers them, since each execution of a workflow brings the same ones.
+var conditions = memo.New(256, func(text string) compiled {
+	c, err := compile(text)
+	return compiled{c, err}
+})
+
 // Compile compiles an `if`. The error names the fault, and its line and column.
-func Compile(text string) (c *Condition, err error) {
+func Compile(text string) (*Condition, error) {
+	c := conditions.Of(text)
+	return c.condition, c.err
+}
+
+func compile(text string) (c *Condition, err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			c, err = nil, fmt.Errorf("cannot be compiled: %v", r)
@@ -113,11 +131,11 @@ func (c *Condition) MarshalText() ([]byte, error) { return []byte(c.text), nil }
 // UnmarshalText compiles what MarshalText wrote. It never fails: a condition that another version
 // stored and this one refuses is the error of each Eval, so that the other rules go on.
 func (c *Condition) UnmarshalText(text []byte) error {
-	compiled, err := Compile(string(text))
+	condition, err := Compile(string(text))
 	if err != nil {
-		compiled = &Condition{text: string(text), broken: fmt.Errorf("compile if: %w", err)}
+		condition = &Condition{text: string(text), broken: fmt.Errorf("compile if: %w", err)}
 	}
-	*c = *compiled
+	*c = *condition
 	return nil
 }
 

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/flyte-notifier/flyte-notifier/notifier"
 )
@@ -76,19 +77,23 @@ func (fs fields) find(name string) (field, bool) {
 	return fs[i], true
 }
 
-// fieldsOf is structOf, asked once for each type of a document.
-func (d *decoder) fieldsOf(t reflect.Type) fields {
-	fs, known := d.types[t]
-	if !known {
-		fs, _ = structOf(t)
-		d.types[t] = fs
+// structs are the fields of every struct type that was decoded: types do not change, and there are
+// as many of them as in the program. Nobody changes a list in it.
+var structs sync.Map
+
+// fieldsOf is structOf, asked once for each type.
+func fieldsOf(t reflect.Type) fields {
+	if known, ok := structs.Load(t); ok {
+		return known.(fields) //nolint:forcetypeassert // nothing else is ever stored
 	}
+	fs, _ := structOf(t)
+	structs.Store(t, fs)
 	return fs
 }
 
 // setDefaults sets the defaults of the struct and of the structs in it.
 func (d *decoder) setDefaults(dst reflect.Value) {
-	for _, f := range d.fieldsOf(dst.Type()) {
+	for _, f := range fieldsOf(dst.Type()) {
 		v := dst.FieldByIndex(f.index)
 		if f.hasDefault {
 			d.setDefault(v, f)
@@ -100,7 +105,7 @@ func (d *decoder) setDefaults(dst reflect.Value) {
 
 // setDefault panics on a default that the field itself would refuse: a mistake in the program.
 func (d *decoder) setDefault(dst reflect.Value, f field) {
-	alone := &decoder{types: d.types}
+	alone := &decoder{}
 	alone.value(f.name, f.defaultTree(), dst, f)
 	if len(alone.problems) > 0 {
 		panic(fmt.Sprintf("strict: bad default: %s", alone.problems[0]))
@@ -123,7 +128,7 @@ func (f field) defaultTree() any {
 
 // structure decodes the keys that are there, and tells those that are unknown or missing.
 func (d *decoder) structure(path string, tree any, dst reflect.Value) {
-	fs := d.fieldsOf(dst.Type())
+	fs := fieldsOf(dst.Type())
 	m, ok := tree.(map[string]any)
 	if !ok {
 		d.notStructure(path, tree, dst)

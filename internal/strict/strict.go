@@ -39,7 +39,7 @@ type Decoder interface {
 // absent key. Defaults are set first; keys absent keep them. Values that have a method
 // Validate, returning an error or a []notifier.Problem, are asked once they are decoded.
 func Decode(tree, dst any) []notifier.Problem {
-	d := &decoder{types: map[reflect.Type]fields{}}
+	d := &decoder{}
 	d.value("", tree, reflect.ValueOf(dst).Elem(), field{})
 	return d.result()
 }
@@ -129,7 +129,6 @@ func plain(key string) bool {
 type decoder struct {
 	problems []notifier.Problem
 	seen     map[notifier.Problem]bool
-	types    map[reflect.Type]fields
 	more     int
 }
 
