@@ -10,6 +10,7 @@ import (
 
 	"github.com/flyte-notifier/flyte-notifier/config"
 	"github.com/flyte-notifier/flyte-notifier/internal/app"
+	"github.com/flyte-notifier/flyte-notifier/internal/tracing"
 	"github.com/flyte-notifier/flyte-notifier/notifier/builtin"
 	"github.com/flyte-notifier/flyte-notifier/store"
 )
@@ -29,7 +30,13 @@ func serveCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if err := app.Run(c.Context(), app.Options{Config: cfg, Stdout: c.OutOrStdout(), Log: log}); err != nil {
+			tracer, stop, err := tracing.Start(c.Context(), version(), log)
+			if err != nil {
+				return &exitError{exitFailed, err}
+			}
+			defer stop()
+			err = app.Run(c.Context(), app.Options{Config: cfg, Version: version(), Stdout: c.OutOrStdout(), Log: log, Tracer: tracer})
+			if err != nil {
 				return &exitError{exitFailed, err}
 			}
 			return nil

@@ -10,10 +10,10 @@ import (
 	"maps"
 	"net"
 	"slices"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
+	"go.opentelemetry.io/otel/trace"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/flyte-notifier/flyte-notifier/agent"
@@ -25,21 +25,24 @@ import (
 	"github.com/flyte-notifier/flyte-notifier/notifier/builtin"
 	"github.com/flyte-notifier/flyte-notifier/probe"
 	"github.com/flyte-notifier/flyte-notifier/store"
-	"github.com/flyte-notifier/flyte-notifier/store/sqlite"
+	"github.com/flyte-notifier/flyte-notifier/store/metered"
 )
 
-// Options are what a server is made of. Ready may be nil.
+// Options are what a server is made of. Version, Tracer and Ready may be left out.
 type Options struct {
-	Config *config.Config
-	Stdout io.Writer // where the stdout notifier prints
-	Log    *slog.Logger
-	Ready  func(grpc, http string) // called once both addresses answer
+	Config  *config.Config
+	Version string    // of the program, for metrics
+	Stdout  io.Writer // where the stdout notifier prints
+	Log     *slog.Logger
+	Tracer  trace.TracerProvider    // nil: nothing is traced
+	Ready   func(grpc, http string) // called once both addresses answer
 }
 
 // server is the parts, made but not yet running.
 type server struct {
 	Options
-	store    store.Store
+	engine   store.Store // as it was opened
+	store    store.Store // the engine, measured
 	admin    *flyte.Client
 	executor *executor.NotifierExecutor
 	outbox   *delivery.Outbox
@@ -62,23 +65,28 @@ func Run(ctx context.Context, o Options) error {
 
 func build(ctx context.Context, o Options) (*server, error) {
 	s := &server{Options: o, metrics: prometheus.NewRegistry()}
-	s.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	s.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), buildInfo(o.Version))
+	if err := s.checkRiver(); err != nil {
+		return s, err
+	}
 	registry := builtin.Registry(o.Stdout)
 	connections, problems := o.Config.Build(registry, Client())
 	if len(problems) > 0 {
 		return s, &ConfigError{problems}
 	}
 	var err error
-	if s.admin, err = flyte.Dial(ctx, o.Config.Admin, o.Config.Flyte.ConsoleURL); err != nil {
+	if s.admin, err = flyte.Dial(ctx, o.Config.Admin, o.Config.Flyte.ConsoleURL, flyte.Measured(s.metrics)); err != nil {
 		return s, fmt.Errorf("connect to flyteadmin: %w", err)
 	}
-	if s.store, err = OpenServerStore(ctx, o.Config); err != nil {
+	if s.engine, err = OpenServerStore(ctx, o.Config, o.Log); err != nil {
 		return s, err
 	}
+	s.store = metered.Wrap(s.engine, s.metrics)
 	s.assemble(registry, connections)
 	service := agent.New(agent.Options{
 		Store: s.store, Registry: registry, Connections: connections,
 		AllowCrossProject: o.Config.Watch.AllowCrossProject, Registered: s.executor.Wake, Log: o.Log,
+		Metrics: s.metrics, Tracer: o.Tracer,
 	})
 	t := o.Config.Server.TLS
 	s.grpc, err = agent.NewServer(service, agent.TLS(t), o.Log)
@@ -93,7 +101,7 @@ func (s *server) assemble(registry *notifier.Registry, connections *notifier.Con
 		Config: delivery.Config{
 			MaxAge: c.Delivery.MaxAge, MaxAttempts: c.Delivery.MaxAttempts, Timeout: c.Delivery.Timeout,
 		},
-		Metrics: s.metrics, Log: s.Log,
+		Metrics: s.metrics, Tracer: s.Tracer, Log: s.Log,
 	})
 	s.executor = executor.New(executor.Options{
 		Store: s.store, Admin: s.admin, Registry: registry,
@@ -101,7 +109,7 @@ func (s *server) assemble(registry *notifier.Registry, connections *notifier.Con
 			Feed:         flyte.FeedConfig{Interval: c.Watch.Interval, Sweep: c.Watch.Sweep, Overlap: c.Watch.Overlap},
 			NodeInterval: c.Watch.NodeInterval, NodeCalls: float64(c.Watch.NodeCalls),
 		},
-		Metrics: s.metrics, Log: s.Log, Delivered: s.outbox.Wake,
+		Metrics: s.metrics, Tracer: s.Tracer, Log: s.Log, Delivered: s.outbox.Wake,
 	})
 	s.metrics.MustRegister(newGauges(s.store, s.executor.Stats))
 }
@@ -118,8 +126,14 @@ func (s *server) run(ctx context.Context) error {
 	}
 	checks := []probe.Check{{Name: "store", Ping: s.store.Ping}, {Name: "flyteadmin", Ping: s.admin.Ping}}
 	g, ctx := errgroup.WithContext(ctx)
+	pages, err := s.pages(ctx)
+	if err != nil {
+		_ = grpcListener.Close() // nothing was served on them
+		_ = httpListener.Close()
+		return err
+	}
 	g.Go(func() error { return s.grpc.Serve(ctx, grpcListener) })
-	g.Go(func() error { return probe.Serve(ctx, httpListener, probe.Handler(checks, s.metrics)) })
+	g.Go(func() error { return probe.Serve(ctx, httpListener, probe.Handler(checks, s.metrics, pages...)) })
 	g.Go(func() error { return s.executor.Run(ctx) })
 	g.Go(func() error { return s.outbox.Run(ctx) })
 	g.Go(func() error { return s.retain(ctx) })
@@ -138,76 +152,9 @@ func (s *server) close() {
 			s.Log.Warn("connection to flyteadmin does not close", "error", err)
 		}
 	}
-	if s.store != nil {
-		if err := s.store.Close(); err != nil {
+	if s.engine != nil {
+		if err := s.engine.Close(); err != nil {
 			s.Log.Error("store does not close", "error", err)
 		}
 	}
-}
-
-// purgeEvery is how often old rows are removed, and purgeBatch how many at once: a small batch
-// delays no other write.
-const (
-	purgeEvery = time.Hour
-	purgeBatch = 500
-)
-
-// retain removes what is older than the config keeps, until ctx ends.
-func (s *server) retain(ctx context.Context) error {
-	tick := time.NewTicker(purgeEvery)
-	defer tick.Stop()
-	for {
-		if err := s.purge(ctx, time.Now()); err != nil && ctx.Err() == nil {
-			s.Log.WarnContext(ctx, "old rows cannot be removed", "error", err)
-		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-tick.C:
-		}
-	}
-}
-
-func (s *server) purge(ctx context.Context, now time.Time) error {
-	r := s.Config.Retention
-	for {
-		n, err := s.store.Purge(ctx, now.Add(-r.Watches), now.Add(-r.Deliveries), purgeBatch)
-		if err != nil || n == 0 {
-			return err
-		}
-	}
-}
-
-// OpenServerStore opens the store of a config and takes its lock.
-func OpenServerStore(ctx context.Context, c *config.Config) (store.Store, error) {
-	path, err := storePath(c)
-	if err != nil {
-		return nil, err
-	}
-	st, err := sqlite.OpenServer(ctx, path)
-	if err != nil {
-		return nil, err
-	}
-	return st, nil
-}
-
-// OpenStore opens the store of a config beside a server that may be running.
-func OpenStore(ctx context.Context, c *config.Config) (store.Store, error) {
-	path, err := storePath(c)
-	if err != nil {
-		return nil, err
-	}
-	st, err := sqlite.Open(ctx, path)
-	if err != nil {
-		return nil, err
-	}
-	return st, nil
-}
-
-func storePath(c *config.Config) (string, error) {
-	path, err := c.Store.URL.Path()
-	if err != nil {
-		return "", fmt.Errorf("store.url: %w", err)
-	}
-	return path, nil
 }

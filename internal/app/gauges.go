@@ -1,7 +1,9 @@
 package app
 
 import (
+	"cmp"
 	"context"
+	"runtime"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -16,7 +18,7 @@ type gauges struct {
 	ledger store.Ledger
 	stats  func() flyte.FeedStats
 
-	watches, deliveries, calls, errors, finds, lag *prometheus.Desc
+	watches, deliveries, age, calls, errors, finds, lag *prometheus.Desc
 }
 
 func newGauges(l store.Ledger, stats func() flyte.FeedStats) *gauges {
@@ -27,6 +29,7 @@ func newGauges(l store.Ledger, stats func() flyte.FeedStats) *gauges {
 		ledger: l, stats: stats,
 		watches:    desc("watches", "Watches by state.", "state"),
 		deliveries: desc("deliveries", "Deliveries in the store by state.", "state"),
+		age:        desc("queue_age_seconds", "How long the delivery that could be sent first has been due; 0 if none is."),
 		calls:      desc("admin_list_calls_total", "List calls to flyteadmin."),
 		errors:     desc("admin_list_errors_total", "List calls to flyteadmin that failed."),
 		finds:      desc("sweep_finds_total", "Changes that only the sweep found."),
@@ -36,7 +39,7 @@ func newGauges(l store.Ledger, stats func() flyte.FeedStats) *gauges {
 
 // Describe implements prometheus.Collector.
 func (g *gauges) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{g.watches, g.deliveries, g.calls, g.errors, g.finds, g.lag} {
+	for _, d := range []*prometheus.Desc{g.watches, g.deliveries, g.age, g.calls, g.errors, g.finds, g.lag} {
 		ch <- d
 	}
 }
@@ -46,6 +49,7 @@ func (g *gauges) Collect(ch chan<- prometheus.Metric) {
 	g.collectFeeds(ch)
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
+	g.collectAge(ctx, ch)
 	watches, deliveries, err := g.ledger.Counts(ctx)
 	if err != nil {
 		ch <- prometheus.NewInvalidMetric(g.watches, err)
@@ -59,6 +63,19 @@ func (g *gauges) Collect(ch chan<- prometheus.Metric) {
 	}
 }
 
+func (g *gauges) collectAge(ctx context.Context, ch chan<- prometheus.Metric) {
+	now, age := time.Now(), 0.0
+	oldest, err := g.ledger.OldestDue(ctx, now)
+	if err != nil {
+		ch <- prometheus.NewInvalidMetric(g.age, err)
+		return
+	}
+	if !oldest.IsZero() {
+		age = now.Sub(oldest).Seconds()
+	}
+	ch <- prometheus.MustNewConstMetric(g.age, prometheus.GaugeValue, age)
+}
+
 func (g *gauges) collectFeeds(ch chan<- prometheus.Metric) {
 	st := g.stats()
 	ch <- prometheus.MustNewConstMetric(g.calls, prometheus.CounterValue, float64(st.Calls))
@@ -69,4 +86,14 @@ func (g *gauges) collectFeeds(ch chan<- prometheus.Metric) {
 		failing = time.Since(st.FailingSince).Seconds()
 	}
 	ch <- prometheus.MustNewConstMetric(g.lag, prometheus.GaugeValue, failing)
+}
+
+// buildInfo is a metric that is always 1 and says what runs.
+func buildInfo(version string) prometheus.Collector {
+	g := prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "flyte_notifier_build_info", Help: "Always 1; the labels say which version runs.",
+		ConstLabels: prometheus.Labels{"version": cmp.Or(version, "unknown"), "goversion": runtime.Version()},
+	})
+	g.Set(1)
+	return g
 }

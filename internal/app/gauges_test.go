@@ -20,6 +20,39 @@ func (brokenLedger) Counts(context.Context) (map[store.WatchState]int, map[store
 	return nil, nil, errors.New("disk is full")
 }
 
+func (brokenLedger) OldestDue(context.Context, time.Time) (time.Time, error) {
+	return time.Time{}, errors.New("disk is full")
+}
+
+// agedLedger has a delivery that is due since then.
+type agedLedger struct {
+	store.Ledger
+	since time.Time
+}
+
+func (agedLedger) Counts(context.Context) (map[store.WatchState]int, map[store.DeliveryState]int, error) {
+	return nil, nil, nil
+}
+
+func (l agedLedger) OldestDue(context.Context, time.Time) (time.Time, error) { return l.since, nil }
+
+func TestQueueAge(t *testing.T) {
+	t.Parallel()
+	for since, want := range map[time.Time]float64{{}: 0, time.Now().Add(-time.Hour): 3600} {
+		reg := prometheus.NewRegistry()
+		reg.MustRegister(newGauges(agedLedger{since: since}, func() flyte.FeedStats { return flyte.FeedStats{} }))
+		families, err := reg.Gather()
+		require.NoError(t, err)
+		for _, f := range families {
+			if f.GetName() == "flyte_notifier_queue_age_seconds" {
+				require.InDelta(t, want, f.GetMetric()[0].GetGauge().GetValue(), 60)
+				want = -1
+			}
+		}
+		require.EqualValues(t, -1, want, "it is there")
+	}
+}
+
 func TestGaugesOfAStoreThatFails(t *testing.T) {
 	t.Parallel()
 	reg := prometheus.NewRegistry()

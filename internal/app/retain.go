@@ -1,0 +1,55 @@
+package app
+
+import (
+	"context"
+	"math/rand/v2"
+	"time"
+)
+
+// purgeEvery is how often old rows are removed, and purgeBatch how many at once: a small batch
+// delays no other write.
+const (
+	purgeEvery = time.Hour
+	purgeBatch = 500
+)
+
+// retain removes what is older than the config keeps, until ctx ends. Of several servers each does:
+// they leave each other's rows alone, and do not begin at the same time.
+func (s *server) retain(ctx context.Context) error {
+	for {
+		if err := s.purge(ctx, time.Now()); err != nil && ctx.Err() == nil {
+			s.Log.WarnContext(ctx, "old rows cannot be removed", "error", err)
+		}
+		if !sleep(ctx, purgeEvery/2+rand.N(purgeEvery)) {
+			return nil
+		}
+	}
+}
+
+// purge removes batch after batch. It rests after each as long as that took, so that a long purge,
+// as after a shorter retention was set, leaves half of the store's time to others.
+func (s *server) purge(ctx context.Context, now time.Time) error {
+	r := s.Config.Retention
+	for {
+		start := time.Now()
+		n, err := s.store.Purge(ctx, now.Add(-r.Watches), now.Add(-r.Deliveries), purgeBatch)
+		if err != nil || n == 0 {
+			return err
+		}
+		if !sleep(ctx, time.Since(start)) {
+			return nil
+		}
+	}
+}
+
+// sleep waits for d. It returns false if ctx ends before.
+func sleep(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-t.C:
+		return true
+	}
+}
