@@ -110,7 +110,7 @@ func valueBroken(t *testing.T, s store.Store) {
 		begin(t, s, id, 0, start())
 		require.NoError(t, s.Settle(t.Context(), id, store.Outcome{State: store.Pending, NextAt: start(), At: start(), LastError: text}))
 
-		require.Contains(t, readWatch(t, s, id).Reason, text[:3][:1])
+		require.NotEmpty(t, readWatch(t, s, id).Reason)
 		require.NotEmpty(t, readDelivery(t, s, id).LastError)
 		require.NotEmpty(t, events(t, s, id)[1].Text)
 		require.NoError(t, s.Cancel(t.Context(), id, 0, text, start()))

@@ -1,0 +1,71 @@
+package postgres
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/jackc/pgerrcode"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/flyte-notifier/flyte-notifier/store"
+)
+
+var (
+	errClosed = errors.New("the store is closed")
+	errNoID   = errors.New("the id is empty")
+
+	// errAgain is for a transaction that met another in a way that Postgres does not know of.
+	errAgain = errors.New("changed by another transaction")
+)
+
+// code is Postgres's code of an error, or "" for one that is not Postgres's.
+func code(err error) string {
+	if pg, ok := errors.AsType[*pgconn.PgError](err); ok {
+		return pg.Code
+	}
+	return ""
+}
+
+// again says whether a transaction was in another's way: it may fare better at once.
+func again(err error) bool {
+	c := code(err)
+	return c == pgerrcode.DeadlockDetected || c == pgerrcode.SerializationFailure || errors.Is(err, errAgain)
+}
+
+// general says whether an error has nothing to do with what was written: the server is away, stops, is
+// full or only reads. No other write would fare better now.
+func general(err error) bool {
+	c := code(err)
+	return c == "" && !errors.Is(err, errAgain) || pgerrcode.IsConnectionException(c) || pgerrcode.IsInsufficientResources(c) ||
+		pgerrcode.IsOperatorIntervention(c) && c != pgerrcode.QueryCanceled || pgerrcode.IsSystemError(c) ||
+		pgerrcode.IsInvalidTransactionState(c) || pgerrcode.IsInvalidAuthorizationSpecification(c)
+}
+
+// demoted says whether the server only reads: another one takes the writes now.
+func demoted(err error) bool { return code(err) == pgerrcode.ReadOnlySQLTransaction }
+
+func notFound(err error) error {
+	if errors.Is(err, pgx.ErrNoRows) {
+		return store.ErrNotFound
+	}
+	return err
+}
+
+// damageError says that a part of a row could not be read.
+type damageError struct {
+	id     string
+	column string
+	err    error
+}
+
+func (e *damageError) Error() string {
+	return fmt.Sprintf("row %s: column %s is damaged: %v", e.id, e.column, e.err)
+}
+
+func (e *damageError) Unwrap() error { return e.err }
+
+func damaged(err error) bool {
+	_, ok := errors.AsType[*damageError](err)
+	return ok
+}

@@ -1,0 +1,107 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/flyte-notifier/flyte-notifier/store"
+)
+
+// pageSize is how many rows a listing holds at once: no transaction stays open while its rows are being
+// handled.
+const pageSize = 100
+
+// table is what a listing needs to know of one.
+type table[T any] struct {
+	name    string // with its alias
+	alias   string
+	columns string
+	scan    func(pgx.Row) (T, error)
+	common  store.DeliveryState // the state that the index by state leaves out
+}
+
+// placed is a row with its place in the order of creation.
+type placed[T any] struct {
+	seq int64
+	row T
+}
+
+// Deliveries is store.Ledger's. A row of which a part is damaged comes without that part.
+func (s *Store) Deliveries(ctx context.Context, f store.Filter, yield func(store.Delivery) error) error {
+	tab := table[store.Delivery]{"flyte_notifier.deliveries d", "d", deliveryColumns, scanDelivery, store.Delivered}
+	if err := listing(ctx, s, tab, f, yield); err != nil {
+		return err
+	}
+	return nil
+}
+
+// Watches is store.Ledger's. A row of which a part is damaged comes without that part.
+func (s *Store) Watches(ctx context.Context, f store.Filter, yield func(store.Watch) error) error {
+	return listing(ctx, s, table[store.Watch]{"flyte_notifier.watches w", "w", watchColumns, scanWatch, ""}, f, yield)
+}
+
+func listing[T any](ctx context.Context, s *Store, tab table[T], f store.Filter, yield func(T) error) error {
+	f.State = clean(f.State)
+	ids := make([]string, 0, len(f.IDs))
+	for _, id := range f.IDs {
+		ids = append(ids, clean(id))
+	}
+	f.IDs = slices.Compact(slices.Sorted(slices.Values(ids)))
+	left, last := f.Limit, int64(math.MaxInt64)
+	if left <= 0 {
+		left, last = math.MaxInt, math.MinInt64
+	}
+	for left > 0 {
+		page, err := readPage(ctx, s, tab, f, last, min(left, pageSize))
+		if err != nil {
+			return fmt.Errorf("list %s: %w", tab.name, err)
+		}
+		for _, p := range page {
+			if err := yield(p.row); err != nil {
+				return err
+			}
+			last = p.seq
+		}
+		if len(page) < pageSize {
+			return nil
+		}
+		left -= len(page)
+	}
+	return nil
+}
+
+// readPage returns the next rows after the last one, in the filter's order.
+func readPage[T any](ctx context.Context, s *Store, tab table[T], f store.Filter, last int64, n int) ([]placed[T], error) {
+	after, order := ">", "ASC"
+	if f.Limit > 0 {
+		after, order = "<", "DESC"
+	}
+	seq := tab.alias + ".seq"
+	where, args := seq+" "+after+" $1", []any{last, n}
+	if f.State != "" {
+		args = append(args, f.State)
+		where += " AND " + tab.alias + ".state = $" + strconv.Itoa(len(args))
+		if common := string(tab.common); common != "" && f.State != common {
+			where += " AND " + tab.alias + ".state <> '" + common + "'" // so that the index serves
+		}
+	}
+	if len(f.IDs) > 0 {
+		args = append(args, f.IDs)
+		where += " AND " + tab.alias + ".id = ANY($" + strconv.Itoa(len(args)) + ")"
+	}
+	query := "SELECT " + seq + ", " + tab.columns + " FROM " + tab.name + " WHERE " + where + " ORDER BY " + seq + " " + order + " LIMIT $2"
+	return list(ctx, s.pool, tab.scanPlaced, query, args...)
+}
+
+// scanPlaced reads a row that begins with its place.
+func (tab table[T]) scanPlaced(row pgx.Row) (p placed[T], err error) {
+	p.row, err = tab.scan(rowFunc(func(dest ...any) error {
+		return row.Scan(append([]any{&p.seq}, dest...)...)
+	}))
+	return p, err
+}

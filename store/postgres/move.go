@@ -1,0 +1,214 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/flyte-notifier/flyte-notifier/store"
+)
+
+// movement is one call of Move.
+type movement struct {
+	watch      store.Watch // clean, as are the deliveries
+	deliveries []store.Delivery
+	events     []store.Event
+}
+
+// Move is store.Feed's. An unknown watch is store.ErrNotFound.
+func (s *Store) Move(ctx context.Context, t store.Transition) error {
+	m := &movement{watch: cleanWatch(t.Watch), events: slices.Clone(t.Events)}
+	for _, d := range t.Deliveries {
+		if d.ID == "" {
+			return fmt.Errorf("move watch %s: insert delivery: %w", t.Watch.ID, errNoID)
+		}
+		m.deliveries = append(m.deliveries, cleanDelivery(d))
+	}
+	if err := s.moves.do(ctx, m); err != nil {
+		return fmt.Errorf("move watch %s: %w", t.Watch.ID, err)
+	}
+	return nil
+}
+
+// ground is what a batch of moves finds, once it has the locks.
+type ground struct {
+	watches map[string]*locked
+	known   map[string]bool // deliveries that are there or were purged
+	gone    map[string]bool // watches that were purged: no delivery of theirs is new
+	waiting map[turn]bool   // where something is pending
+	seqs    []int64         // for new deliveries
+}
+
+// locked is a watch whose lock is held.
+type locked struct {
+	id      string
+	seq     int64
+	version int64
+}
+
+func scanLocked(row pgx.Row) (l locked, err error) {
+	err = row.Scan(&l.id, &l.seq, &l.version)
+	return l, err
+}
+
+// turn is a watch's lane: its deliveries go one after the other.
+type turn struct {
+	watch, connection, address string
+}
+
+func turnOf(d store.Delivery) turn { return turn{d.WatchID, d.Connection, d.Address} }
+
+func scanTurn(row pgx.Row) (t turn, err error) {
+	err = row.Scan(&t.watch, &t.connection, &t.address)
+	return t, err
+}
+
+// runMove locks all watches, decides which moves hold, and writes those.
+func (s *Store) runMove(ctx context.Context, tx pgx.Tx, jobs []*job[*movement]) error {
+	g, err := survey(ctx, tx, jobs)
+	if err != nil {
+		return err
+	}
+	var w moves
+	for _, j := range jobs {
+		if j.err = g.refuses(j.in); j.err == nil {
+			if err := w.add(g, j.in); err != nil {
+				return err
+			}
+		}
+	}
+	return w.save(ctx, s, tx)
+}
+
+// survey takes the locks, and reads what the moves meet.
+func survey(ctx context.Context, tx pgx.Tx, jobs []*job[*movement]) (*ground, error) {
+	var watches, deliveries []string
+	for _, j := range jobs {
+		watches = append(watches, j.in.watch.ID)
+		for _, d := range j.in.deliveries {
+			watches, deliveries = append(watches, d.WatchID), append(deliveries, d.ID)
+		}
+	}
+	slices.Sort(watches)
+	watches = slices.Compact(watches)
+	var p pipeline
+	var found []locked
+	var known, gone []string
+	var waiting []turn
+	g := &ground{known: map[string]bool{}, gone: map[string]bool{}, waiting: map[turn]bool{}, watches: map[string]*locked{}}
+	into(&p, &found, scanLocked, lockWatches, watches)
+	if len(deliveries) > 0 {
+		into(&p, &gone, scanText, lockPurged, watches)
+		into(&p, &known, scanText, `SELECT id FROM flyte_notifier.deliveries WHERE id = ANY($1)
+			UNION ALL SELECT id FROM flyte_notifier.purged_deliveries WHERE watch_id = ANY($2) AND id = ANY($1)`, deliveries, watches)
+		into(&p, &waiting, scanTurn, `SELECT DISTINCT watch_id, connection, address FROM flyte_notifier.deliveries
+			WHERE state = 'pending' AND watch_id = ANY($1)`, watches)
+		into(&p, &g.seqs, scanInt, "SELECT nextval('flyte_notifier.deliveries_seq') FROM generate_series(1, $1)", len(deliveries))
+	}
+	if err := p.run(ctx, tx); err != nil {
+		return nil, err
+	}
+	for i := range found {
+		g.watches[found[i].id] = &found[i]
+	}
+	for _, id := range known {
+		g.known[id] = true
+	}
+	for _, id := range gone {
+		g.gone[id] = true
+	}
+	for _, t := range waiting {
+		g.waiting[t] = true
+	}
+	return g, nil
+}
+
+const (
+	lockWatches = "SELECT id, seq, version FROM flyte_notifier.watches WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE"
+	lockPurged  = "SELECT id FROM flyte_notifier.purged_watches WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE"
+)
+
+// refuses says why a move does not hold, if it does not.
+func (g *ground) refuses(m *movement) error {
+	w := g.watches[m.watch.ID]
+	switch {
+	case w == nil:
+		return store.ErrNotFound
+	case w.version != m.watch.Version:
+		return store.ErrConflict
+	}
+	return nil
+}
+
+// moves are the rows of the moves that hold.
+type moves struct {
+	watches    watchRows
+	deliveries deliveryRows
+	events     eventRows
+	heads      []queued
+}
+
+func (w *moves) add(g *ground, m *movement) error {
+	at := g.watches[m.watch.ID]
+	at.version++
+	m.watch.Version = at.version
+	if err := w.watches.add(m.watch); err != nil {
+		return err
+	}
+	m.watch.Version-- // run may be called again
+	for _, d := range m.deliveries {
+		if g.known[d.ID] || g.gone[d.WatchID] {
+			continue
+		}
+		g.known[d.ID] = true
+		head := d.State == store.Pending && !g.waiting[turnOf(d)]
+		if head {
+			g.waiting[turnOf(d)] = true
+			w.heads = append(w.heads, queued{id: d.ID, at: d.NextAt})
+		}
+		if err := w.deliveries.add(g.seqs[0], d, head); err != nil {
+			return err
+		}
+		g.seqs = g.seqs[1:]
+	}
+	for _, e := range m.events {
+		w.events.add(at.seq, e)
+	}
+	return nil
+}
+
+func (w *moves) save(ctx context.Context, s *Store, tx pgx.Tx) error {
+	const update = `UPDATE flyte_notifier.watches w SET kind = i.kind, state = i.state, org = i.org, project = i.project, domain = i.domain,
+		name = i.name, node = i.node, own_org = i.own_org, own_project = i.own_project, own_domain = i.own_domain,
+		own_name = i.own_name, phase = i.phase, trace = i.trace, reason = i.reason, bucket = i.bucket, own_bucket = i.own_bucket,
+		attempt = i.attempt, version = i.version, wait = i.wait, missing = i.missing, ended_at = i.ended_at,
+		outputs = i.outputs, custom = i.custom, inputs = i.inputs
+		FROM ` + watchInput + ` WHERE w.id = i.id`
+	if len(w.watches.id) == 0 {
+		return nil
+	}
+	var p pipeline
+	p.exec(update, w.watches.args()...)
+	if len(w.deliveries.id) > 0 {
+		n := len(w.deliveries.id)
+		p.batch.Queue(insertDeliveries, w.deliveries.args()...).Exec(inserted(n))
+	}
+	w.events.insert(&p)
+	if err := p.run(ctx, tx); err != nil {
+		return err
+	}
+	return s.enqueue(ctx, tx, w.heads)
+}
+
+// inserted checks that all rows were inserted. One that was not came between: by a transition of another watch.
+func inserted(n int) func(pgconn.CommandTag) error {
+	return func(tag pgconn.CommandTag) error {
+		if tag.RowsAffected() != int64(n) {
+			return fmt.Errorf("insert %d deliveries, %d of them new: %w", n, tag.RowsAffected(), errAgain)
+		}
+		return nil
+	}
+}
