@@ -19,8 +19,22 @@ import (
 	sigsyaml "sigs.k8s.io/yaml"
 )
 
-// deployDir is where the manifests are.
-const deployDir = "../deploy"
+// Where the manifests are: those of one server on SQLite, and of several on Postgres.
+const (
+	deployDir   = "../deploy"
+	postgresDir = "../deploy/postgres"
+)
+
+// onEach runs a test on both.
+func onEach(t *testing.T, test func(t *testing.T, dir string)) {
+	t.Parallel()
+	for _, dir := range []string{deployDir, postgresDir} {
+		t.Run(filepath.Base(dir), func(t *testing.T) {
+			t.Parallel()
+			test(t, dir)
+		})
+	}
+}
 
 // kustomization is what we use of kustomize's file, which is no Kubernetes object.
 type kustomization struct {
@@ -34,9 +48,9 @@ type kustomization struct {
 	} `json:"images"`
 }
 
-func kustomize(t *testing.T) kustomization {
+func kustomize(t *testing.T, dir string) kustomization {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join(deployDir, "kustomization.yaml"))
+	text, err := os.ReadFile(filepath.Join(dir, "kustomization.yaml"))
 	require.NoError(t, err)
 	var k kustomization
 	require.NoError(t, sigsyaml.UnmarshalStrict(text, &k))
@@ -44,11 +58,11 @@ func kustomize(t *testing.T) kustomization {
 }
 
 // manifests are all objects that are applied, and the example of a Secret.
-func manifests(t *testing.T) []runtime.Object {
+func manifests(t *testing.T, dir string) []runtime.Object {
 	t.Helper()
 	var all []runtime.Object
-	for _, name := range append(kustomize(t).Resources, "secret.yaml.example") {
-		text, err := os.ReadFile(filepath.Join(deployDir, name))
+	for _, name := range append(kustomize(t, dir).Resources, "secret.yaml.example") {
+		text, err := os.ReadFile(filepath.Join(dir, name))
 		require.NoError(t, err)
 		objects, err := decodeManifest(text)
 		require.NoError(t, err, name)
@@ -111,14 +125,27 @@ func some[T runtime.Object](all []runtime.Object) []T {
 }
 
 func TestEveryManifestIsApplied(t *testing.T) {
-	t.Parallel()
-	files, err := filepath.Glob(filepath.Join(deployDir, "*.yaml"))
-	require.NoError(t, err)
-	require.NotEmpty(t, files)
-	for _, file := range files {
-		if name := filepath.Base(file); name != "kustomization.yaml" {
-			require.Contains(t, kustomize(t).Resources, name)
+	onEach(t, func(t *testing.T, dir string) {
+		files, err := filepath.Glob(filepath.Join(dir, "*.yaml"))
+		require.NoError(t, err)
+		require.NotEmpty(t, files)
+		for _, file := range files {
+			if name := filepath.Base(file); name != "kustomization.yaml" {
+				require.Contains(t, kustomize(t, dir).Resources, name)
+			}
 		}
+	})
+}
+
+// What does not depend on the store is the same in both.
+func TestSharedManifestsAreTheSame(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"serviceaccount.yaml", "service.yaml", "networkpolicy.yaml"} {
+		want, err := os.ReadFile(filepath.Join(deployDir, name))
+		require.NoError(t, err)
+		got, err := os.ReadFile(filepath.Join(postgresDir, name))
+		require.NoError(t, err)
+		require.Equal(t, string(want), string(got), name)
 	}
 }
 

@@ -12,7 +12,7 @@ var chaos = flag.Duration("chaos", 25*time.Second, "how long TestServersKilledAt
 
 // TestMain runs few tests at once: each starts several servers and a Postgres.
 func TestMain(m *testing.M) {
-	if err := flag.Set("test.parallel", "3"); err != nil {
+	if err := flag.Set("test.parallel", "2"); err != nil {
 		panic(err)
 	}
 	os.Exit(m.Run())

@@ -44,18 +44,25 @@ func TestOneServerIsCutOffFromPostgres(t *testing.T) {
 	l := c.load(20)
 	l.awaitChanges(40)
 
-	// Slack takes what is sent from now on, and is slow to say so.
-	c.slack.Fail("chat.postMessage", slacksim.Fault{Times: 40, Latency: 300 * time.Millisecond})
+	// Slack is slow, so that the server is in the midst of sends, which Slack then takes.
+	c.slack.Fail("chat.postMessage", slacksim.Fault{Times: 60, Latency: 2 * time.Second})
 	before := c.slack.Calls("chat.postMessage")
-	c.eventually(patience, "sends are under way", func() bool { return c.slack.Calls("chat.postMessage") > before+5 })
+	c.eventually(patience, "sends are under way", func() bool { return c.slack.Calls("chat.postMessage") >= before+30 })
 	toPostgres.Cut()
 	cut := time.Now()
 	t.Logf("cut off: others watch after %s", c.awaitTaken(names, away, cut).Round(time.Millisecond))
-	l.awaitChanges(60)
+	c.eventually(patience, "it watches nothing any more", func() bool {
+		return !slices.ContainsFunc(c.polls(away), func(p poll) bool { return time.Since(p.at) < 2*c.config.Interval })
+	})
+	c.eventually(patience, "it cannot record what it sent", func() bool {
+		return len(away.Log.Lines("outcome cannot be recorded yet")) > 0
+	})
+	mended := time.Now()
 	toPostgres.Mend()
 	c.eventually(patience, "it takes part again", func() bool {
-		return slices.ContainsFunc(c.polls(away), func(p poll) bool { return p.at.After(cut.Add(moves)) })
+		return slices.ContainsFunc(c.polls(away), func(p poll) bool { return p.at.After(mended) })
 	})
+	t.Logf("it was cut off for %s, and took part again %s after that", mended.Sub(cut).Round(time.Millisecond), time.Since(mended).Round(time.Millisecond))
 	l.awaitChanges(20)
 	c.check(l.settled(rescue))
 }
