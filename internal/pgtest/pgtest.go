@@ -38,7 +38,7 @@ const patience = time.Minute
 // shared is the server of the test binary. It outlives every test of it, so it belongs to none.
 var shared = sync.OnceValues(func() (*Server, error) {
 	if url := os.Getenv(Environment); url != "" {
-		return &Server{given: url}, nil
+		return &Server{given: url}, nil // an origin that Copy makes stays there
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
@@ -65,6 +65,26 @@ func Start(t testing.TB, o Options) *Server {
 	return s
 }
 
+// Copy returns the URL of a new copy of a database that prepare made, once for all tests of the binary that
+// give the same name. It must have closed its connections when it returns.
+func Copy(t testing.TB, name string, prepare func(ctx context.Context, url string) error) string {
+	t.Helper()
+	s, err := shared()
+	check(t, err)
+	made, _ := s.origins.LoadOrStore(name, sync.OnceValues(func() (string, error) {
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		defer cancel()
+		origin := "origin_" + strings.ToLower(rand.Text())
+		if err := s.Exec(ctx, "CREATE DATABASE "+origin); err != nil {
+			return "", err
+		}
+		return origin, prepare(ctx, s.URL(origin))
+	}))
+	origin, err := made.(func() (string, error))()
+	check(t, err)
+	return s.database(t, " TEMPLATE "+origin)
+}
+
 func check(t testing.TB, err error) {
 	t.Helper()
 	if errors.Is(err, ErrNone) && os.Getenv(Required) == "" {
@@ -79,8 +99,13 @@ func check(t testing.TB, err error) {
 // ends.
 func (s *Server) Database(t testing.TB) string {
 	t.Helper()
+	return s.database(t, "")
+}
+
+func (s *Server) database(t testing.TB, options string) string {
+	t.Helper()
 	name := "test_" + strings.ToLower(rand.Text())
-	if err := s.Exec(t.Context(), "CREATE DATABASE "+name); err != nil {
+	if err := s.Exec(t.Context(), "CREATE DATABASE "+name+options); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {

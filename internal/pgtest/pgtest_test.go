@@ -49,6 +49,20 @@ func TestDatabasesAreApartAndGoWithTheirTest(t *testing.T) {
 	require.ErrorContains(t, err, "does not exist")
 }
 
+func TestCopiesAreOfOneOrigin(t *testing.T) {
+	t.Parallel()
+	made := 0
+	prepare := func(_ context.Context, url string) error {
+		made++
+		exec1(t, url, "CREATE TABLE marks AS SELECT 7 AS x")
+		return nil
+	}
+	first, second := pgtest.Copy(t, "marks", prepare), pgtest.Copy(t, "marks", prepare)
+	require.Equal(t, 1, made)
+	exec1(t, first, "DELETE FROM marks")
+	require.Equal(t, "1", query(t, second, "SELECT count(*)::text FROM marks"))
+}
+
 func TestServerStopsAndStarts(t *testing.T) {
 	t.Parallel()
 	s := pgtest.Start(t, pgtest.Options{Settings: map[string]string{"work_mem": "5MB"}})

@@ -43,6 +43,7 @@ type Server struct {
 	port    int
 	options Options
 	guard   *watchdog
+	origins sync.Map // name → func() (string, error), see Copy
 
 	mu      sync.Mutex
 	process *os.Process // nil while stopped

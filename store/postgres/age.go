@@ -10,12 +10,12 @@ import (
 // another weighs nothing.
 func (s *Store) OldestDue(ctx context.Context, now time.Time) (time.Time, error) {
 	const query = `WITH RECURSIVE lane AS (
-		(SELECT connection, address FROM deliveries WHERE head ORDER BY connection, address LIMIT 1)
+		(SELECT connection, address FROM flyte_notifier.deliveries WHERE head ORDER BY connection, address LIMIT 1)
 		UNION ALL SELECT n.connection, n.address FROM lane l CROSS JOIN LATERAL (
-			SELECT d.connection, d.address FROM deliveries d WHERE d.head AND (d.connection, d.address) > (l.connection, l.address)
+			SELECT d.connection, d.address FROM flyte_notifier.deliveries d WHERE d.head AND (d.connection, d.address) > (l.connection, l.address)
 			ORDER BY d.connection, d.address LIMIT 1) n)
 	SELECT min(first.next_at) FROM lane l CROSS JOIN LATERAL (
-		SELECT d.next_at FROM deliveries d WHERE d.head AND d.opened_at IS NULL
+		SELECT d.next_at FROM flyte_notifier.deliveries d WHERE d.head AND d.opened_at IS NULL
 			AND d.connection = l.connection AND d.address = l.address AND d.next_at <= $1
 		ORDER BY d.next_at LIMIT 1) first`
 	var oldest *int64

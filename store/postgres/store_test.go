@@ -1,6 +1,7 @@
 package postgres_test
 
 import (
+	"context"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -20,7 +21,19 @@ func openAt(t testing.TB, url string) *postgres.Store {
 	return s
 }
 
+// empty returns the URL of an empty store, migrated once for all tests.
+func empty(t testing.TB) string {
+	t.Helper()
+	return pgtest.Copy(t, "empty store", func(ctx context.Context, url string) error {
+		s, err := postgres.OpenServer(ctx, postgres.Options{URL: url})
+		if err != nil {
+			return err
+		}
+		return s.Close()
+	})
+}
+
 func TestConformance(t *testing.T) {
 	t.Parallel()
-	storetest.Run(t, func(t *testing.T) store.Store { return openAt(t, pgtest.Database(t)) })
+	storetest.Run(t, func(t *testing.T) store.Store { return openAt(t, empty(t)) })
 }
