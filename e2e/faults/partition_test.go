@@ -50,7 +50,7 @@ func TestOneServerIsCutOffFromPostgres(t *testing.T) {
 	c.eventually(patience, "sends are under way", func() bool { return c.slack.Calls("chat.postMessage") >= before+30 })
 	toPostgres.Cut()
 	cut := time.Now()
-	t.Logf("cut off: others watch after %s", c.awaitTaken(names, away, cut).Round(time.Millisecond))
+	t.Logf("cut off: others watch after %s", c.awaitTaken(moves, names, away, cut).Round(time.Millisecond))
 	c.eventually(patience, "it watches nothing any more", func() bool {
 		return !slices.ContainsFunc(c.polls(away), func(p poll) bool { return time.Since(p.at) < 2*c.config.Interval })
 	})

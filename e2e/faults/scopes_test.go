@@ -27,17 +27,42 @@ func TestScopesMoveToOthers(t *testing.T) {
 	c.awaitSpread(names, 3, 3, 3)
 
 	require.NoError(t, c.servers[0].Kill())
-	t.Logf("killed: others watch after %s", c.awaitTaken(names, c.servers[0], time.Now()).Round(time.Millisecond))
+	t.Logf("killed: others watch after %s", c.awaitTaken(moves, names, c.servers[0], time.Now()).Round(time.Millisecond))
 	c.awaitSpread(names, 0, 4, 5)
 	c.serve(c.servers[0])
 	c.awaitSpread(names, 3, 3, 3)
 	require.NoError(t, c.servers[1].Terminate())
-	t.Logf("stopped: others watch after %s", c.awaitTaken(names, c.servers[1], time.Now()).Round(time.Millisecond))
+	t.Logf("stopped: others watch after %s", c.awaitTaken(moves, names, c.servers[1], time.Now()).Round(time.Millisecond))
 	c.awaitSpread(names, 0, 4, 5)
 	<-c.servers[1].Ended()
 	c.serve(c.servers[1])
 	c.awaitSpread(names, 3, 3, 3)
 	require.Less(t, c.longestGap(names), moves)
+}
+
+// A server stands still with all its connections open, as a virtual machine does that is moved, for
+// longer than Postgres waits for it. Others take over; and when it goes on, it does so where it stood,
+// believing that it holds what others hold by now.
+func TestOneServerStandsStill(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t, pgtest.Database(t))
+	c.start(3)
+	names := c.runningIn(9)
+	c.awaitSpread(names, 3, 3, 3)
+	l := c.load(20)
+	l.awaitChanges(20)
+	still := c.servers[1]
+	require.NoError(t, still.Freeze())
+	since := time.Now()
+	t.Logf("frozen: others watch after %s", c.awaitTaken(patience, names, still, since).Round(time.Millisecond))
+	l.awaitChanges(20)
+	require.NoError(t, still.Thaw())
+	thawed := time.Now()
+	c.eventually(patience, "it takes part again", func() bool {
+		return slices.ContainsFunc(c.polls(still), func(p poll) bool { return p.at.After(thawed) })
+	})
+	l.awaitChanges(20)
+	c.check(l.settled(rescue))
 }
 
 // runningIn starts an execution in each of n scopes and returns the scopes.
@@ -72,11 +97,11 @@ func (c *cluster) polls(s *server) (all []poll) {
 	return all
 }
 
-// awaitTaken waits until every scope was looked at by another server since. It returns how long after
-// that moment it was.
-func (c *cluster) awaitTaken(projects []string, gone *server, since time.Time) time.Duration {
+// awaitTaken waits, at most as long, until every scope was looked at by another server since. It
+// returns how long after that moment it was.
+func (c *cluster) awaitTaken(within time.Duration, projects []string, gone *server, since time.Time) time.Duration {
 	c.t.Helper()
-	c.eventually(moves, "others watch all scopes", func() bool {
+	c.eventually(within, "others watch all scopes", func() bool {
 		seen := map[string]bool{}
 		for _, s := range c.servers {
 			for _, p := range c.polls(s) {

@@ -158,6 +158,12 @@ func (a *Agent) Stop(patience time.Duration) (int, error) { return a.process.Sto
 // Terminate asks the process to end, as Kubernetes does, and does not wait.
 func (a *Agent) Terminate() error { return a.process.Terminate() }
 
+// Freeze stops the process where it stands, until Thaw.
+func (a *Agent) Freeze() error { return a.process.Freeze() }
+
+// Thaw lets a frozen process go on.
+func (a *Agent) Thaw() error { return a.process.Thaw() }
+
 // StorePath is the file of the agent's own SQLite store.
 func (a *Agent) StorePath() string { return a.config.storePath() }
 

@@ -60,6 +60,19 @@ func (p *Process) Terminate() error {
 	return nil
 }
 
+// Freeze stops the process where it stands, until Thaw: its connections stay open.
+func (p *Process) Freeze() error { return p.signal(syscall.SIGSTOP) }
+
+// Thaw lets a frozen process go on.
+func (p *Process) Thaw() error { return p.signal(syscall.SIGCONT) }
+
+func (p *Process) signal(s syscall.Signal) error {
+	if err := p.cmd.Process.Signal(s); err != nil {
+		return fmt.Errorf("send %s to %s: %w", s, p.cmd.Path, err)
+	}
+	return nil
+}
+
 // Stop asks the process to end and returns its exit code. After the patience it is killed, which
 // is an error.
 func (p *Process) Stop(patience time.Duration) (int, error) {

@@ -58,6 +58,22 @@ func TestKillWaitsForTheEnd(t *testing.T) {
 	require.NoError(t, p.Kill(), "twice is no error")
 }
 
+func TestAFrozenProcessGoesOnWhenItIsThawed(t *testing.T) {
+	p, log := start(t, `trap 'echo thawed; exit 0' TERM; echo ready; while :; do sleep 0.01; done`)
+	said(t, log, "ready")
+	require.NoError(t, p.Freeze())
+	require.NoError(t, p.Terminate())
+	select {
+	case <-p.Done():
+		t.Fatal("it is not frozen")
+	case <-time.After(200 * time.Millisecond):
+	}
+	require.NoError(t, p.Thaw())
+	said(t, log, "thawed")
+	<-p.Done()
+	require.Error(t, p.Freeze(), "it is over")
+}
+
 func TestAMissingCommandIsAnError(t *testing.T) {
 	t.Parallel()
 	_, err := proc.Start(exec.Command("/there/is/no/such/command"), &proc.Log{})
