@@ -19,18 +19,20 @@ const (
 // answerBy bounds a call so that its answer still arrives: before the caller's deadline, and
 // before FlytePropeller's own where the caller names none.
 func answerBy(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(ctx, answerTime(ctx))
+}
+
+func answerTime(ctx context.Context) time.Duration {
 	left := callTimeout
 	if deadline, ok := ctx.Deadline(); ok {
 		left = time.Until(deadline)
 	}
-	return context.WithTimeout(ctx, left-min(answerMargin, left/2))
+	return left - min(answerMargin, left/2)
 }
 
 // lookBy bounds a read that is answered in any case.
 func lookBy(ctx context.Context) (context.Context, context.CancelFunc) {
-	ctx, cancel := answerBy(ctx)
-	bounded, stop := context.WithTimeout(ctx, readTimeout)
-	return bounded, func() { stop(); cancel() }
+	return context.WithTimeout(ctx, min(answerTime(ctx), readTimeout))
 }
 
 // retry calls write until it succeeds or ctx ends. Its error is Unavailable, with the last that

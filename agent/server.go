@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"runtime"
+	"sync"
 	"time"
 
 	"google.golang.org/grpc"
@@ -20,18 +22,23 @@ const (
 	// for its size would burn the user's retries; a spec that is too large is told as such.
 	maxMessage = 32 << 20
 	stopGrace  = 5 * time.Second // for calls under way when the server stops
+	// streamWorkers are the goroutines, for each CPU, that take one call after the other: a new one's
+	// stack grows with each call. Calls beyond them get goroutines of their own.
+	streamWorkers = 8
 )
 
 // Server is the gRPC server with health and reflection beside the agent's services.
 type Server struct {
 	grpc   *grpc.Server
 	health *health.Server
+	quit   func() // no more looks are expected; may be called again
 }
 
 // NewServer returns a server of the services. With a TLS config it speaks TLS only.
 func NewServer(s *Service, t TLS, log *slog.Logger) (*Server, error) {
 	options := []grpc.ServerOption{
 		grpc.MaxRecvMsgSize(maxMessage),
+		grpc.NumStreamWorkers(uint32(streamWorkers * runtime.GOMAXPROCS(0))), //nolint:gosec // a small number
 		grpc.KeepaliveParams(keepalive.ServerParameters{Time: time.Minute, Timeout: 20 * time.Second}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 10 * time.Second, PermitWithoutStream: true}),
 		grpc.ChainUnaryInterceptor(logUnary(log), s.calls.unary, recoverUnary(log)),
@@ -45,7 +52,9 @@ func NewServer(s *Service, t TLS, log *slog.Logger) (*Server, error) {
 		}
 		options = append(options, grpc.Creds(credentials.NewTLS(config)))
 	}
+	s.readers = newReaders()
 	srv := &Server{grpc: grpc.NewServer(options...), health: health.NewServer()}
+	srv.quit = sync.OnceFunc(func() { close(s.readers.quit) })
 	s.Register(srv.grpc)
 	grpc_health_v1.RegisterHealthServer(srv.grpc, srv.health)
 	for name := range srv.grpc.GetServiceInfo() {
@@ -58,6 +67,7 @@ func NewServer(s *Service, t TLS, log *slog.Logger) (*Server, error) {
 // Serve answers on l until ctx ends: health then says NOT_SERVING, no new call is taken, and calls
 // under way may finish. It returns nil after such an end.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
+	defer s.quit()
 	done := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
 		defer close(done)

@@ -39,11 +39,14 @@ type Service struct {
 	service.UnimplementedSyncAgentServiceServer
 	service.UnimplementedAgentMetadataServiceServer
 	Options
-	calls *calls
+	calls   *calls
+	readers readers // of the server that serves it
 }
 
 // New returns a service over a store.
-func New(o Options) *Service { return &Service{Options: o, calls: newCalls(o.Metrics)} }
+func New(o Options) *Service {
+	return &Service{Options: o, calls: newCalls(o.Metrics)}
+}
 
 // Register adds the three services to a gRPC server.
 func (s *Service) Register(r grpc.ServiceRegistrar) {

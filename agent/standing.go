@@ -24,7 +24,7 @@ func (s *Service) standing(ctx context.Context, m meta) *admin.Resource {
 	}
 	ctx, cancel := lookBy(ctx)
 	defer cancel()
-	w, all, err := s.look(ctx, m.Watch)
+	w, all, err := s.look(ctx, m.Watch, over)
 	switch {
 	case errors.Is(err, store.ErrNotFound):
 		return failed("watch lost: the store does not know " + m.Watch)
@@ -35,32 +35,6 @@ func (s *Service) standing(ctx context.Context, m meta) *admin.Resource {
 		return sendResource(m, w, all)
 	}
 	return followResource(m, w, all)
-}
-
-// look reads a watch and its deliveries. It returns when ctx ends even if the disk hangs, where
-// no context reaches.
-func (s *Service) look(ctx context.Context, id string) (w store.Watch, all []store.Delivery, err error) {
-	done := make(chan struct{})
-	var found store.Watch
-	var made []store.Delivery
-	var failure error
-	go func() {
-		defer close(done)
-		defer func() {
-			if v := recover(); v != nil {
-				failure = fmt.Errorf("panic: %v", v)
-			}
-		}()
-		if found, failure = s.Store.Watch(ctx, id); failure == nil {
-			made, failure = s.Store.WatchDeliveries(ctx, id)
-		}
-	}()
-	select {
-	case <-done:
-		return found, made, failure
-	case <-ctx.Done():
-		return w, nil, ctx.Err()
-	}
 }
 
 // followResource is how a waiting task stands: it runs until what it watches has ended and every

@@ -121,7 +121,7 @@ func (s *Service) settledSend(ctx context.Context, id string) (w store.Watch, al
 	tick := time.NewTicker(syncLook)
 	defer tick.Stop()
 	for {
-		if now, deliveries, err := s.look(ctx, id); err == nil {
+		if now, deliveries, err := s.look(ctx, id, over); err == nil {
 			w, all = now, deliveries
 		}
 		if w.State != store.Active && len(unsettled(all)) == 0 {

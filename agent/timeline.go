@@ -80,7 +80,7 @@ func (s *Service) page(ctx context.Context, r *admin.GetTaskLogsRequest) (page, 
 
 // known reads a watch and its deliveries for the calls that may fail.
 func (s *Service) known(ctx context.Context, m meta) (store.Watch, []store.Delivery, error) {
-	w, all, err := s.look(ctx, m.Watch)
+	w, all, err := s.look(ctx, m.Watch, always)
 	switch {
 	case errors.Is(err, store.ErrNotFound):
 		return w, nil, status.Errorf(codes.NotFound, "watch %s: not found", m.Watch)
