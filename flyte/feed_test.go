@@ -271,24 +271,6 @@ func TestPhasesThatGoBackAndArchivedExecutionsAreTold(t *testing.T) {
 	})
 }
 
-func TestAFeedThatStartsAgainFindsWhatHappenedMeanwhile(t *testing.T) {
-	feedTest(t, func(t *testing.T, w *world) {
-		w.add("e", 3)
-		w.run()
-		w.news()
-		ctx, cancel := context.WithCancel(t.Context())
-		cancel()
-		require.NoError(t, w.feed.Run(ctx, whole, w.tenure()), "it ends with its context")
-		w.set("e00001", "FAILED")
-		time.Sleep(time.Hour)
-		again := newWorld(t, period)
-		again.sim, again.list, again.phases = w.sim, w.list, w.phases
-		again.names = w.names
-		again.run()
-		require.Empty(t, again.made()[0].since)
-	})
-}
-
 func TestASinkThatFailsGetsTheRowsAgain(t *testing.T) {
 	feedTest(t, func(t *testing.T, w *world) {
 		w.add("e", 1)

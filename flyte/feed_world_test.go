@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -81,6 +82,9 @@ type world struct {
 	cursor     flyte.Cursor
 	advances   int
 	advanceErr error
+
+	slow    time.Duration // that a read of names takes
+	corrupt atomic.Bool   // a page is
 }
 
 // whole is production in one shard.
@@ -93,11 +97,16 @@ var period = flyte.FeedConfig{Interval: 2 * time.Second, Sweep: 5 * time.Minute,
 func newWorld(t *testing.T, cfg flyte.FeedConfig, opts ...flytesim.Option) *world {
 	t.Helper()
 	w := &world{t: t, sim: flytesim.New(opts...), phases: map[string]string{}, log: &lockedBuffer{}}
-	conn := &inside{methods: map[string]func(context.Context, func(any) error) (any, error){}}
-	w.sim.Register(conn)
-	w.list = flyte.New(conn, "").List
+	w.list = w.client(w.sim)
 	w.feed = flyte.NewFeed(w, w, w, cfg, slog.New(slog.NewTextHandler(w.log, nil)))
 	return w
+}
+
+// client returns a call to a flyteadmin.
+func (*world) client(sim *flytesim.Server) func(context.Context, flyte.Scope, []string, time.Time) ([]flyte.Row, error) {
+	conn := &inside{methods: map[string]func(context.Context, func(any) error) (any, error){}}
+	sim.Register(conn)
+	return flyte.New(conn, "").List
 }
 
 // add creates n executions named after prefix, watched from now on.
@@ -116,16 +125,18 @@ func (w *world) watch(name string) {
 	slices.Sort(w.names)
 }
 
-// run polls in the background until the test ends.
-func (w *world) run() {
+// run polls in the background until the test ends, or stop is called before.
+func (w *world) run() (stop func()) {
 	ctx, cancel := context.WithCancel(w.t.Context())
 	done := make(chan error, 1)
 	go func() { done <- w.feed.Run(ctx, whole, w.tenure()) }()
-	w.t.Cleanup(func() {
+	stop = sync.OnceFunc(func() {
 		cancel()
 		require.NoError(w.t, <-done)
 	})
+	w.t.Cleanup(stop)
 	synctest.Wait()
+	return stop
 }
 
 // sleep lets time pass.
@@ -154,6 +165,11 @@ func (w *world) Names(_ context.Context, _ flyte.Shard, after string, limit int)
 	defer w.mu.Unlock()
 	if w.namesErr != nil {
 		return nil, w.namesErr
+	}
+	if w.slow > 0 {
+		w.mu.Unlock()
+		<-time.After(w.slow)
+		w.mu.Lock()
 	}
 	i, found := slices.BinarySearch(w.names, after)
 	if found {

@@ -35,7 +35,7 @@ func (s *pages) next(ctx context.Context) page {
 	}
 	s.after = g.names[len(g.names)-1]
 	s.seen += len(g.names)
-	if !g.last {
+	if !g.last && ctx.Err() == nil {
 		s.ahead = make(chan page, 1)
 		go func(ahead chan<- page, from pages) { ahead <- from.read(ctx) }(s.ahead, *s)
 	}

@@ -92,6 +92,9 @@ func (p *poller) pass(ctx context.Context) (whole bool, err error) {
 	whole, p.resume = p.resume == "", ""
 	var failed error
 	for last := false; !last; {
+		if err := ctx.Err(); err != nil {
+			return false, err
+		}
 		behind := src.after
 		g := src.next(ctx)
 		if g.err != nil {
