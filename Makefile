@@ -32,7 +32,7 @@ test: examples ## unit tests, and that every example is valid
 
 examples: build ## check that the examples and the deployed config are accepted
 	@set -e; for f in examples/*.yaml; do $(BIN) validate $$f; done
-	@set -e; for f in deploy/configmap.yaml examples/sandbox/configmap.yaml; do \
+	@set -e; for f in deploy/configmap.yaml deploy/postgres/configmap.yaml examples/sandbox/configmap.yaml; do \
 		sed '1,/config.yaml: |/d; s/^    //' $$f > bin/deployed.yaml; \
 		echo "$$f:"; $(BIN) validate bin/deployed.yaml; \
 	done

@@ -197,4 +197,5 @@ exclude github.com/kubeflow/spark-operator v0.0.0-20250325114751-1905be6e1dbd
 
 exclude github.com/google/pprof v0.0.0-20261016150608-1facf8f91b50
 
+// FlytePropeller calls interceptors that later versions have no more.
 replace go.opentelemetry.io/contrib/instrumentation/google.golang.org/grpc/otelgrpc => go.opentelemetry.io/contrib/instrumentation/google.golang.org/grpc/otelgrpc v0.60.0
