@@ -172,8 +172,10 @@ func TestAnOverlapBeyondTheSweepIsNotTakenOver(t *testing.T) {
 func TestNamesAreReadWhileFlyteadminAnswers(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, period)
-		w.add("e", 950)
+		cfg := period
+		cfg.Batch = 1000
+		w := newWorld(t, cfg)
+		w.add("e", 9500)
 		w.slow = time.Second
 		w.sim.SetFault("ListExecutions", flytesim.Fault{Latency: time.Second})
 		w.run()
@@ -187,10 +189,10 @@ func TestAFeedThatEndsReadsNothingAfterwards(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, period)
-		w.add("e", 950)
+		w.add("e", 3000)
 		w.slow = 5 * time.Second
 		stop := w.run()
-		w.sleep(7 * time.Second) // the second page's names are being read
+		w.sleep(7 * time.Second) // more names are being read
 		began := time.Now()
 		stop()
 		require.Equal(t, 3*time.Second, time.Since(began), "it waits for them")

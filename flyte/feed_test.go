@@ -47,6 +47,9 @@ func TestTheSameRowsComeAgainWithinTheOverlapAndAreNoNews(t *testing.T) {
 		w.sleep(time.Minute)
 		require.Equal(t, []string{"e00000 RUNNING time"}, w.news())
 		require.InDelta(t, 9, w.stats().Rows-before, 1, "15 s of rounds, each 2 s")
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		require.InDelta(t, 1+4, w.rows, 1, "once at the start; the sink is not asked each time")
 	})
 }
 

@@ -29,6 +29,7 @@ type poller struct {
 	names    int    // in the last whole round
 	failures int    // reads that failed in a row
 	sweeper  sweeper
+	agreed   agreed
 
 	statsMu sync.Mutex
 	stats   ShardStats
@@ -87,22 +88,22 @@ func (p *poller) save(ctx context.Context) error {
 // so that one bad page starves no other: such a pass is not whole.
 func (p *poller) pass(ctx context.Context) (whole bool, err error) {
 	start, since, by := p.filter(ctx)
-	src := &pages{p: p, after: p.resume}
-	defer src.close()
+	p.agreed.begin()
+	src := p.pagesBehind(p.resume)
+	defer func() { src.close() }()
 	whole, p.resume = p.resume == "", ""
 	var failed error
 	for last := false; !last; {
 		if err := ctx.Err(); err != nil {
 			return false, err
 		}
-		behind := src.after
 		g := src.next(ctx)
 		if g.err != nil {
-			p.resume = behind
+			p.resume = src.given
 			return false, g.err
 		}
 		if len(g.names) == 0 && !whole && src.seen == 0 {
-			src.after, whole = "", true // the page that failed was the last
+			src, whole = p.pagesBehind(""), true // the page that failed was the last
 			continue
 		}
 		if last = g.last; len(g.names) == 0 {
@@ -110,10 +111,10 @@ func (p *poller) pass(ctx context.Context) (whole bool, err error) {
 		}
 		rows, err := p.read(ctx, g.names, since)
 		if err != nil {
-			p.resume = src.after
+			p.resume = src.given
 			return false, err
 		}
-		if _, err := p.give(ctx, rows, by); err != nil {
+		if err := p.take(ctx, rows, by); err != nil {
 			failed = err
 		}
 	}
