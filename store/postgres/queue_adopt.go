@@ -50,15 +50,15 @@ func (s *Store) adopt(ctx context.Context, before time.Time) (n int, err error) 
 }
 
 func (s *Store) adoptSome(ctx context.Context, tx pgx.Tx, before time.Time) (int, error) {
-	const lock = `SELECT pg_try_advisory_xact_lock($1, 0),
+	// A join that hashes: there may be many of both, and the planner knows nothing of what is in args.
+	const lock = `SELECT pg_try_advisory_xact_lock($1, 0), set_config('enable_nestloop', 'off', true),
 		set_config('enable_hashjoin', 'on', true), set_config('enable_seqscan', 'on', true)`
-	const find = `SELECT d.id, d.next_at FROM flyte_notifier.deliveries d
-		WHERE d.head AND d.next_at < $1 AND NOT EXISTS (
-			SELECT 1 FROM flyte_notifier.river_job j WHERE j.kind = '` + deliveryKind + `'
-			AND j.state IN ('available', 'pending', 'retryable', 'running', 'scheduled') AND j.args->>'id' = d.id)
-		LIMIT $2`
+	const find = `SELECT d.id, d.next_at FROM flyte_notifier.deliveries d LEFT JOIN (
+			SELECT j.args->>'id' AS id FROM flyte_notifier.river_job j WHERE j.kind = '` + deliveryKind + `'
+			AND j.state IN ('available', 'pending', 'retryable', 'running', 'scheduled')) live ON live.id = d.id
+		WHERE d.head AND d.next_at < $1 AND live.id IS NULL LIMIT $2`
 	var mine bool
-	if err := tx.QueryRow(ctx, lock, int32(adoptLock)).Scan(&mine, nil, nil); err != nil || !mine {
+	if err := tx.QueryRow(ctx, lock, int32(adoptLock)).Scan(&mine, nil, nil, nil); err != nil || !mine {
 		return 0, err
 	}
 	found, err := list(ctx, tx, scanQueued, find, before.UnixMicro(), adoptAtOnce)
