@@ -66,6 +66,7 @@ func deliveryRows(deliveries []store.Delivery) ([]row, error) {
 }
 
 func (t *tx) move(id string, watch []any, deliveries []row, events []store.Event) error {
+	t.touch(id)
 	n, err := t.affect(updateWatch, watch...)
 	if err != nil {
 		return err

@@ -51,6 +51,7 @@ func (t *tx) purgeWatches(before time.Time, n int) (int, error) {
 	if err != nil {
 		return 0, err
 	}
+	t.touch(ids...)
 	return len(ids), t.each(ids,
 		"INSERT INTO purged_watches (id) VALUES (?) ON CONFLICT DO NOTHING",
 		"DELETE FROM purged_deliveries WHERE watch_id = ?",

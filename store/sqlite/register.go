@@ -58,6 +58,7 @@ func (t *tx) register(id string, args []any, event store.Event) (w store.Watch, 
 	if purged {
 		return store.Watch{ID: id, State: store.Ended}, nil
 	}
+	t.touch(id)
 	if err := t.exec(insertWatch, args...); err != nil {
 		return w, err
 	}
@@ -77,6 +78,7 @@ func (t *tx) reregister(w store.Watch, attempt uint32, event store.Event) (store
 	if w.State == store.Cancelled || w.State == store.Lost {
 		query = reopen
 	}
+	t.touch(w.ID)
 	if err := t.exec(query, attempt, w.ID); err != nil {
 		return store.Watch{}, err
 	}
@@ -96,12 +98,17 @@ func (t *tx) watch(id string) (store.Watch, error) {
 	return w, notFound(err)
 }
 
-// Watch is store.Registry's.
+// Watch is store.Registry's. What it returns may be shared: nobody changes it.
 func (s *Store) Watch(ctx context.Context, id string) (store.Watch, error) {
-	var w store.Watch
+	w, epoch, ok := s.recent.get(id)
+	if ok {
+		return w, nil
+	}
 	stmt, err := s.queries.prepare(ctx, selectWatch)
 	if err == nil {
-		w, err = scanWatch(stmt.QueryRowContext(ctx, id))
+		if w, err = scanWatch(stmt.QueryRowContext(ctx, id)); err == nil {
+			s.recent.put(w, epoch)
+		}
 	}
 	if errors.Is(err, sql.ErrNoRows) {
 		w, err = s.purged(ctx, id)
@@ -127,6 +134,7 @@ func (s *Store) Cancel(ctx context.Context, id string, attempt uint32, reason st
 	const cancel = `UPDATE watches SET state = 'cancelled', reason = ?, ended_at = ?, version = version + 1
 		WHERE id = ? AND state = 'active' AND attempt <= ?`
 	_, err := write(ctx, s, func(t *tx) (struct{}, error) {
+		t.touch(id)
 		n, err := t.affect(cancel, reason, now.UnixMicro(), id, attempt)
 		if err != nil || n == 0 {
 			return struct{}{}, err

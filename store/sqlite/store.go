@@ -38,6 +38,7 @@ type Store struct {
 	write   *writer
 	readers *sql.DB
 	queries *queries
+	recent  *recent
 	lock    *os.File // held by a server; nil for a command
 }
 
@@ -93,6 +94,10 @@ func (s *Store) connect(ctx context.Context, path string) error {
 		return err
 	}
 	s.queries = newQueries(s.readers)
+	if s.lock != nil {
+		s.recent = &recent{}
+		s.write.recent = s.recent
+	}
 	s.write.start()
 	return nil
 }

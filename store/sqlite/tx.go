@@ -13,9 +13,13 @@ import (
 // tx is the transaction of the writer, with its prepared statements. Its calls take no context:
 // a batch holds the writes of many callers, so that none of them may interrupt it.
 type tx struct {
-	conn  *sql.Conn
-	stmts map[string]*sql.Stmt
+	conn    *sql.Conn
+	stmts   map[string]*sql.Stmt
+	touched []string // watches that it may change
 }
+
+// touch tells that watches are about to change.
+func (t *tx) touch(ids ...string) { t.touched = append(t.touched, ids...) }
 
 func (t *tx) prepare(query string) (*sql.Stmt, error) {
 	if stmt, ok := t.stmts[query]; ok {

@@ -27,6 +27,7 @@ type writer struct {
 	once    sync.Once
 	release sync.Once
 	tx      *tx // nil until the first write, and after a transaction was lost
+	recent  *recent
 }
 
 // job is one write. run may be called again when a transaction is lost, so it leaves nothing
@@ -179,7 +180,10 @@ func (w *writer) attempt(batch []*job) (err error) {
 		w.reset()
 		return fmt.Errorf("%w: %w", errBegin, err)
 	}
+	t := w.tx
 	defer func() {
+		w.recent.forget(t.touched) // before anyone is answered
+		t.touched = t.touched[:0]
 		if err != nil {
 			w.reset()
 		}
