@@ -170,25 +170,27 @@ func (s *Server) Start(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	for {
+		before := s.log()
 		err := s.launch(ctx)
 		if err == nil {
 			return nil
 		}
+		said := strings.TrimPrefix(s.log(), before)
 		// After a crash the backends of before may still hold its memory.
+		if ctx.Err() != nil || !strings.Contains(said, "still in use") {
+			const most = 2000
+			return fmt.Errorf("start Postgres: %w\n%s", err, said[max(0, len(said)-most):])
+		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("start Postgres: %w%s", err, s.lastWords())
 		case <-time.After(200 * time.Millisecond):
-		}
-		if !strings.Contains(s.lastWords(), "still in use") {
-			return fmt.Errorf("start Postgres: %w%s", err, s.lastWords())
 		}
 	}
 }
 
 // launch starts the process and waits for it to take connections or to end.
 func (s *Server) launch(ctx context.Context) error {
-	log, err := os.OpenFile(filepath.Join(s.dir, "log"), os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
+	log, err := os.OpenFile(filepath.Join(s.dir, "log"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
 		return err
 	}
@@ -249,14 +251,13 @@ func (s *Server) awaitReady(ctx context.Context, done <-chan struct{}) error {
 	}
 }
 
-// lastWords is the end of the server's log, for errors.
-func (s *Server) lastWords() string {
-	const most = 2000
+// log is what the server has said so far.
+func (s *Server) log() string {
 	log, err := os.ReadFile(filepath.Join(s.dir, "log"))
-	if err != nil || len(log) == 0 {
+	if err != nil {
 		return ""
 	}
-	return "\n" + string(log[max(0, len(log)-most):])
+	return string(log)
 }
 
 // Stop stops the server and returns once the process is gone.

@@ -22,7 +22,7 @@ type table[T any] struct {
 	alias   string
 	columns string
 	scan    func(pgx.Row) (T, error)
-	common  store.DeliveryState // the state that the index by state leaves out
+	common  string // the state that the index by state leaves out
 }
 
 // placed is a row with its place in the order of creation.
@@ -33,11 +33,8 @@ type placed[T any] struct {
 
 // Deliveries is store.Ledger's. A row of which a part is damaged comes without that part.
 func (s *Store) Deliveries(ctx context.Context, f store.Filter, yield func(store.Delivery) error) error {
-	tab := table[store.Delivery]{"flyte_notifier.deliveries d", "d", deliveryColumns, scanDelivery, store.Delivered}
-	if err := listing(ctx, s, tab, f, yield); err != nil {
-		return err
-	}
-	return nil
+	tab := table[store.Delivery]{"flyte_notifier.deliveries d", "d", deliveryColumns, scanDelivery, string(store.Delivered)}
+	return listing(ctx, s, tab, f, yield)
 }
 
 // Watches is store.Ledger's. A row of which a part is damaged comes without that part.
@@ -81,20 +78,23 @@ func readPage[T any](ctx context.Context, s *Store, tab table[T], f store.Filter
 	if f.Limit > 0 {
 		after, order = "<", "DESC"
 	}
-	seq := tab.alias + ".seq"
-	where, args := seq+" "+after+" $1", []any{last, n}
-	if f.State != "" {
+	seq, state := tab.alias+".seq", tab.alias+".state"
+	where, by, args := seq+" "+after+" $1", seq+" "+order, []any{last, n}
+	switch {
+	case f.State == "":
+	case f.State == tab.common:
+		where += " AND " + state + " = '" + tab.common + "'"
+	default:
+		// In words that only the index by state and seq serves: Postgres takes any other for good, too.
 		args = append(args, f.State)
-		where += " AND " + tab.alias + ".state = $" + strconv.Itoa(len(args))
-		if common := string(tab.common); common != "" && f.State != common {
-			where += " AND " + tab.alias + ".state <> '" + common + "'" // so that the index serves
-		}
+		where += " AND " + state + " <> '" + tab.common + "' AND " + state + " >= $3 AND " + state + " <= $3"
+		by = state + " " + order + ", " + by
 	}
 	if len(f.IDs) > 0 {
 		args = append(args, f.IDs)
 		where += " AND " + tab.alias + ".id = ANY($" + strconv.Itoa(len(args)) + ")"
 	}
-	query := "SELECT " + seq + ", " + tab.columns + " FROM " + tab.name + " WHERE " + where + " ORDER BY " + seq + " " + order + " LIMIT $2"
+	query := "SELECT " + tab.alias + ".seq, " + tab.columns + " FROM " + tab.name + " WHERE " + where + " ORDER BY " + by + " LIMIT $2"
 	return list(ctx, s.pool, tab.scanPlaced, query, args...)
 }
 

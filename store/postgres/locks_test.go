@@ -1,0 +1,84 @@
+package postgres_test
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/flyte-notifier/flyte-notifier/store"
+)
+
+// TestNoTwoTransactionsWaitForEachOther has two servers that write to the same few rows in every way and in
+// any order. Postgres counts those that did.
+func TestNoTwoTransactionsWaitForEachOther(t *testing.T) {
+	t.Parallel()
+	url := empty(t)
+	servers := []store.Store{openAt(t, url), openAt(t, url)}
+	const watches = 12
+	for i := range watches {
+		insert(t, servers[0], fmt.Sprint(i))
+	}
+	var group errgroup.Group
+	for caller := range 16 {
+		s, rnd := servers[caller%2], rand.New(rand.NewPCG(1, uint64(caller)))
+		group.Go(func() error {
+			for n := range 25 {
+				if err := anything(t, s, rnd, fmt.Sprint(rnd.IntN(watches)), n); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	require.NoError(t, group.Wait())
+	for _, s := range servers {
+		require.NoError(t, s.Close()) // connections that end tell their statistics
+	}
+	conn := connect(t, url)
+	require.Zero(t, value[int64](t, conn, "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"))
+	require.Zero(t, value[int64](t, conn, `SELECT count(*) FROM (SELECT FROM flyte_notifier.deliveries WHERE state = 'pending'
+		GROUP BY watch_id, connection, address HAVING count(*) FILTER (WHERE head) <> 1) wrong`), "each lane has one head")
+	counted := value[int64](t, conn, "SELECT sum(n)::bigint FROM flyte_notifier.counts WHERE what = 'deliveries'")
+	require.Equal(t, value[int64](t, conn, "SELECT count(*) FROM flyte_notifier.deliveries"), counted)
+}
+
+// anything does one write to a watch. That somebody else was faster is no error.
+func anything(t *testing.T, s store.Store, rnd *rand.Rand, id string, n int) error {
+	w, err := s.Watch(t.Context(), id)
+	if err != nil {
+		return err
+	}
+	all, err := s.WatchDeliveries(t.Context(), id)
+	if err != nil {
+		return err
+	}
+	d := all[rnd.IntN(len(all))]
+	rates := []store.Rate{{Bucket: fmt.Sprint(rnd.IntN(4)), PerSecond: 1e6, Burst: 1e6}, {Bucket: fmt.Sprint(rnd.IntN(4)), PerSecond: 1e6, Burst: 1e6}}
+	switch rnd.IntN(8) {
+	case 0, 1:
+		more := testDelivery(id)
+		more.ID = fmt.Sprintf("d-%s-%d-%d", id, n, rnd.Int())
+		err = s.Move(t.Context(), store.Transition{Watch: w, Deliveries: []store.Delivery{more}, Events: []store.Event{{At: testTime(), Kind: "phase"}}})
+	case 2, 3:
+		_, err = s.Begin(t.Context(), d.ID, d.Attempts, testTime(), rates)
+	case 4:
+		err = s.Settle(t.Context(), d.ID, store.Outcome{
+			State: store.Dead, At: testTime(), Hold: testTime().Add(-time.Minute), Event: store.Event{At: testTime(), Kind: "dead"},
+		})
+	case 5:
+		err = s.Settle(t.Context(), d.ID, store.Outcome{State: store.Pending, NextAt: testTime(), At: testTime(), LastError: "503"})
+	case 6:
+		_, err = s.Redrive(t.Context(), []string{d.ID, all[0].ID}, testTime())
+	case 7:
+		_, err = s.Register(t.Context(), func() store.Watch { w := testWatch(id); w.Attempt = uint32(n); return w }())
+	}
+	if errors.Is(err, store.ErrConflict) {
+		return nil
+	}
+	return err
+}

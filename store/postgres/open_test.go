@@ -1,0 +1,156 @@
+package postgres_test
+
+import (
+	"bytes"
+	"log/slog"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/flyte-notifier/flyte-notifier/internal/pgtest"
+	"github.com/flyte-notifier/flyte-notifier/store"
+	"github.com/flyte-notifier/flyte-notifier/store/postgres"
+)
+
+func TestServersThatStartTogetherMigrateOnce(t *testing.T) {
+	t.Parallel()
+	url := pgtest.Database(t)
+	var group errgroup.Group
+	for range 4 {
+		group.Go(func() error {
+			s, err := postgres.OpenServer(t.Context(), postgres.Options{URL: url})
+			if err != nil {
+				return err
+			}
+			defer func() { _ = s.Close() }()
+			return s.Ping(t.Context())
+		})
+	}
+	require.NoError(t, group.Wait())
+	conn := connect(t, url)
+	require.EqualValues(t, 1, value[int64](t, conn, "SELECT count(*) FROM flyte_notifier.goose_db_version WHERE version_id = 1"))
+	require.Zero(t, value[int64](t, conn, "SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace"),
+		"the database may be another program's")
+}
+
+func TestCommandsWorkBesideServers(t *testing.T) {
+	t.Parallel()
+	url := empty(t)
+	server := openAt(t, url)
+	insert(t, server, "w")
+	command, err := postgres.Open(t.Context(), postgres.Options{URL: url})
+	require.NoError(t, err)
+	defer func() { require.NoError(t, command.Close()) }()
+	w, err := command.Watch(t.Context(), "w")
+	require.NoError(t, err)
+	require.Equal(t, "w", w.ID)
+	require.NoError(t, server.Settle(t.Context(), "d-w", store.Outcome{State: store.Dead, At: testTime()}))
+	refused, err := command.Redrive(t.Context(), []string{"d-w"}, testTime())
+	require.NoError(t, err)
+	require.Empty(t, refused)
+	due, err := server.Due(t.Context(), testLane(), testTime(), 10)
+	require.NoError(t, err)
+	require.Len(t, due, 1)
+}
+
+func TestCommandsNeedTheirSchema(t *testing.T) {
+	t.Parallel()
+	url := pgtest.Database(t)
+	open := func() error {
+		s, err := postgres.Open(t.Context(), postgres.Options{URL: url})
+		if err == nil {
+			err = s.Close()
+		}
+		return err
+	}
+	require.ErrorContains(t, open(), "no flyte-notifier has served this database yet")
+	s := openAt(t, url)
+	require.NoError(t, open())
+	conn := connect(t, url)
+	run(t, conn, "UPDATE flyte_notifier.goose_db_version SET version_id = 999 WHERE version_id = 1")
+	require.ErrorContains(t, open(), "newer flyte-notifier (schema 999")
+	run(t, conn, "UPDATE flyte_notifier.goose_db_version SET is_applied = false WHERE version_id = 999")
+	run(t, conn, "UPDATE flyte_notifier.goose_db_version SET version_id = -1 WHERE version_id = 0")
+	require.ErrorContains(t, open(), "has schema -1, this program needs")
+	require.NoError(t, s.Ping(t.Context()), "a server that runs goes on")
+}
+
+// TestServersGoOnWithANewerSchema starts a server again while a newer version takes over.
+func TestServersGoOnWithANewerSchema(t *testing.T) {
+	t.Parallel()
+	url := pgtest.Database(t)
+	openAt(t, url)
+	conn := connect(t, url)
+	run(t, conn, "INSERT INTO flyte_notifier.goose_db_version (version_id, is_applied) VALUES (999, true)")
+	run(t, conn, "ALTER TABLE flyte_notifier.watches ADD COLUMN later text NOT NULL DEFAULT 'x'")
+	run(t, conn, "ALTER TABLE flyte_notifier.deliveries ADD COLUMN later text")
+	run(t, conn, "ALTER TABLE flyte_notifier.events ADD COLUMN later text")
+	run(t, conn, "ALTER TABLE flyte_notifier.shards ADD COLUMN later text")
+	var log bytes.Buffer
+	s, err := postgres.OpenServer(t.Context(), postgres.Options{URL: url, Log: slog.New(slog.NewTextHandler(&log, nil))})
+	require.NoError(t, err)
+	defer func() { require.NoError(t, s.Close()) }()
+	require.Contains(t, log.String(), "a newer flyte-notifier has migrated the store")
+	insert(t, s, "w")
+	_, _, err = s.Claim(t.Context(), flyteShard())
+	require.NoError(t, err)
+	_, err = s.Begin(t.Context(), "d-w", 0, testTime(), nil)
+	require.NoError(t, err)
+	require.NoError(t, s.Settle(t.Context(), "d-w", store.Outcome{State: store.Delivered, At: testTime()}))
+	all, err := s.WatchDeliveries(t.Context(), "w")
+	require.NoError(t, err)
+	require.Len(t, all, 1)
+}
+
+// TestPoolerInTransactionMode uses nothing that such a pooler does not have, with a connection of its own for
+// locks.
+func TestPoolerInTransactionMode(t *testing.T) {
+	t.Parallel()
+	direct := empty(t)
+	pooler := strings.Replace(direct, "127.0.0.1", "localhost", 1)
+	s, err := postgres.OpenServer(t.Context(), postgres.Options{URL: pooler, LockURL: direct})
+	require.NoError(t, err)
+	defer func() { require.NoError(t, s.Close()) }()
+	insert(t, s, "w")
+	require.Equal(t, []int{3}, round(t, someShards(3), join(t, s)))
+	for range 3 {
+		_, err = s.Names(t.Context(), flyteShard(), testTime(), "", 10)
+		require.NoError(t, err)
+		require.NoError(t, s.Ping(t.Context()))
+	}
+	oldest, err := s.OldestDue(t.Context(), testTime())
+	require.NoError(t, err)
+	require.Equal(t, testTime(), oldest)
+}
+
+func TestErrorsShowNoPassword(t *testing.T) {
+	t.Parallel()
+	const secret = "s3cr3t-pass"
+	given, err := url.Parse(pgtest.Database(t))
+	require.NoError(t, err)
+	with := func(edit func(u *url.URL)) string {
+		u := *given
+		u.User = url.UserPassword("tester", secret)
+		edit(&u)
+		return u.String()
+	}
+	for name, bad := range map[string]string{
+		"no URL":           "postgres://tester:" + secret + "@ho st:5432/x",
+		"a bad port":       "postgres://tester:" + secret + "#" + secret + "@host/x",
+		"a bad escape":     "postgres://tester:%" + secret + "@host:5432/x",
+		"a bad parameter":  with(func(u *url.URL) { u.RawQuery = "pool_max_conns=many" }),
+		"nobody listens":   with(func(u *url.URL) { u.Host = "127.0.0.1:1" }),
+		"no such database": with(func(u *url.URL) { u.Path = "/nothing-here" }),
+		"no such user":     with(func(u *url.URL) { u.User = url.UserPassword("nobody", secret) }),
+	} {
+		_, err := postgres.OpenServer(t.Context(), postgres.Options{URL: bad})
+		require.Error(t, err, name)
+		require.NotContains(t, err.Error(), secret, name)
+		_, err = postgres.Open(t.Context(), postgres.Options{URL: bad})
+		require.Error(t, err, name)
+		require.NotContains(t, err.Error(), secret, name)
+	}
+}
