@@ -7,11 +7,13 @@ import (
 )
 
 const (
-	maxWaiting = 256                    // in one crowd, for a place in it
+	maxWaiting = 512                    // in one crowd, for a place in it
 	standstill = time.Second            // after which nobody waits for a place
 	leastLater = 200 * time.Millisecond // between two looks at a delivery that found no place
 	mostLater  = 5 * time.Minute
-	slowest    = 20 * time.Millisecond // at most so long passes between two that come back
+	fastest    = 500 * time.Microsecond // between two that come back, until it is known to be too often
+	slowest    = 20 * time.Millisecond  // between two that come back, while nothing moves
+	measure    = 250 * time.Millisecond // how long leaving is counted for the pace
 )
 
 // crowd is what is under way for one lane or one connection: so many at once, a few more that wait
@@ -23,13 +25,16 @@ type crowd struct {
 	mu      sync.Mutex
 	waiting int
 	moved   time.Time     // when one left last, or the first entered
-	pace    time.Duration // about as often does one leave
+	since   time.Time     // when the count began of
+	left    int           // those that left
+	roomy   bool          // half of the places were free at a time since then
+	pace    time.Duration // as often may one come back
 	least   time.Duration // of pace, by the connection's rate
 	next    time.Time     // until then somebody comes back already
 }
 
 func newCrowd(places int, perSecond float64) *crowd {
-	c := &crowd{places: make(chan struct{}, places), pace: slowest}
+	c := &crowd{places: make(chan struct{}, places), pace: fastest}
 	if perSecond > 0 {
 		c.least = time.Duration(float64(time.Second) / perSecond)
 	}
@@ -66,13 +71,14 @@ func (c *crowd) entered() {
 	if len(c.places) == 1 {
 		c.moved = time.Now()
 	}
+	c.roomy = c.roomy || len(c.places) <= cap(c.places)/2
 }
 
 // wait says whether waiting for a place is worth it.
 func (c *crowd) wait() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.waiting >= maxWaiting || time.Since(c.moved) > standstill {
+	if c.waiting >= maxWaiting || time.Duration(c.waiting)*c.pace > standstill || time.Since(c.moved) > standstill {
 		return false
 	}
 	c.waiting++
@@ -88,15 +94,31 @@ func (c *crowd) waited() {
 // leave gives the place to the next.
 func (c *crowd) leave() {
 	c.mu.Lock()
-	now := time.Now()
-	gap := min(max(now.Sub(c.moved), time.Millisecond), slowest)
-	c.pace, c.moved = (7*c.pace+gap)/8, now
+	c.moved = time.Now()
+	c.left++
+	if c.moved.Sub(c.since) > measure {
+		c.adapt(c.moved)
+	}
 	c.mu.Unlock()
 	<-c.places
 }
 
-// later returns when somebody comes back who has to wait so long at least: one after the other, as
-// fast as the crowd moves.
+// adapt measures the pace, if the crowd was never short of those that come back; else more of them
+// shall.
+func (c *crowd) adapt(now time.Time) {
+	if c.roomy {
+		c.pace = max(c.pace/2, fastest)
+		if ahead := c.next.Sub(now); ahead > 0 {
+			c.next = now.Add(ahead / 2)
+		}
+	} else {
+		c.pace = min(max(now.Sub(c.since)/time.Duration(c.left)*2/3, fastest), slowest)
+	}
+	c.since, c.left, c.roomy = now, 0, false
+}
+
+// later returns when somebody comes back who has to wait so long at least: one after the other, a
+// little faster than the crowd moves, so that it never runs dry.
 func (c *crowd) later(wait time.Duration) time.Duration {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -108,7 +130,11 @@ func (c *crowd) later(wait time.Duration) time.Duration {
 	if limit := now.Add(max(wait, mostLater)); at.After(limit) {
 		return limit.Sub(now)
 	}
-	c.next = at.Add(max(c.pace, c.least))
+	pace := c.pace
+	if now.Sub(c.moved) > standstill {
+		pace = slowest
+	}
+	c.next = at.Add(max(pace, c.least))
 	return at.Sub(now)
 }
 
