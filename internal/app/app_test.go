@@ -17,6 +17,7 @@ import (
 	"github.com/flyteorg/flyte/flyteidl/gen/pb-go/flyteidl/core"
 	"github.com/flyteorg/flyte/flyteidl/gen/pb-go/flyteidl/service"
 	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/otel/trace"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
@@ -28,6 +29,7 @@ import (
 	"github.com/flyte-notifier/flyte-notifier/internal/flytesim"
 	"github.com/flyte-notifier/flyte-notifier/internal/sendgridsim"
 	"github.com/flyte-notifier/flyte-notifier/internal/slacksim"
+	"github.com/flyte-notifier/flyte-notifier/notifier"
 	"github.com/flyte-notifier/flyte-notifier/notifier/builtin"
 	"github.com/flyte-notifier/flyte-notifier/store"
 	"github.com/flyte-notifier/flyte-notifier/store/sqlite"
@@ -74,6 +76,7 @@ type world struct {
 	grpc, http string
 	agent      service.AsyncAgentServiceClient
 	sync       service.SyncAgentServiceClient
+	tracer     trace.TracerProvider
 	stop       func() error
 }
 
@@ -95,10 +98,9 @@ func (w *world) write(name, content string) string {
 	return path
 }
 
-// config reads the world's config file, to which a test adds lines.
-func (w *world) config(more ...string) *config.Config {
-	w.t.Helper()
-	path := w.write("config.yaml", strings.NewReplacer(
+// text is the world's config file, to which a test adds lines.
+func (w *world) text(more ...string) string {
+	return strings.NewReplacer(
 		"DIR", w.dir, "ADMIN", w.endpoint, "SLACK", w.slack.URL(), "SENDGRID", w.mail.URL(),
 	).Replace(`
 server: {listen: "127.0.0.1:0", http: "127.0.0.1:0"}
@@ -109,11 +111,30 @@ connections:
   team-slack: {slack: {token: {file: "DIR/slack"}, api_url: "SLACK"}}
   mail: {sendgrid: {api_key: {file: "DIR/sendgrid"}, from: flyte@example.org, host: "SENDGRID"}}
 defaults: {slack: team-slack, sendgrid: mail}
-`)+strings.Join(more, "\n"))
-	c, problems, err := config.Load(path, nil, builtin.Registry(io.Discard))
+`) + strings.Join(more, "\n")
+}
+
+func (w *world) config(more ...string) *config.Config {
+	w.t.Helper()
+	c, problems, err := config.Load(w.write("config.yaml", w.text(more...)), nil, registry())
 	require.NoError(w.t, err)
 	require.Empty(w.t, problems)
 	return c
+}
+
+func registry() *notifier.Registry { return builtin.Registry(io.Discard) }
+
+func (w *world) logger() *slog.Logger {
+	return slog.New(slog.NewJSONHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+}
+
+// riverUI lets ada in, by the password in the file ui.
+func (w *world) riverUI() *config.RiverUI {
+	return &config.RiverUI{User: "ada", Password: notifier.Secret{File: filepath.Join(w.dir, "ui")}}
+}
+
+func (w *world) flyteFails(id flyte.ExecutionID) {
+	w.flyte.SetPhase(id, "FAILED", flytesim.Error("USER", "OOM", "out of memory"))
 }
 
 // start runs the server until stop, which may be called again.
@@ -125,7 +146,7 @@ func (w *world) start(c *config.Config) {
 	go func() {
 		defer close(done)
 		failure = app.Run(ctx, app.Options{
-			Config: c, Stdout: w.stdout, Log: slog.New(slog.NewJSONHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+			Config: c, Version: "1.2.3", Stdout: w.stdout, Log: w.logger(), Tracer: w.tracer,
 			Ready: func(grpc, http string) { w.grpc, w.http = grpc, http; close(ready) },
 		})
 	}()
@@ -198,11 +219,16 @@ func (w *world) page(path string) (code int, body string) {
 	w.t.Helper()
 	r, err := http.NewRequestWithContext(w.context(), http.MethodGet, "http://"+w.http+path, http.NoBody)
 	require.NoError(w.t, err)
+	return answerTo(w.t, r)
+}
+
+func answerTo(t *testing.T, r *http.Request) (code int, body string) {
+	t.Helper()
 	answer, err := http.DefaultClient.Do(r)
-	require.NoError(w.t, err)
+	require.NoError(t, err)
 	defer answer.Body.Close()
 	raw, err := io.ReadAll(answer.Body)
-	require.NoError(w.t, err)
+	require.NoError(t, err)
 	return answer.StatusCode, string(raw)
 }
 
