@@ -180,10 +180,8 @@ func (w *writer) attempt(batch []*job) (err error) {
 		w.reset()
 		return fmt.Errorf("%w: %w", errBegin, err)
 	}
-	t := w.tx
+	w.tx.touched = w.tx.touched[:0]
 	defer func() {
-		w.recent.forget(t.touched) // before anyone is answered
-		t.touched = t.touched[:0]
 		if err != nil {
 			w.reset()
 		}
@@ -196,6 +194,14 @@ func (w *writer) attempt(batch []*job) (err error) {
 			return err
 		}
 	}
+	return w.end()
+}
+
+// end commits. While it does, watches that may have changed are not remembered: neither as they
+// were nor, before everybody finds them so, as they are.
+func (w *writer) end() error {
+	w.recent.change(w.tx.touched)
+	defer w.recent.changed(w.tx.touched)
 	return w.tx.exec("COMMIT")
 }
 
@@ -213,7 +219,7 @@ func (w *writer) begin() error {
 // single needs no savepoint: what fails is rolled back whole.
 func (w *writer) single(j *job) error {
 	if j.err = j.run(w.tx); j.err == nil {
-		return w.tx.exec("COMMIT")
+		return w.end()
 	}
 	if err := w.tx.exec("ROLLBACK"); err != nil {
 		return j.err // the database rolled back by itself
