@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"runtime"
 	"sync"
 	"time"
 
@@ -22,9 +21,9 @@ const (
 	// for its size would burn the user's retries; a spec that is too large is told as such.
 	maxMessage = 32 << 20
 	stopGrace  = 5 * time.Second // for calls under way when the server stops
-	// streamWorkers are the goroutines, for each CPU, that take one call after the other: a new one's
-	// stack grows with each call. Calls beyond them get goroutines of their own.
-	streamWorkers = 8
+	// streamWorkers are goroutines that take one call after the other: a new one's stack grows with
+	// each call. Calls beyond them get goroutines of their own.
+	streamWorkers = 64
 )
 
 // Server is the gRPC server with health and reflection beside the agent's services.
@@ -38,7 +37,7 @@ type Server struct {
 func NewServer(s *Service, t TLS, log *slog.Logger) (*Server, error) {
 	options := []grpc.ServerOption{
 		grpc.MaxRecvMsgSize(maxMessage),
-		grpc.NumStreamWorkers(uint32(streamWorkers * runtime.GOMAXPROCS(0))), //nolint:gosec // a small number
+		grpc.NumStreamWorkers(streamWorkers),
 		grpc.KeepaliveParams(keepalive.ServerParameters{Time: time.Minute, Timeout: 20 * time.Second}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 10 * time.Second, PermitWithoutStream: true}),
 		grpc.ChainUnaryInterceptor(logUnary(log), s.calls.unary, recoverUnary(log)),
