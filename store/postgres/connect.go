@@ -21,17 +21,18 @@ const (
 )
 
 // limits keep a transaction from holding others up: its locks are gone seconds after its server has died
-// or was cut off, also where nobody tells Postgres.
+// or was cut off, also where nobody tells Postgres. Whoever meets such a lock fails alone, soon: callers try
+// again.
 func limits() map[string]string {
 	return map[string]string{
-		"lock_timeout":                        "5000",
+		"lock_timeout":                        "2000",
 		"statement_timeout":                   "30000",
 		"idle_in_transaction_session_timeout": "10000",
 	}
 }
 
 // limitsQuery sets the limits for a transaction, where a pooler takes no parameters of connections.
-const limitsQuery = `SELECT set_config('lock_timeout', '5000', true), set_config('statement_timeout', '30000', true),
+const limitsQuery = `SELECT set_config('lock_timeout', '2000', true), set_config('statement_timeout', '30000', true),
 	set_config('idle_in_transaction_session_timeout', '10000', true)`
 
 // session are the parameters of a connection besides.

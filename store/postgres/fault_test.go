@@ -144,6 +144,34 @@ func TestOneWriteFailsAlone(t *testing.T) {
 	}
 }
 
+// TestLockedRowHoldsUpNoOther has an operator who forgot to end a transaction.
+func TestLockedRowHoldsUpNoOther(t *testing.T) {
+	t.Parallel()
+	url := empty(t)
+	s, conn := openAt(t, url), connect(t, url)
+	var watches []store.Watch
+	for i := range 10 {
+		w, err := s.Register(t.Context(), testWatch(fmt.Sprint(i)))
+		require.NoError(t, err)
+		watches = append(watches, w)
+	}
+	run(t, conn, "BEGIN")
+	run(t, conn, "UPDATE flyte_notifier.watches SET reason = 'by hand' WHERE id = '3'")
+	var group errgroup.Group
+	for _, w := range watches {
+		group.Go(func() error {
+			err := s.Move(t.Context(), store.Transition{Watch: w})
+			if (err != nil) != (w.ID == "3") {
+				return fmt.Errorf("watch %s: %w", w.ID, err)
+			}
+			return nil
+		})
+	}
+	require.NoError(t, group.Wait())
+	run(t, conn, "ROLLBACK")
+	require.NoError(t, s.Move(t.Context(), store.Transition{Watch: watches[3]}))
+}
+
 func TestCallersGiveUpInTheQueue(t *testing.T) {
 	t.Parallel()
 	url := empty(t)

@@ -181,6 +181,7 @@ func (s *Store) migrationPool(ctx context.Context) (*pgxpool.Pool, error) {
 	for _, limit := range []string{"statement_timeout", "idle_in_transaction_session_timeout"} {
 		parameters(c.ConnConfig)[limit] = "0"
 	}
+	parameters(c.ConnConfig)["lock_timeout"] = "10000"
 	c.MaxConns, c.MinConns = 3, 0
 	return pgxpool.NewWithConfig(ctx, c)
 }

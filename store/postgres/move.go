@@ -159,7 +159,15 @@ func (w *moves) add(g *ground, m *movement) error {
 		return err
 	}
 	m.watch.Version-- // run may be called again
-	for _, d := range m.deliveries {
+	for _, e := range m.events {
+		w.events.add(at.seq, e)
+	}
+	return w.deliver(g, m.deliveries)
+}
+
+// deliver adds the deliveries that are new.
+func (w *moves) deliver(g *ground, deliveries []store.Delivery) error {
+	for _, d := range deliveries {
 		if g.known[d.ID] || g.gone[d.WatchID] {
 			continue
 		}
@@ -173,9 +181,6 @@ func (w *moves) add(g *ground, m *movement) error {
 			return err
 		}
 		g.seqs = g.seqs[1:]
-	}
-	for _, e := range m.events {
-		w.events.add(at.seq, e)
 	}
 	return nil
 }

@@ -107,7 +107,7 @@ func unless(err, expected error) error {
 func live(t testing.TB, s store.Store, id string) error {
 	t.Helper()
 	insert(t, s, id)
-	rates := []store.Rate{{Bucket: "team", PerSecond: 1e6, Burst: 1000}}
+	rates := []store.Rate{{Bucket: "team", PerSecond: 1e9, Burst: 1e9}}
 	if _, err := s.Begin(t.Context(), "d-"+id, 0, testTime(), rates); err != nil {
 		return err
 	}
