@@ -32,16 +32,16 @@ func (s *Store) Register(ctx context.Context, w store.Watch) (store.Watch, error
 	if err != nil {
 		return store.Watch{}, fmt.Errorf("register watch %s: %w", w.ID, err)
 	}
-	id, attempt, event := w.ID, w.Attempt, store.Registered(w)
+	fresh, event := asRead(w), store.Registered(w)
 	stored, err := write(ctx, s, func(t *tx) (store.Watch, error) {
-		stored, err := t.watch(id)
+		stored, err := t.watch(fresh.ID)
 		switch {
 		case errors.Is(err, store.ErrNotFound):
-			return t.register(id, args, event)
-		case err != nil || attempt <= stored.Attempt:
+			return t.register(fresh, args, event)
+		case err != nil || fresh.Attempt <= stored.Attempt:
 			return stored, err
 		}
-		return t.reregister(stored, attempt, event)
+		return t.reregister(stored, fresh.Attempt, event)
 	})
 	if err != nil {
 		return store.Watch{}, fmt.Errorf("register watch %s: %w", w.ID, err)
@@ -50,22 +50,19 @@ func (s *Store) Register(ctx context.Context, w store.Watch) (store.Watch, error
 }
 
 // register stores a watch that is not there, unless it was purged.
-func (t *tx) register(id string, args []any, event store.Event) (w store.Watch, err error) {
+func (t *tx) register(w store.Watch, args []any, event store.Event) (store.Watch, error) {
 	var purged bool
-	if err := t.row(purgedWatch, []any{id}, &purged); err != nil {
+	if err := t.row(purgedWatch, []any{w.ID}, &purged); err != nil {
 		return w, err
 	}
 	if purged {
-		return store.Watch{ID: id, State: store.Ended}, nil
+		return store.Watch{ID: w.ID, State: store.Ended}, nil
 	}
-	t.touch(id)
+	t.touch(w.ID)
 	if err := t.exec(insertWatch, args...); err != nil {
 		return w, err
 	}
-	if err := t.addEvent(id, event); err != nil {
-		return w, err
-	}
-	return t.watch(id)
+	return w, t.addEvent(w.ID, event)
 }
 
 // reregister records a later attempt. What ended because the earlier attempt was aborted, or

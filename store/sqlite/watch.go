@@ -31,6 +31,22 @@ func watchArgs(w store.Watch) ([]any, error) {
 	}, nil
 }
 
+// asRead is a watch as it is read once it is stored. It shares nothing with w.
+func asRead(w store.Watch) store.Watch {
+	w.CreatedAt, w.Missing, w.EndedAt = rounded(w.CreatedAt), rounded(w.Missing), rounded(w.EndedAt)
+	w.Outputs = append([]string(nil), w.Outputs...)
+	w.Custom, w.Inputs = append(json.RawMessage(nil), w.Custom...), append(json.RawMessage(nil), w.Inputs...)
+	return w
+}
+
+// rounded is a time as a column holds it.
+func rounded(t time.Time) time.Time {
+	if t.IsZero() {
+		return t
+	}
+	return time.UnixMicro(t.UnixMicro()).UTC()
+}
+
 // scanWatch reads a row of watchColumns. With a damageError the watch holds all the rest.
 func scanWatch(row scanner) (w store.Watch, err error) {
 	var created int64
