@@ -24,9 +24,9 @@ func programs() (string, error) {
 		candidates = append(candidates, found...)
 	}
 	for _, dir := range candidates {
-		if real, ok := holds(dir, "postgres"); ok {
-			if _, ok := holds(real, "initdb"); ok {
-				return real, nil
+		if bin, ok := holds(dir, "postgres"); ok {
+			if _, ok := holds(bin, "initdb"); ok {
+				return bin, nil
 			}
 		}
 	}

@@ -80,9 +80,9 @@ func readPage[T any](ctx context.Context, s *Store, tab table[T], f store.Filter
 	}
 	seq, state := tab.alias+".seq", tab.alias+".state"
 	where, by, args := seq+" "+after+" $1", seq+" "+order, []any{last, n}
-	switch {
-	case f.State == "":
-	case f.State == tab.common:
+	switch f.State {
+	case "":
+	case tab.common:
 		where += " AND " + state + " = '" + tab.common + "'"
 	default:
 		// In words that only the index by state and seq serves: Postgres takes any other for good, too.

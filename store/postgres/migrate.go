@@ -80,7 +80,7 @@ func (s *Store) up(ctx context.Context, pool *pgxpool.Pool) error {
 		return err
 	}
 	if _, err := river.Migrate(ctx, rivermigrate.DirectionUp, nil); err != nil {
-		return fmt.Errorf("River's tables: %w", err)
+		return fmt.Errorf("migrate River: %w", err)
 	}
 	provider, err := newProvider(pool)
 	if err != nil {

@@ -132,3 +132,24 @@ func rowsRead(t testing.TB, url string, do func(s *postgres.Store) error) int64 
 	require.Eventually(t, func() bool { return value[int64](t, conn, others) == 0 }, time.Minute, 10*time.Millisecond)
 	return value[int64](t, conn, read) - before
 }
+
+// TestStartsOfAttemptsTouchNoIndex counts the updates for which Postgres had to write to the table alone (HOT).
+func TestStartsOfAttemptsTouchNoIndex(t *testing.T) {
+	t.Parallel()
+	const deliveries = 50
+	url := empty(t)
+	s, conn := openAt(t, url), connect(t, url)
+	for i := range deliveries {
+		insert(t, s, fmt.Sprint(i))
+	}
+	for i := range deliveries {
+		_, err := s.Begin(t.Context(), fmt.Sprint("d-", i), 0, testTime(), []store.Rate{{Bucket: "b", PerSecond: 1e9, Burst: 1e9}})
+		require.NoError(t, err)
+	}
+	require.NoError(t, s.Close())
+	hot := func(table string) int64 {
+		return value[int64](t, conn, "SELECT n_tup_hot_upd FROM pg_stat_user_tables WHERE schemaname = 'flyte_notifier' AND relname = $1", table)
+	}
+	require.Eventually(t, func() bool { return hot("deliveries") >= deliveries*8/10 && hot("buckets") >= deliveries*8/10 },
+		time.Minute, 10*time.Millisecond)
+}
