@@ -69,7 +69,7 @@ func rootCommand() *cobra.Command {
 	}
 	root.AddCommand(
 		serveCommand(), demoCommand(), validateCommand(), sendCommand(),
-		watchesCommand(), deliveriesCommand(), redriveCommand(),
+		watchesCommand(), deliveriesCommand(), redriveCommand(), migrateCommand(),
 	)
 	return root
 }

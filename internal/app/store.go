@@ -31,20 +31,37 @@ func open(
 	file func(string) (*sqlite.Store, error), database func(postgres.Options) (*postgres.Store, error),
 ) (store.Store, error) {
 	place, err := c.Store.URL.Place()
-	if err != nil {
+	switch {
+	case err != nil:
 		return nil, fmt.Errorf("store.url: %w", err)
-	}
-	if !place.IsPostgres() {
-		if problems := c.NeedsPostgres(); len(problems) > 0 {
-			return nil, &ConfigError{problems}
+	case place.IsPostgres():
+		o, err := PostgresOptions(c)
+		if err != nil {
+			return nil, err
 		}
-		return opened(file(place.File))
+		o.Log = log
+		return opened(database(o))
+	}
+	if problems := c.NeedsPostgres(); len(problems) > 0 {
+		return nil, &ConfigError{problems}
+	}
+	return opened(file(place.File))
+}
+
+// PostgresOptions is where the store of a config is, if that is Postgres, and an error otherwise.
+func PostgresOptions(c *config.Config) (postgres.Options, error) {
+	place, err := c.Store.URL.Place()
+	switch {
+	case err != nil:
+		return postgres.Options{}, fmt.Errorf("store.url: %w", err)
+	case !place.IsPostgres():
+		return postgres.Options{}, fmt.Errorf("store.url: must be one of Postgres, not %s", place)
 	}
 	lockURL, err := c.Store.LockURL.Value()
 	if err != nil {
-		return nil, fmt.Errorf("store.lock_url: %w", err)
+		return postgres.Options{}, fmt.Errorf("store.lock_url: %w", err)
 	}
-	return opened(database(postgres.Options{URL: place.URL, LockURL: lockURL, Log: log}))
+	return postgres.Options{URL: place.URL, LockURL: lockURL}, nil
 }
 
 // opened is a store, or no store at all where there is an error: a nil pointer in an interface is

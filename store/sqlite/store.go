@@ -51,9 +51,17 @@ func Open(ctx context.Context, path string) (*Store, error) {
 }
 
 // OpenServer opens the file for the one server of the store, and keeps others out for as long as
-// the process lives or until Close. Commands may open it meanwhile.
+// the process lives or until Close. Commands may open it meanwhile. A store that was copied elsewhere
+// (see OpenToMove) is refused.
 func OpenServer(ctx context.Context, path string) (*Store, error) {
-	return open(ctx, path, true)
+	s, err := open(ctx, path, true)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.here(ctx, path); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
 }
 
 func open(ctx context.Context, path string, server bool) (_ *Store, err error) {

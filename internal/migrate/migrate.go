@@ -1,0 +1,143 @@
+// Package migrate copies a store from SQLite to Postgres.
+//
+// It goes through the store watch by watch, each with its timeline and deliveries in one transaction
+// of the target. What is there already stays as it is, so that a copy that was interrupted is simply
+// begun again. The source is marked first: the target's servers send what arrives.
+package migrate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/flyte-notifier/flyte-notifier/store"
+	"github.com/flyte-notifier/flyte-notifier/store/postgres"
+	"github.com/flyte-notifier/flyte-notifier/store/sqlite"
+)
+
+// batch is how many watches go in one transaction, and purgedBatch how many ids.
+const (
+	batch       = 500
+	purgedBatch = 10_000
+)
+
+// Result is what was copied. Watches and deliveries that the target had are seen but not new.
+type Result struct {
+	Watches, NewWatches       int
+	Deliveries, NewDeliveries int
+	Pending                   int // of all deliveries, those to be sent
+	Interrupted               int // attempts that were under way when the source's server died
+	Purged                    int // ids of watches that were purged
+}
+
+// Options are what to copy, and where to. Progress may be nil; it is called after each transaction.
+type Options struct {
+	From     string // SQLite's file
+	To       postgres.Options
+	Progress func(Result)
+}
+
+// Run copies a store. No server may hold the source, and none opens it afterwards, whether Run ends
+// well or not; Run itself may be repeated.
+func Run(ctx context.Context, o Options) (r Result, err error) {
+	to, err := postgres.OpenServer(ctx, o.To) // first: a source must not be marked for a target that is not there
+	if err != nil {
+		return r, fmt.Errorf("open the target: %w", err)
+	}
+	defer func() { err = errors.Join(err, to.Close()) }()
+	from, err := sqlite.OpenToMove(ctx, o.From)
+	if err != nil {
+		return r, fmt.Errorf("open the source: %w", err)
+	}
+	defer func() { err = errors.Join(err, from.Close()) }()
+	c := &copying{from: from, to: to, progress: o.Progress}
+	if c.Interrupted, err = from.Recover(ctx, time.Now().UTC()); err != nil {
+		return c.Result, err
+	}
+	for _, step := range []func(context.Context) error{c.sundries, c.purged, c.watches, c.orphans, from.Moved} {
+		if err := step(ctx); err != nil {
+			return c.Result, err
+		}
+	}
+	return c.Result, nil
+}
+
+// copying is one run.
+type copying struct {
+	Result
+	from     *sqlite.Store
+	to       *postgres.Store
+	progress func(Result)
+}
+
+func (c *copying) told() {
+	if c.progress != nil {
+		c.progress(c.Result)
+	}
+}
+
+// sundries copies rates and names, before any delivery arrives that needs them.
+func (c *copying) sundries(ctx context.Context) error {
+	all, err := c.from.ExportSundries(ctx)
+	if err != nil {
+		return err
+	}
+	return c.to.ImportSundries(ctx, all)
+}
+
+func (c *copying) purged(ctx context.Context) error {
+	for after := ""; ; {
+		ids, err := c.from.ExportPurged(ctx, after, purgedBatch)
+		if err != nil || len(ids) == 0 {
+			return err
+		}
+		if err := c.to.ImportPurged(ctx, ids); err != nil {
+			return err
+		}
+		after = ids[len(ids)-1]
+		c.Purged += len(ids)
+		c.told()
+	}
+}
+
+func (c *copying) watches(ctx context.Context) error {
+	return c.parcels(ctx, c.from.ExportWatches)
+}
+
+// orphans copies deliveries whose watch was purged.
+func (c *copying) orphans(ctx context.Context) error {
+	return c.parcels(ctx, c.from.ExportOrphans)
+}
+
+func (c *copying) parcels(ctx context.Context, export func(context.Context, int64, int) ([]store.Parcel, int64, error)) error {
+	for after := int64(0); ; {
+		parcels, next, err := export(ctx, after, batch)
+		if err != nil || len(parcels) == 0 {
+			return err
+		}
+		watches, deliveries, err := c.to.Import(ctx, parcels)
+		if err != nil {
+			return err
+		}
+		after = next
+		c.NewWatches += watches
+		c.NewDeliveries += deliveries
+		c.count(parcels)
+		c.told()
+	}
+}
+
+func (c *copying) count(parcels []store.Parcel) {
+	for _, p := range parcels {
+		if !p.Purged {
+			c.Watches++
+		}
+		c.Deliveries += len(p.Deliveries)
+		for _, d := range p.Deliveries {
+			if d.State == store.Pending {
+				c.Pending++
+			}
+		}
+	}
+}
