@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -25,7 +26,7 @@ func migrateCommand() *cobra.Command {
 				return fmt.Errorf("--from: %w", err)
 			}
 			if source.IsPostgres() {
-				return fmt.Errorf("--from: must be the URL of a store on SQLite")
+				return errors.New("--from: must be the URL of a store on SQLite")
 			}
 			cfg, err := loadConfig(configFile)
 			if err != nil {
