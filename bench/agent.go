@@ -34,10 +34,7 @@ type agent struct {
 
 // configure writes the config of an agent and returns its path.
 func (b *bench) configure(name, store string, w *world) (path, listen, http string, err error) {
-	if listen, err = freeAddress(); err != nil {
-		return "", "", "", err
-	}
-	if http, err = freeAddress(); err != nil {
+	if listen, http, err = freeAddresses(); err != nil {
 		return "", "", "", err
 	}
 	token, admin, slack := filepath.Join(b.dir, "token"), "dns:///127.0.0.1:1", "http://127.0.0.1:1/api/"

@@ -36,7 +36,7 @@ func (b *bench) calls(ctx context.Context) error {
 		}
 	}
 	b.report.note("Calls: one connection, as FlytePropeller has; CPU is the server's own (Postgres's server not included); "+
-		"medians of %d rounds that alternate between the servers, after one to warm up. The agent follows every watch it was given meanwhile. "+
+		"medians of %d rounds that alternate between the servers, after one to warm up. The agent looks at the execution of every task it is given, while it answers and for a while after; CreateTask's CPU holds all of that. "+
 		"GetTask (waiting) asks for a task that waits for another execution, which reads the store; GetTask (ended) for one that ended at once.", b.rounds())
 	return nil
 }
@@ -56,7 +56,9 @@ func (b *bench) servers(ctx context.Context, w *world) (all []*server, err error
 		}
 		all = append(all, &server{column: e.column, proc: a.process, tasks: a.tasks, stop: a.stop})
 	}
-	s, err := b.serve(ctx, theLimit, func(address string) (string, []string) { return os.Args[0], []string{roleLimit, address} })
+	s, err := b.serve(ctx, theLimit, func(address, _ string) (string, []string) {
+		return os.Args[0], []string{roleLimit, address}
+	})
 	if err != nil {
 		return all, err
 	}
@@ -74,21 +76,17 @@ func (b *bench) servers(ctx context.Context, w *world) (all []*server, err error
 }
 
 // peer is the command line of flytekit's server; it listens for Prometheus as well.
-func (b *bench) peer(address string) (string, []string) {
-	metrics, err := freeAddress()
-	if err != nil {
-		metrics = ":0"
-	}
+func (b *bench) peer(address, metrics string) (string, []string) {
 	return b.python, []string{filepath.Join(filepath.Dir(b.python), "..", "..", "peer.py"), port(address), port(metrics)}
 }
 
 // serve starts a server of AsyncAgentService that is not ours.
-func (b *bench) serve(ctx context.Context, column string, command func(address string) (string, []string)) (*server, error) {
-	address, err := freeAddress()
+func (b *bench) serve(ctx context.Context, column string, command func(address, other string) (string, []string)) (*server, error) {
+	address, other, err := freeAddresses()
 	if err != nil {
 		return nil, err
 	}
-	program, args := command(address)
+	program, args := command(address, other)
 	p, err := start(filepath.Join(b.dir, column+".log"), program, args...)
 	if err != nil {
 		return nil, err

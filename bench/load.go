@@ -64,14 +64,27 @@ func (s *server) round(ctx context.Context, callers int, d time.Duration, call f
 	return sample{calls: int(calls.Load()), took: took, cpu: after.cpu - before.cpu}, err
 }
 
-// creating creates a task a call, each of another execution.
+// creating creates a task a call, each of another execution. Its CPU is that until the server is
+// quiet again: the agent looks at each execution.
 func (s *server) creating(ctx context.Context, callers int, d time.Duration) (sample, error) {
 	first := s.next
+	before, err := s.proc.cost()
+	if err != nil {
+		return sample{}, err
+	}
 	got, err := s.round(ctx, callers, d, func(ctx context.Context, i int) error {
 		_, err := s.tasks.CreateTask(ctx, create(first+i, own()))
 		return err
 	})
+	if err == nil {
+		err = s.quiet(ctx)
+	}
+	if err != nil {
+		return got, err
+	}
 	s.next += got.calls
+	after, err := s.proc.cost()
+	got.cpu = after.cpu - before.cpu
 	return got, err
 }
 

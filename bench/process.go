@@ -140,13 +140,18 @@ func field(path, name string) (int64, error) {
 	return 0, fmt.Errorf("read %s: not in %s", name, path)
 }
 
-// freeAddress finds an address of this machine that nobody listens on.
-func freeAddress() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+// freeAddresses finds two addresses of this machine that nobody listens on.
+func freeAddresses() (first, second string, err error) {
+	a, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		return "", fmt.Errorf("find a free port: %w", err)
+		return "", "", fmt.Errorf("find a free port: %w", err)
 	}
-	return l.Addr().String(), l.Close()
+	b, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		_ = a.Close() // the first error tells more
+		return "", "", fmt.Errorf("find a free port: %w", err)
+	}
+	return a.Addr().String(), b.Addr().String(), errors.Join(a.Close(), b.Close())
 }
 
 // sleep waits for d or the end of ctx.
