@@ -59,7 +59,7 @@ func BenchmarkDelivery(b *testing.B) {
 
 // BenchmarkLarge reads and writes a store with millions of rows. It takes minutes to fill.
 func BenchmarkLarge(b *testing.B) {
-	const n = 300_000
+	const n = 1_000_000
 	url, ctx := filled(b, n, 10*n), b.Context()
 	s, err := postgres.Open(ctx, postgres.Options{URL: url})
 	require.NoError(b, err)

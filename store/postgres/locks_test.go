@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -81,4 +82,46 @@ func anything(t *testing.T, s store.Store, rnd *rand.Rand, id string, n int) err
 		return nil
 	}
 	return err
+}
+
+// TestServersShareTokensAndAttempts has servers that begin the same deliveries at the same time.
+func TestServersShareTokensAndAttempts(t *testing.T) {
+	t.Parallel()
+	url := empty(t)
+	const deliveries, servers, burst = 40, 6, 17
+	first := openAt(t, url)
+	for i := range deliveries {
+		insert(t, first, fmt.Sprint(i))
+	}
+	var begun atomic.Int32
+	var group errgroup.Group
+	for n := range servers {
+		s := openAt(t, url)
+		group.Go(func() error {
+			for i := range deliveries {
+				i = (i + n/2*deliveries/3) % deliveries // two begin at the same, at three places
+				rates := []store.Rate{{Bucket: "b", PerSecond: 0.001, Burst: burst}}
+				wait, err := s.Begin(t.Context(), fmt.Sprint("d-", i), 0, testTime(), rates)
+				switch {
+				case errors.Is(err, store.ErrConflict):
+				case err != nil:
+					return err
+				case wait == 0:
+					begun.Add(1)
+				}
+			}
+			return nil
+		})
+	}
+	require.NoError(t, group.Wait())
+	require.EqualValues(t, burst, begun.Load())
+	open := 0
+	require.NoError(t, first.Deliveries(t.Context(), store.Filter{}, func(d store.Delivery) error {
+		if !d.OpenedAt.IsZero() {
+			open++
+			require.Equal(t, 1, d.Attempts)
+		}
+		return nil
+	}))
+	require.Equal(t, burst, open, "each has one attempt")
 }
