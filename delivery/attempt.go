@@ -31,7 +31,7 @@ func (l *line) attempt(u until, d store.Delivery) (again time.Duration) {
 	end(err)
 	o.metrics.attempt(d.Kind, err, time.Since(started))
 	if err != nil {
-		return l.fail(u, d, o.stale(u.record, l.Lane, p, err))
+		return l.fail(u, d, l.stale(u.record, p, err))
 	}
 	return o.settle(u.record, d, o.delivered(d, receipt))
 }
@@ -42,13 +42,15 @@ func (l *line) ready(u until, d *store.Delivery) (p prepared, again time.Duratio
 	o := l.outbox
 	p, err := o.prepare(*d)
 	d.RenderError = p.renderError
-	if err == nil && p.calls(*d) {
+	if err == nil && l.calls(p, *d) {
 		var leave func()
 		if leave, again, ok = l.inTurn(u); !ok { // one at a time, so that a name is resolved once
 			return p, l.putOff(u, again), false
 		}
-		err = o.resolve(u, &p)
+		err = l.resolve(u, &p)
 		leave()
+	} else if err == nil {
+		err = l.resolve(u, &p)
 	}
 	if err != nil {
 		return p, l.fail(u, *d, err), false
@@ -68,6 +70,13 @@ func (l *line) ready(u until, d *store.Delivery) (p prepared, again time.Duratio
 	return p, 0, true
 }
 
+// calls says whether the service is asked something before a send, perhaps.
+func (l *line) calls(p prepared, d store.Delivery) bool {
+	_, resolver := p.connection.Notifier.(notifier.Resolver)
+	_, known := l.known.get()
+	return resolver && !known || !d.UnknownAt.IsZero()
+}
+
 // fail records an error, and does for the whole lane what it asks for.
 func (l *line) fail(u until, d store.Delivery, err error) (again time.Duration) {
 	out := l.outbox.failed(d, err)
@@ -80,12 +89,13 @@ func (l *line) fail(u until, d store.Delivery, err error) (again time.Duration) 
 
 // stale forgets an exact name from the cache that the service does not know any more, and makes
 // the error one to try again: a channel may have been replaced by another of its name.
-func (o *Outbox) stale(ctx context.Context, l store.Lane, p prepared, err error) error {
+func (l *line) stale(ctx context.Context, p prepared, err error) error {
 	if !p.cached || !errors.Is(err, notifier.ErrDestinationGone) {
 		return err
 	}
-	if err := o.Store.SetResolved(ctx, l, nil); err != nil {
-		o.Log.WarnContext(ctx, "name cache cannot be written", "destination", l.Address, "error", err)
+	l.known.forget()
+	if err := l.outbox.Store.SetResolved(ctx, l.Lane, nil); err != nil {
+		l.outbox.Log.WarnContext(ctx, "name cache cannot be written", "destination", l.Address, "error", err)
 	}
 	return notifier.RetryAfter(0, err)
 }

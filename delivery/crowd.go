@@ -11,8 +11,8 @@ const (
 	standstill = time.Second            // after which nobody waits for a place
 	leastLater = 200 * time.Millisecond // between two looks at a delivery that found no place
 	mostLater  = 5 * time.Minute
-	fastest    = 500 * time.Microsecond // between two that come back, until it is known to be too often
-	slowest    = 20 * time.Millisecond  // between two that come back, while nothing moves
+	fastest    = 250 * time.Microsecond // between two that come back, until it is known to be too often
+	slowest    = 5 * time.Millisecond   // between two that come back, while nothing moves
 	measure    = 250 * time.Millisecond // how long leaving is counted for the pace
 )
 
@@ -112,7 +112,7 @@ func (c *crowd) adapt(now time.Time) {
 			c.next = now.Add(ahead / 2)
 		}
 	} else {
-		c.pace = min(max(now.Sub(c.since)/time.Duration(c.left)*2/3, fastest), slowest)
+		c.pace = min(max(now.Sub(c.since)/time.Duration(c.left)*2/3, fastest), slowest, 2*c.pace)
 	}
 	c.since, c.left, c.roomy = now, 0, false
 }
@@ -131,7 +131,7 @@ func (c *crowd) later(wait time.Duration) time.Duration {
 		return limit.Sub(now)
 	}
 	pace := c.pace
-	if now.Sub(c.moved) > standstill {
+	if now.Sub(c.moved) > 3*standstill {
 		pace = slowest
 	}
 	c.next = at.Add(max(pace, c.least))

@@ -13,6 +13,7 @@ type line struct {
 	*crowd
 	outbox *Outbox
 	turn   chan struct{} // held by the one that resolves a name, or waits for the rate's token
+	known  known
 }
 
 func newLine(o *Outbox, l store.Lane, perSecond float64) *line {

@@ -187,9 +187,9 @@ func TestDeliveriesGoOnAfterARestartOfPostgres(t *testing.T) {
 	}
 	require.NoError(t, server.Restart(t.Context(), pgtest.Immediate))
 	begin := time.Now()
-	w.await(soon, "the store is back", func() bool { return w.store.Ping(t.Context()) == nil })
-	ids = append(ids, w.add("after", "#after")...)
-	w.awaitDelivered(10*time.Second-time.Since(begin), "after-0")
+	after := w.delivery("after", "chat", "team", "#after", json.RawMessage(`{"channel": "#after"}`))
+	w.await(soon, "the store is back", func() bool { return w.tryMove("after", after) == nil })
+	w.awaitDelivered(10*time.Second-time.Since(begin), "after")
 	t.Log("first delivery after the restart:", time.Since(begin))
 	w.awaitDelivered(time.Minute, ids...)
 	for _, id := range ids {

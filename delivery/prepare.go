@@ -54,27 +54,25 @@ func (o *Outbox) prepare(d store.Delivery) (p prepared, err error) {
 	return p, nil
 }
 
-// calls says whether the service (or the cache of its names) is asked something before a send.
-func (p prepared) calls(d store.Delivery) bool {
-	_, resolver := p.connection.Notifier.(notifier.Resolver)
-	return resolver || !d.UnknownAt.IsZero()
-}
-
-// resolve fills in the destination's exact name where the service has one, from the store's cache
-// or the service, and judges every name by the connection's allow list.
-func (o *Outbox) resolve(u until, p *prepared) error {
+// resolve fills in the destination's exact name where the service has one, as remembered or from the
+// service, and judges every name by the connection's allow list.
+func (l *line) resolve(u until, p *prepared) error {
 	resolver, ok := p.connection.Notifier.(notifier.Resolver)
 	if !ok {
 		return nil
 	}
-	lane := store.Lane{Connection: p.connection.Name, Address: p.destination.Address()}
-	found, cached := o.remembered(u.call, lane)
+	o := l.outbox
+	found, cached := l.known.get()
+	if !cached {
+		found, cached = o.remembered(u.call, l.Lane)
+	}
 	if !cached {
 		var err error
-		if found, err = o.ask(u, resolver, lane, p.destination); err != nil {
+		if found, err = o.ask(u, resolver, l.Lane, p.destination); err != nil {
 			return err
 		}
 	}
+	l.known.set(found)
 	p.cached = cached && found.ID != ""
 	if err := allowed(p.connection, p.destination, found.Names); err != nil {
 		return err

@@ -94,15 +94,26 @@ func (w *servers) add(watch string, channels ...string) (ids []string) {
 }
 
 func (w *servers) move(watch string, all ...store.Delivery) {
-	x := flyte.ExecutionID{Scope: flyte.Scope{Project: "ml", Domain: "production"}, Name: watch}
-	got, err := w.store.Register(w.t.Context(), store.Watch{
-		ID: watch, Kind: store.Follow, State: store.Active, CreatedAt: time.Now().UTC(), Execution: x,
-	})
-	require.NoError(w.t, err)
-	for i := range all {
-		all[i].WatchID, all[i].Execution = watch, x
+	w.t.Helper()
+	require.NoError(w.t, w.tryMove(watch, all...))
+}
+
+func (w *servers) tryMove(watch string, all ...store.Delivery) error {
+	got, err := w.store.Register(w.t.Context(), w.watch(watch))
+	if err != nil {
+		return err
 	}
-	require.NoError(w.t, w.store.Move(w.t.Context(), store.Transition{Watch: got, Deliveries: all}))
+	for i := range all {
+		all[i].WatchID, all[i].Execution = watch, got.Execution
+	}
+	return w.store.Move(w.t.Context(), store.Transition{Watch: got, Deliveries: all})
+}
+
+func (w *servers) watch(id string) store.Watch {
+	return store.Watch{
+		ID: id, Kind: store.Follow, State: store.Active, CreatedAt: time.Now().UTC(),
+		Execution: flyte.ExecutionID{Scope: flyte.Scope{Project: "ml", Domain: "production"}, Name: id},
+	}
 }
 
 func (w *servers) delivery(id, kind, connection, address string, destination json.RawMessage) store.Delivery {

@@ -1,0 +1,40 @@
+package delivery
+
+import (
+	"sync"
+	"time"
+
+	"github.com/flyte-notifier/flyte-notifier/notifier"
+)
+
+// knownFor is how long an exact name is used without a look into the store. A channel that was
+// replaced since is noticed by the first send, whoever forgets it in the store.
+const knownFor = time.Minute
+
+// known is the exact name of a lane's destination.
+type known struct {
+	mu    sync.Mutex
+	found notifier.Resolved
+	until time.Time
+}
+
+func (k *known) get() (found notifier.Resolved, ok bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.found, time.Now().Before(k.until)
+}
+
+// set keeps a name that was found, unless it is kept already.
+func (k *known) set(found notifier.Resolved) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if now := time.Now(); found.ID != "" && !now.Before(k.until) {
+		k.found, k.until = found, now.Add(knownFor)
+	}
+}
+
+func (k *known) forget() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.until = time.Time{}
+}
