@@ -42,6 +42,7 @@ type fake struct {
 func (f *fake) Register(context.Context, store.Watch) (store.Watch, error) {
 	return store.Watch{}, f.err
 }
+
 func (f *fake) Join(context.Context) (store.Membership, error)                { return &member{f}, nil }
 func (f *fake) Recover(context.Context, time.Time) (int, error)               { return 3, nil }
 func (f *fake) Interrupt(context.Context, string, time.Time, time.Time) error { return f.err }
