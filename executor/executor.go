@@ -73,7 +73,7 @@ const (
 	sendFacts    = time.Second      // facts may delay a send by so much at most
 	lostAfter    = 30 * time.Second // between the first NotFound and the last
 	freshBatch   = 4_000            // fresh watches in memory at once
-	wokenBatch   = 1_000            // registered here and not looked at yet; more are left to the fresh ones
+	wokenBatch   = 4_000            // registered here and not looked at yet; more are left to the fresh ones
 	sendsAtOnce  = 4_000
 	readers      = 16 // concurrent reads of facts
 )

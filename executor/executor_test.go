@@ -37,6 +37,7 @@ type fakeAdmin struct {
 	latency    time.Duration
 	reads      map[string]int
 	begun      int
+	nodeBegun  int
 }
 
 // calls is how many calls there were, failed ones among them.
@@ -55,6 +56,18 @@ func (a *fakeAdmin) set(name, phase string, edit ...func(*flyte.Execution)) {
 		e(&x)
 	}
 	a.executions[name] = x
+}
+
+// put is set for an execution of any scope; names are unique.
+func (a *fakeAdmin) put(id flyte.ExecutionID, phase string) {
+	a.set(id.Name, phase, func(x *flyte.Execution) { x.ID = id })
+}
+
+// nodeReads is how many reads of nodes there were.
+func (a *fakeAdmin) nodeReads() int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.nodeBegun
 }
 
 func (a *fakeAdmin) fail(err error) {
@@ -123,6 +136,7 @@ func (a *fakeAdmin) Node(ctx context.Context, _ flyte.ExecutionID, node string) 
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	a.nodeBegun++
 	n, ok := a.nodes[node]
 	if !ok {
 		return n, flyte.ErrNotFound
@@ -164,23 +178,30 @@ func run(t *testing.T, test func(b *bench)) {
 	})
 }
 
-func (b *bench) start() {
+func (b *bench) start() { b.exec, b.stop = b.execute() }
+
+// execute runs an executor until its stop, which returns when it has ended.
+func (b *bench) execute(edits ...func(*executor.Options)) (*executor.NotifierExecutor, func()) {
 	ctx, cancel := context.WithCancel(b.t.Context())
-	b.exec = executor.New(executor.Options{
+	o := executor.Options{
 		Store: b.store, Admin: b.admin, Registry: notifier.NewRegistry(stdout.Manifest(io.Discard)),
 		Config: executor.Config{
 			Feed:         flyte.FeedConfig{Interval: interval, Sweep: 5 * time.Minute, Overlap: 15 * time.Second, Batch: 100},
 			NodeInterval: 10 * time.Second, NodeCalls: 50,
 		},
 		Metrics: prometheus.NewRegistry(), Log: slog.New(slog.DiscardHandler),
-	})
+	}
+	for _, edit := range edits {
+		edit(&o)
+	}
+	exec := executor.New(o)
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		if err := b.exec.Run(ctx); err != nil {
+		if err := exec.Run(ctx); err != nil {
 			b.t.Errorf("run: %v", err)
 		}
 	})
-	b.stop = func() { cancel(); wg.Wait() }
+	return exec, func() { cancel(); wg.Wait() }
 }
 
 // pass lets simulated time go by.
@@ -191,8 +212,8 @@ func (b *bench) pass(d time.Duration) {
 
 func (b *bench) rounds(n int) { b.pass(time.Duration(n)*interval + interval/2) }
 
-// register stores a watch as the agent does.
-func (b *bench) register(name string, rules []spec.Rule, edit ...func(*store.Watch)) store.Watch {
+// prepare makes a watch as the agent does.
+func (b *bench) prepare(name string, rules []spec.Rule, edit ...func(*store.Watch)) store.Watch {
 	custom, err := json.Marshal(spec.Task{Rules: rules})
 	require.NoError(b.t, err)
 	w := store.Watch{
@@ -202,7 +223,12 @@ func (b *bench) register(name string, rules []spec.Rule, edit ...func(*store.Wat
 	for _, e := range edit {
 		e(&w)
 	}
-	w, err = b.store.Register(b.t.Context(), w)
+	return w
+}
+
+// register stores a watch as the agent does.
+func (b *bench) register(name string, rules []spec.Rule, edit ...func(*store.Watch)) store.Watch {
+	w, err := b.store.Register(b.t.Context(), b.prepare(name, rules, edit...))
 	require.NoError(b.t, err)
 	b.exec.Wake(w)
 	return w

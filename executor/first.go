@@ -18,19 +18,31 @@ import (
 // namesPerCall is how many executions one list call asks for.
 const namesPerCall = 100
 
-// wokenLooks looks at once at the executions of watches that were registered here.
+// When so many watches were registered during one look, the next waits for more: calls for all the
+// names they can take are fewer.
+const (
+	manyWoken = 8
+	gather    = 250 * time.Millisecond
+)
+
+// wokenLooks looks at once at the executions of watches that were registered here. While many are
+// registered it takes its time: the tasks that come must be answered, the looks may be a bit later.
 func (n *NotifierExecutor) wokenLooks(ctx context.Context) error {
 	for {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
 		case first := <-n.follow:
+			begin, many := time.Now(), len(n.follow) >= manyWoken
 			err := inScopes(n, n.woken(first), func(scope flyte.Scope, batch []string) error {
 				_, err := n.look(ctx, scope, batch)
 				return err
 			})
 			if err != nil && ctx.Err() == nil {
 				n.log.WarnContext(ctx, "new watches are not looked at yet", "error", err)
+			}
+			if many {
+				_ = sleep(ctx, min(max(2*time.Since(begin), gather), n.cfg.Feed.Interval)) // the loop sees the end
 			}
 		}
 	}

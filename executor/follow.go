@@ -14,13 +14,13 @@ import (
 	"github.com/flyte-notifier/flyte-notifier/store"
 )
 
-// sink takes the rows that the feed read. Watches that nobody has looked at yet are left to their
-// first look.
+// sink takes the rows that the feed read, also for watches at which a first look is under way: what that
+// has read may be older, and be written when no read by time tells of the row any more.
 type sink struct{ n *NotifierExecutor }
 
 // Rows implements flyte.Sink.
 func (s sink) Rows(ctx context.Context, scope flyte.Scope, rows []flyte.Row, _ flyte.Look) (int, error) {
-	return s.n.rows(ctx, scope, rows, func(w store.Watch) bool { return w.Phase != "" })
+	return s.n.rows(ctx, scope, rows, func(store.Watch) bool { return true })
 }
 
 // rows moves the watches that the rows are news to, and returns how many there were. Rows come
@@ -148,13 +148,14 @@ func (n *NotifierExecutor) facts(ctx context.Context, id flyte.ExecutionID) (fly
 	return x, nil
 }
 
-// moveAll moves every watch that x is news to. One watch's failure does not stop the others.
+// moveAll moves every watch that x is news to, and returns how many had had another phase. One watch's
+// failure does not stop the others.
 func (n *NotifierExecutor) moveAll(ctx context.Context, x flyte.Execution, watches []store.Watch) (moved int, err error) {
 	var errs []error
 	for _, w := range watches {
 		did, err := n.move(ctx, w, x)
-		if did && err == nil {
-			moved++
+		if did && err == nil && w.Phase != "" {
+			moved++ // what a first look finds is no news of a read
 		}
 		errs = append(errs, err)
 	}

@@ -14,11 +14,16 @@ import (
 	"github.com/flyte-notifier/flyte-notifier/store"
 )
 
-func (b *bench) registerSend(name string) store.Watch {
+// asSend makes a watch that of a send.
+func (b *bench) asSend() func(*store.Watch) {
 	custom, err := json.Marshal(spec.SendTask{Send: []spec.Step{{Kind: "stdout", Destination: json.RawMessage(`{}`)}}})
 	require.NoError(b.t, err)
-	return b.register(name, nil, func(w *store.Watch) { w.Kind, w.Custom = store.Send, custom })
+	return func(w *store.Watch) { w.ID, w.Kind, w.Custom = "send-"+w.ID, store.Send, custom }
 }
+
+func (b *bench) registerSend(name string) store.Watch { return b.register(name, nil, b.asSend()) }
+
+func (b *bench) prepareSend(name string) store.Watch { return b.prepare(name, nil, b.asSend()) }
 
 func TestASendGoesOutAtOnceWithFacts(t *testing.T) {
 	run(t, func(b *bench) {
