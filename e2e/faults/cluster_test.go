@@ -2,7 +2,6 @@ package faults
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -212,17 +211,26 @@ func (c *cluster) explain() {
 // eventually waits until the condition holds, looking often, and returns how long it took.
 func (c *cluster) eventually(within time.Duration, what string, condition func() bool) time.Duration {
 	c.t.Helper()
+	took, ok := c.wait(within, condition)
+	if !ok {
+		require.FailNow(c.t, fmt.Sprintf("after %s still not: %s", took, what))
+	}
+	return took
+}
+
+// wait returns how long it took for the condition to hold, and whether it does.
+func (c *cluster) wait(within time.Duration, condition func() bool) (took time.Duration, ok bool) {
 	begun := time.Now()
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
 	for !condition() {
 		if time.Since(begun) > within || c.ctx.Err() != nil {
-			require.FailNow(c.t, fmt.Sprintf("after %s still not: %s", time.Since(begun), what), errors.Join(c.ctx.Err()))
+			return time.Since(begun), false
 		}
 		select {
 		case <-tick.C:
 		case <-c.ctx.Done():
 		}
 	}
-	return time.Since(begun)
+	return time.Since(begun), true
 }

@@ -1,7 +1,7 @@
 package faults
 
 import (
-	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -33,17 +33,31 @@ func about(text string) (name, phase string) {
 func (l *load) settled(within time.Duration) ledger {
 	l.c.t.Helper()
 	changes := l.end()
-	last := ""
-	took := l.c.eventually(within, "everything is told", func() bool {
-		rows, err := l.c.rows()
-		pending := slices.ContainsFunc(rows, func(r agentproc.Row) bool { return r.State == "pending" })
-		last = fmt.Sprint(len(rows), err)
-		return err == nil && !pending && len(rows) == expected(changes)
+	var rows []agentproc.Row
+	took, ok := l.c.wait(within, func() bool {
+		var err error
+		rows, err = l.c.rows()
+		return err == nil && len(rows) == expected(changes) && len(pending(rows)) == 0
 	})
 	l.c.t.Logf("settled %s after the load's end", took.Round(time.Millisecond))
-	_ = last
+	if !ok {
+		l.c.t.Errorf("%d deliveries of %d, not recorded: %v, still pending: %+v", len(rows), expected(changes), unrecorded(changes, rows), pending(rows))
+	}
 	l.c.stopAll()
 	return l.c.ledger(changes)
+}
+
+func pending(rows []agentproc.Row) []agentproc.Row {
+	return slices.DeleteFunc(slices.Clone(rows), func(r agentproc.Row) bool { return r.State != "pending" })
+}
+
+// unrecorded are the executions of whose change no delivery was made, and when that was.
+func unrecorded(changes map[string]change, rows []agentproc.Row) map[string]change {
+	missing := maps.Clone(changes)
+	for _, r := range rows {
+		delete(missing, r.Name)
+	}
+	return missing
 }
 
 // expected is how many deliveries the changes make.
