@@ -3,6 +3,7 @@ package postgres
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/jackc/pgerrcode"
 	"github.com/jackc/pgx/v5"
@@ -44,6 +45,14 @@ func general(err error) bool {
 
 // demoted says whether the server only reads: another one takes the writes now.
 func demoted(err error) bool { return code(err) == pgerrcode.ReadOnlySQLTransaction }
+
+// hint says what to do where a pooler does not take what Postgres takes.
+func hint(err error) error {
+	if pg, ok := errors.AsType[*pgconn.PgError](err); ok && strings.Contains(pg.Message, "unsupported startup parameter") {
+		return fmt.Errorf("%w: a pooler answers; name the URL of the database itself as well (store.lock_url)", err)
+	}
+	return err
+}
 
 func notFound(err error) error {
 	if errors.Is(err, pgx.ErrNoRows) {

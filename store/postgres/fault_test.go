@@ -100,6 +100,23 @@ func TestStandbyTakesOverAmidWrites(t *testing.T) {
 	require.Equal(t, 1, members)
 }
 
+// TestDemotedServerIsLeft has connections to a server that only reads, as one that came back as a standby.
+func TestDemotedServerIsLeft(t *testing.T) {
+	t.Parallel()
+	url := empty(t)
+	conn := connect(t, url)
+	alter := "ALTER DATABASE " + value[string](t, conn, "SELECT current_database()")
+	run(t, conn, alter+" SET default_transaction_read_only = on") // of connections from now on
+	s := openAt(t, url)
+	_, err := s.Register(t.Context(), testWatch("w"))
+	require.ErrorContains(t, err, "read-only")
+	require.ErrorContains(t, s.Ping(t.Context()), "read-only")
+	run(t, conn, "BEGIN READ WRITE; "+alter+" RESET default_transaction_read_only; COMMIT")
+	eventually(t, s)
+	_, err = s.Register(t.Context(), testWatch("w"))
+	require.NoError(t, err)
+}
+
 // TestOneWriteFailsAlone has a batch in which some writes fail by what they write: the others are done, and
 // nothing of those is left.
 func TestOneWriteFailsAlone(t *testing.T) {

@@ -44,13 +44,11 @@ func cleanParcel(p store.Parcel) store.Parcel {
 
 // importWatches inserts the watches that are new, in the order of the parcels, and returns their seqs.
 func importWatches(ctx context.Context, tx pgx.Tx, parcels []store.Parcel) (map[string]int64, error) {
-	const next = "SELECT nextval(pg_get_serial_sequence('flyte_notifier.watches', 'seq')) FROM generate_series(1, $1)"
-	const query = `INSERT INTO flyte_notifier.watches (seq, id, kind, state, org, project, domain, name, node, own_org, own_project,
+	const query = `INSERT INTO flyte_notifier.watches (id, kind, state, org, project, domain, name, node, own_org, own_project,
 			own_domain, own_name, phase, trace, reason, bucket, own_bucket, attempt, version, created_at, wait, missing, ended_at,
 			outputs, custom, inputs)
-		SELECT s.seq, i.* FROM ` + watchInput + ` JOIN unnest($1::text[], $27::bigint[]) AS s(id, seq) ON s.id = i.id
-		WHERE NOT EXISTS (SELECT 1 FROM flyte_notifier.purged_watches p WHERE p.id = i.id)
-		ORDER BY i.id ON CONFLICT (id) DO NOTHING RETURNING id, seq, version`
+		SELECT i.* FROM ` + watchInput + ` WHERE NOT EXISTS (SELECT 1 FROM flyte_notifier.purged_watches p WHERE p.id = i.id)
+		ON CONFLICT (id) DO NOTHING RETURNING id, seq, version`
 	var rows watchRows
 	for _, p := range parcels {
 		if p.Purged {
@@ -64,12 +62,7 @@ func importWatches(ctx context.Context, tx pgx.Tx, parcels []store.Parcel) (map[
 	if len(rows.id) == 0 {
 		return inserted, nil
 	}
-	seqs, err := list(ctx, tx, scanInt, next, len(rows.id))
-	if err != nil {
-		return nil, err
-	}
-	slices.Sort(seqs)
-	all, err := list(ctx, tx, scanLocked, query, append(rows.args(), seqs)...)
+	all, err := list(ctx, tx, scanLocked, query, rows.args()...)
 	for _, l := range all {
 		inserted[l.id] = l.seq
 	}

@@ -2,11 +2,14 @@ package postgres_test
 
 import (
 	"bytes"
+	"context"
 	"log/slog"
+	"net"
 	"net/url"
 	"strings"
 	"testing"
 
+	"github.com/jackc/pgx/v5/pgproto3"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sync/errgroup"
 
@@ -124,6 +127,29 @@ func TestPoolerInTransactionMode(t *testing.T) {
 	oldest, err := s.OldestDue(t.Context(), testTime())
 	require.NoError(t, err)
 	require.Equal(t, testTime(), oldest)
+}
+
+// TestPoolerWithoutLockURL has a pooler that takes no parameters of connections, as they do.
+func TestPoolerWithoutLockURL(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = l.Close() })
+	go func() {
+		for conn, err := l.Accept(); err == nil; conn, err = l.Accept() {
+			pooler := pgproto3.NewBackend(conn, conn)
+			if _, err := pooler.ReceiveStartupMessage(); err == nil {
+				pooler.Send(&pgproto3.ErrorResponse{Severity: "FATAL", Code: "08P01", Message: "unsupported startup parameter: tcp_user_timeout"})
+				_ = pooler.Flush()
+			}
+			_ = conn.Close()
+		}
+	}()
+	for _, open := range []func(context.Context, postgres.Options) (*postgres.Store, error){postgres.Open, postgres.OpenServer} {
+		_, err = open(t.Context(), postgres.Options{URL: "postgres://tester:secret@" + l.Addr().String() + "/x?sslmode=disable"})
+		require.ErrorContains(t, err, "store.lock_url")
+		require.NotContains(t, err.Error(), "secret")
+	}
 }
 
 func TestErrorsShowNoPassword(t *testing.T) {

@@ -73,7 +73,7 @@ func open(ctx context.Context, o Options, prepare func(*Store, context.Context) 
 		return nil, err
 	}
 	if err := prepare(s, ctx); err != nil {
-		return nil, err
+		return nil, hint(err)
 	}
 	if s.jobs, err = newJobs(s.pool, schema, s.pooled, o.Log); err != nil {
 		return nil, err
