@@ -9,6 +9,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/flyte-notifier/flyte-notifier/store"
@@ -110,22 +111,51 @@ func (c *copying) orphans(ctx context.Context) error {
 	return c.parcels(ctx, c.from.ExportOrphans)
 }
 
+// page is what one export returned.
+type page struct {
+	parcels []store.Parcel
+	err     error
+}
+
+// parcels reads the next page while the one before is being written.
 func (c *copying) parcels(ctx context.Context, export func(context.Context, int64, int) ([]store.Parcel, int64, error)) error {
-	for after := int64(0); ; {
-		parcels, next, err := export(ctx, after, batch)
-		if err != nil || len(parcels) == 0 {
-			return err
+	ctx, cancel := context.WithCancel(ctx)
+	pages := make(chan page)
+	var reading sync.WaitGroup
+	defer reading.Wait()
+	defer cancel()
+	reading.Go(func() {
+		defer close(pages)
+		for after := int64(0); ; {
+			var p page
+			p.parcels, after, p.err = export(ctx, after, batch)
+			if p.err == nil && len(p.parcels) == 0 {
+				return
+			}
+			select {
+			case pages <- p:
+			case <-ctx.Done():
+				return
+			}
+			if p.err != nil {
+				return
+			}
 		}
-		watches, deliveries, err := c.to.Import(ctx, parcels)
+	})
+	for p := range pages {
+		if p.err != nil {
+			return p.err
+		}
+		watches, deliveries, err := c.to.Import(ctx, p.parcels)
 		if err != nil {
 			return err
 		}
-		after = next
 		c.NewWatches += watches
 		c.NewDeliveries += deliveries
-		c.count(parcels)
+		c.count(p.parcels)
 		c.told()
 	}
+	return ctx.Err()
 }
 
 func (c *copying) count(parcels []store.Parcel) {

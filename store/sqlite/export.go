@@ -66,27 +66,62 @@ func (s *Store) ExportWatches(ctx context.Context, after int64, limit int) ([]st
 	if err != nil {
 		return nil, after, fmt.Errorf("read watches: %w", err)
 	}
-	parcels := make([]store.Parcel, 0, len(page))
-	for _, p := range page {
-		parcel, err := s.parcel(ctx, p)
-		if err != nil {
-			return nil, after, fmt.Errorf("read what goes with watch %s: %w", p.row.ID, err)
-		}
-		parcels, after = append(parcels, parcel), p.seq
+	if len(page) == 0 {
+		return nil, after, nil
 	}
-	return parcels, after, nil
+	last := page[len(page)-1].seq
+	parcels, err := s.parcels(ctx, page, after, last)
+	if err != nil {
+		return nil, after, fmt.Errorf("read what goes with watches: %w", err)
+	}
+	return parcels, last, nil
 }
 
-func (s *Store) parcel(ctx context.Context, w placed[store.Watch]) (p store.Parcel, err error) {
-	p.Watch = w.row
-	if p.Events, err = read(ctx, s.queries, scanEvent, "SELECT seq, at, kind, text FROM events WHERE watch = ? ORDER BY seq", w.seq); err != nil {
-		return p, err
+// parcels reads what goes with a page of watches, those after one place up to another.
+func (s *Store) parcels(ctx context.Context, page []placed[store.Watch], after, last int64) ([]store.Parcel, error) {
+	const ofPage = " IN (SELECT w.id FROM watches w WHERE w.seq > ? AND w.seq <= ?)"
+	parcels := make([]store.Parcel, len(page))
+	bySeq, byID := map[int64]*store.Parcel{}, map[string]*store.Parcel{}
+	for i, w := range page {
+		parcels[i].Watch = w.row
+		bySeq[w.seq], byID[w.row.ID] = &parcels[i], &parcels[i]
 	}
-	if p.Deliveries, err = s.WatchDeliveries(ctx, w.row.ID); err != nil {
-		return p, err
+	events, err := read(ctx, s.queries, scanPlacedEvent,
+		"SELECT watch, seq, at, kind, text FROM events WHERE watch > ? AND watch <= ? ORDER BY watch, seq", after, last)
+	if err != nil {
+		return nil, err
 	}
-	p.Forgotten, err = read(ctx, s.queries, scanText, "SELECT id FROM purged_deliveries WHERE watch_id = ?", w.row.ID)
+	for _, e := range events {
+		if p := bySeq[e.seq]; p != nil {
+			p.Events = append(p.Events, e.row)
+		}
+	}
+	deliveries, err := read(ctx, s.queries, scanDelivery, "SELECT "+deliveryColumns+" FROM deliveries WHERE watch_id"+ofPage+" ORDER BY seq", after, last)
+	if err != nil {
+		return nil, err
+	}
+	for _, d := range deliveries {
+		byID[d.WatchID].Deliveries = append(byID[d.WatchID].Deliveries, d)
+	}
+	forgotten, err := read(ctx, s.queries, scanForgotten, "SELECT watch_id, id FROM purged_deliveries WHERE watch_id"+ofPage, after, last)
+	for _, f := range forgotten {
+		byID[f.watch].Forgotten = append(byID[f.watch].Forgotten, f.id)
+	}
+	return parcels, err
+}
+
+// scanPlacedEvent reads an event with the seq of its watch.
+func scanPlacedEvent(row scanner) (p placed[store.Event], err error) {
+	p.row, err = scanEvent(scanFunc(func(dest ...any) error { return row.Scan(append([]any{&p.seq}, dest...)...) }))
 	return p, err
+}
+
+// forgotten is the id of a purged delivery.
+type forgotten struct{ watch, id string }
+
+func scanForgotten(row scanner) (f forgotten, err error) {
+	err = row.Scan(&f.watch, &f.id)
+	return f, err
 }
 
 // ExportOrphans does the same for deliveries whose watch was purged: each is a parcel of its own.
