@@ -54,7 +54,7 @@ func (b *bench) servers(ctx context.Context, w *world) (all []*server, err error
 		if err != nil {
 			return all, err
 		}
-		all = append(all, &server{column: e.column, proc: a.process, tasks: a.tasks, stop: a.stop})
+		all = append(all, &server{column: e.column, proc: a.process, tasks: a.tasks, stop: a.stop, looks: &w.gets})
 	}
 	s, err := b.serve(ctx, theLimit, func(address, _ string) (string, []string) {
 		return os.Args[0], []string{roleLimit, address}
@@ -109,7 +109,7 @@ func closing(conn *grpc.ClientConn, p *process) func() {
 func (b *bench) prepare(ctx context.Context, all []*server) error {
 	var failures []error
 	for _, s := range all {
-		failures = append(failures, s.prepare(ctx, pick(b, 1000, 100)))
+		failures = append(failures, s.prepare(ctx, pick(b, 1000, 100)), s.quiet(ctx))
 	}
 	return errors.Join(failures...)
 }
@@ -146,9 +146,6 @@ func (b *bench) callsFrom(ctx context.Context, servers []*server, callers int) e
 				}
 				if n > 0 { // the first one warms up
 					samples[s.column] = append(samples[s.column], got)
-				}
-				if err := s.quiet(ctx); err != nil {
-					return err
 				}
 			}
 		}

@@ -20,9 +20,10 @@ type server struct {
 	tasks  service.AsyncAgentServiceClient
 	stop   func()
 
-	next  int      // the execution whose task is created next
-	metas [][]byte // of waiting tasks
-	own   [][]byte // of tasks that ended at once
+	looks *atomic.Int64 // at executions, by an agent; nil for others
+	next  int           // the execution whose task is created next
+	metas [][]byte      // of waiting tasks
+	own   [][]byte      // of tasks that ended at once
 }
 
 // sample is what one round of calls came to.
@@ -64,20 +65,32 @@ func (s *server) round(ctx context.Context, callers int, d time.Duration, call f
 	return sample{calls: int(calls.Load()), took: took, cpu: after.cpu - before.cpu}, err
 }
 
-// creating creates a task a call, each of another execution. Its CPU is that until the server is
-// quiet again: the agent looks at each execution.
+// looked is how often an agent has looked at an execution.
+func (s *server) looked() int64 {
+	if s.looks == nil {
+		return 0
+	}
+	return s.looks.Load()
+}
+
+// creating creates a task a call, each of another execution. Its CPU is that until the agent
+// has looked at each of them.
 func (s *server) creating(ctx context.Context, callers int, d time.Duration) (sample, error) {
 	first := s.next
 	before, err := s.proc.cost()
 	if err != nil {
 		return sample{}, err
 	}
+	looked := s.looked()
 	got, err := s.round(ctx, callers, d, func(ctx context.Context, i int) error {
 		_, err := s.tasks.CreateTask(ctx, create(first+i, own()))
 		return err
 	})
-	if err == nil {
-		err = s.quiet(ctx)
+	const patience = 20 * time.Second
+	for begin := time.Now(); err == nil && s.looks != nil && s.looked() < looked+int64(got.calls); sleep(ctx, time.Millisecond) {
+		if err = ctx.Err(); err == nil && time.Since(begin) > patience {
+			err = fmt.Errorf("%s looked at %d of %d new executions in %s", s.column, s.looked()-looked, got.calls, patience)
+		}
 	}
 	if err != nil {
 		return got, err

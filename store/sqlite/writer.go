@@ -6,6 +6,7 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"runtime"
 	"sync"
 )
 
@@ -108,9 +109,10 @@ func (w *writer) loop() {
 	}
 }
 
-// gather takes what waits, without waiting for more, and drops what nobody waits for any longer.
+// gather takes what waits, without waiting for more, and drops what nobody waits for any longer. It
+// lets those run once who may be about to write: when nobody is, that takes no time.
 func (w *writer) gather(first *job) []*job {
-	batch := make([]*job, 0, batchSize)
+	batch, yielded := make([]*job, 0, batchSize), false
 	for j := first; ; {
 		if err := j.ctx.Err(); err != nil {
 			j.done <- err
@@ -120,11 +122,24 @@ func (w *writer) gather(first *job) []*job {
 		if len(batch) == batchSize {
 			return batch
 		}
-		select {
-		case j = <-w.jobs:
-		default:
+		if j = w.next(); j == nil && !yielded {
+			yielded = true
+			runtime.Gosched()
+			j = w.next()
+		}
+		if j == nil {
 			return batch
 		}
+	}
+}
+
+// next is a job that waits, or nil.
+func (w *writer) next() *job {
+	select {
+	case j := <-w.jobs:
+		return j
+	default:
+		return nil
 	}
 }
 
