@@ -65,7 +65,9 @@ func (s *Store) Names(ctx context.Context, sh flyte.Shard, ended time.Time, afte
 
 // inOrder sorts names; each comes once.
 func inOrder(all []name) []name {
-	slices.SortFunc(all, name.compare)
+	if !slices.IsSortedFunc(all, name.compare) { // mostly one list is empty
+		slices.SortFunc(all, name.compare)
+	}
 	return slices.Compact(all)
 }
 
