@@ -46,6 +46,8 @@ type cluster struct {
 	mail    *sendgridsim.Server
 	mails   bool // loads tell SendGrid, too
 	servers []*server
+	added   int     // servers ever
+	clerk   *server // whose config commands are given
 	caller  *caller
 	config  agentproc.Config // of every server
 }
@@ -130,7 +132,8 @@ func (c *cluster) start(n int) {
 // add makes a server that listens at a host and does not run yet.
 func (c *cluster) add(host string, s setting) *server {
 	c.t.Helper()
-	name := fmt.Sprintf("server-%d", len(c.servers))
+	name := fmt.Sprintf("server-%d", c.added)
+	c.added++
 	config := c.config
 	config.Dir = filepath.Join(c.dir, name)
 	adminHost, _, err := net.SplitHostPort(c.admin)
@@ -142,6 +145,9 @@ func (c *cluster) add(host string, s setting) *server {
 	require.NoError(c.t, err)
 	added := &server{Agent: agent, name: name, toAdmin: toAdmin}
 	c.servers = append(c.servers, added)
+	if c.clerk == nil {
+		c.clerk = added
+	}
 	c.caller.add(agent.Listen())
 	return added
 }

@@ -72,7 +72,7 @@ func expected(changes map[string]change) int {
 }
 
 // rows are the store's deliveries.
-func (c *cluster) rows() ([]agentproc.Row, error) { return c.servers[0].Deliveries() }
+func (c *cluster) rows() ([]agentproc.Row, error) { return c.clerk.Deliveries() }
 
 func (c *cluster) ledger(changes map[string]change) ledger {
 	c.t.Helper()

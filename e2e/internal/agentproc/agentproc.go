@@ -98,6 +98,11 @@ func (a *Agent) Start(ctx context.Context) error {
 	return a.Serving(ctx)
 }
 
+// Begin starts one of the binary's commands on the agent's config, and does not wait for its end.
+func (a *Agent) Begin(command string, args ...string) (*proc.Process, error) {
+	return proc.Start(a.command(command, args...), a.Answers)
+}
+
 func (a *Agent) command(command string, args ...string) *exec.Cmd {
 	args = append([]string{command, "--config", a.path}, args...)
 	start := exec.Command
