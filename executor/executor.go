@@ -62,6 +62,8 @@ type NotifierExecutor struct {
 	send      chan store.Watch       // sends that were registered here
 	delivered func()                 // deliveries were inserted
 	holding   atomic.Pointer[holding]
+	held      chan struct{} // closed once something was held, or there was nothing
+	heldOnce  sync.Once
 	pauses    pauses
 	sending   sync.Map // ids of the sends that are being made
 	sendSlots chan struct{}
@@ -98,7 +100,7 @@ func New(o Options) *NotifierExecutor {
 		tracer:    tracing.Tracer(o.Tracer),
 		nodeCalls: rate.NewLimiter(rate.Limit(o.Config.NodeCalls), max(1, int(o.Config.NodeCalls))),
 		follow:    make(chan flyte.ExecutionID, wokenBatch), send: make(chan store.Watch, wokenBatch),
-		sendSlots: make(chan struct{}, sendsAtOnce), delivered: o.Delivered,
+		held: make(chan struct{}), sendSlots: make(chan struct{}, sendsAtOnce), delivered: o.Delivered,
 	}
 	n.cfg.ShardNames = cmp.Or(n.cfg.ShardNames, 50_000)
 	n.holding.Store(&holding{members: 1})
@@ -135,16 +137,26 @@ func (n *NotifierExecutor) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return n.share(ctx) })
 	g.Go(func() error { return n.wokenLooks(ctx) })
-	g.Go(func() error { return n.every(ctx, interval, n.firstLooks) })
+	g.Go(func() error { return n.onceHeld(ctx, interval, n.firstLooks) })
 	g.Go(func() error { return n.wokenSends(ctx) })
 	g.Go(func() error { return n.every(ctx, interval, n.sends) })
-	g.Go(func() error { return n.every(ctx, n.cfg.NodeInterval, n.nodes) })
+	g.Go(func() error { return n.onceHeld(ctx, n.cfg.NodeInterval, n.nodes) })
 	err := g.Wait()
 	n.sendGroup.Wait()
 	if errors.Is(err, context.Canceled) {
 		return nil
 	}
 	return err
+}
+
+// onceHeld is every, from the time on that it is known what this server holds.
+func (n *NotifierExecutor) onceHeld(ctx context.Context, d time.Duration, task func(context.Context) error) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-n.held:
+		return n.every(ctx, d, task)
+	}
 }
 
 // every runs a task now and at each interval, or a little before: servers that share a store must not

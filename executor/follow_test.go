@@ -188,6 +188,19 @@ func TestANodeIsFollowed(t *testing.T) {
 	})
 }
 
+func TestNodesAreLookedAtAtOnceAfterARestart(t *testing.T) {
+	run(t, func(b *bench) {
+		b.admin.set("f1", "RUNNING")
+		w := b.register("f1", []spec.Rule{onPhases("r", "FAILED")}, func(w *store.Watch) { w.Node = "n2" })
+		b.rounds(2)
+		b.stop()
+		b.admin.setNode(flyte.Node{ID: "n2", Phase: "FAILED"})
+		b.start()
+		b.pass(time.Second)
+		require.Equal(b.t, []string{"r phase:FAILED"}, b.told(w.ID))
+	})
+}
+
 func TestANodeThatNeverRanEndsWithItsExecution(t *testing.T) {
 	run(t, func(b *bench) {
 		b.admin.set("f1", "RUNNING")

@@ -103,6 +103,7 @@ func (n *NotifierExecutor) hold(ctx context.Context, m store.Membership, all []f
 		return all, fmt.Errorf("hold shards: %w", err)
 	}
 	n.holding.Store(newHolding(held, members))
+	n.heldOnce.Do(func() { close(n.held) })
 	n.paceNodes(members)
 	f.follow(ctx, held)
 	return all, nil

@@ -254,9 +254,10 @@ func TestAServerThatIsCutOffHoldsNothingAndJoinsAgain(t *testing.T) {
 		}
 		b.rounds(1)
 		b.toldOnce(all)
-		b.pass(10 * time.Minute)
+		before, _ := one.did()
+		b.pass(time.Minute)
 		joins, _ := one.did()
-		require.Less(b.t, joins, 300, "it does not hammer the store")
+		require.Less(b.t, joins-before, 30, "it does not hammer the store")
 		one.fail(nil)
 		b.pass(10 * time.Second)
 		require.NotEmpty(b.t, one.exec.Stats().Shards)
@@ -268,9 +269,8 @@ func TestTwoHoldersOfEverythingDoNoHarm(t *testing.T) {
 		c.greedy = true
 		one := b.serve(c)
 		b.serve(c)
-		b.serve(c)
 		b.pass(time.Second)
-		all := b.scopes(one, 30)
+		all := b.scopes(one, 12)
 		for i, phase := range []string{"QUEUED", "RUNNING", "FAILING", "RUNNING", "FAILED"} {
 			for _, w := range all[i:] {
 				b.admin.put(w.Execution, phase)
@@ -351,8 +351,8 @@ func TestNodesAreLookedAtByTheirShardsHolder(t *testing.T) {
 		}
 		b.pass(30 * time.Second)
 		before := b.admin.nodeReads()
-		b.pass(100 * time.Second)
-		require.InDelta(b.t, 10*100/10, b.admin.nodeReads()-before, 30, "each once in ten seconds, by one of them")
+		b.pass(50 * time.Second)
+		require.InDelta(b.t, 10*50/10, b.admin.nodeReads()-before, 20, "each once in ten seconds, by one of them")
 		b.admin.setNode(flyte.Node{ID: "n2", Phase: "FAILED"})
 		b.pass(11 * time.Second)
 		for _, w := range all {
