@@ -6,15 +6,18 @@ IMAGE          ?= flyte-notifier:dev
 CONFIG         ?= examples/local.yaml
 FUZZTIME       ?= 60s
 E2EFLAGS       ?= -count=1 -timeout 30m
+BENCH          ?=
+BENCHFLAGS     ?=
+BENCHPEER      := bench/.venv/installed
 GOLANGCI_LINT  := v2.15.0
 TOOLS          := $(CURDIR)/bin/tools
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo run test examples race e2e lint format fuzz bench schema image clean
+.PHONY: help build demo run test examples race e2e lint format fuzz bench benchdoc microbench schema image clean
 
 help: ## this list
 	@echo "flyte-notifier: make TARGET"
-	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "  %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## build bin/flyte-notifier (static, no C compiler needed)
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w" -o $(BIN) ./cmd/agent
@@ -57,7 +60,13 @@ fuzz: ## every fuzz target for FUZZTIME (60s)
 		done; \
 	done
 
-bench: ## the benchmarks
+bench: build $(BENCHPEER) ## measure the agent and its peers, some ten minutes (BENCH=regexp of parts, BENCHFLAGS=-short)
+	$(GO) run ./bench -run '$(BENCH)' $(BENCHFLAGS)
+
+benchdoc: build $(BENCHPEER) ## measure, and write the table into docs/performance.md
+	$(GO) run ./bench -doc docs/performance.md $(BENCHFLAGS)
+
+microbench: ## the benchmarks of single packages
 	$(GO) test -run '^$$' -bench . -benchmem ./...
 
 schema: ## write docs/schema anew; `make test` fails when it is not current
@@ -72,3 +81,9 @@ clean: ## remove what was built
 # golangci-lint is built from source into bin/tools, at exactly this version.
 $(TOOLS)/golangci-lint: Makefile
 	GOBIN=$(TOOLS) $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_LINT)
+
+# The peer that `make bench` measures beside ours. Without a Python it is skipped, with a line that
+# says so.
+$(BENCHPEER): bench/requirements.txt
+	@if python3 -m venv bench/.venv && bench/.venv/bin/pip install --quiet --requirement bench/requirements.txt; \
+		then touch $@; else rm -rf bench/.venv; echo "no Python 3 with venv, or no package index: flytekit is not measured"; fi

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"time"
 
@@ -17,7 +18,7 @@ import (
 	"github.com/flyte-notifier/flyte-notifier/store"
 )
 
-// openStore opens a store as the commands do.
+// openStore opens a store as a server does: an empty one is made.
 func (b *bench) openStore(ctx context.Context, url string) (store.Store, error) {
 	path, _, _, err := b.configure("store", url, nil)
 	if err != nil {
@@ -27,7 +28,7 @@ func (b *bench) openStore(ctx context.Context, url string) (store.Store, error) 
 	if err != nil || len(problems) > 0 {
 		return nil, fmt.Errorf("read the store's config: %w%v", err, problems)
 	}
-	return app.OpenStore(ctx, cfg)
+	return app.OpenServerStore(ctx, cfg, slog.New(slog.DiscardHandler))
 }
 
 // pending stores n deliveries that are due, each of a watch of its own.

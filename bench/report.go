@@ -63,7 +63,7 @@ type report struct {
 }
 
 func newReport(ctx context.Context, o options) *report {
-	r := &report{Started: time.Now(), Machine: machine(), Command: "go run ./bench"}
+	r := &report{Started: time.Now(), Machine: machine(), Command: "make bench"}
 	if load, err := os.ReadFile("/proc/loadavg"); err == nil {
 		r.Load = strings.Join(strings.Fields(string(load))[:3], " ")
 	}
@@ -72,10 +72,10 @@ func newReport(ctx context.Context, o options) *report {
 		r.Commit = strings.TrimSpace(string(out))
 	}
 	if o.parts != "" {
-		r.Command += " -run " + strconv.Quote(o.parts)
+		r.Command += " BENCH='" + o.parts + "'"
 	}
 	if o.short {
-		r.Command += " -short"
+		r.Command += " BENCHFLAGS=-short"
 	}
 	return r
 }
