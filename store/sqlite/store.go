@@ -29,6 +29,7 @@ const (
 	pragmaWAL   = "journal_mode(WAL)"
 	pragmaTemp  = "temp_store(MEMORY)"
 	pragmaCache = "cache_size(-16000)" // KiB, as all negative sizes
+	pragmaSmall = "cache_size(-8000)"  // of each reader: most of what they read they read once a round
 	pragmaLimit = "journal_size_limit(67108864)"
 	pragmaRead  = "query_only(1)"
 )
@@ -98,7 +99,7 @@ func (s *Store) connect(ctx context.Context, path string) error {
 	if err := migrate(ctx, db, path, s.lock != nil); err != nil {
 		return err
 	}
-	if s.readers, err = openPool(path, readers, pragmaBusy, pragmaTemp, pragmaCache, pragmaRead); err != nil {
+	if s.readers, err = openPool(path, readers, pragmaBusy, pragmaTemp, pragmaSmall, pragmaRead); err != nil {
 		return err
 	}
 	s.queries = newQueries(s.readers)
