@@ -17,7 +17,6 @@ import (
 	"github.com/flyte-notifier/flyte-notifier/store"
 	"github.com/flyte-notifier/flyte-notifier/store/metered"
 	"github.com/flyte-notifier/flyte-notifier/store/sqlite"
-	"github.com/flyte-notifier/flyte-notifier/store/storetest"
 )
 
 func open(t *testing.T) *sqlite.Store {
@@ -27,10 +26,36 @@ func open(t *testing.T) *sqlite.Store {
 	return s
 }
 
-// A store that is measured does all that the other does.
-func TestConformance(t *testing.T) {
+// What goes through comes out as it went in, errors and all.
+func TestNothingIsChanged(t *testing.T) {
 	t.Parallel()
-	storetest.Run(t, func(t *testing.T) store.Store { return metered.Wrap(open(t), prometheus.NewRegistry()) })
+	s, ctx, now := metered.Wrap(open(t), prometheus.NewRegistry()), t.Context(), time.Now().UTC().Truncate(time.Second)
+	id := flyte.ExecutionID{Scope: flyte.Scope{Project: "ml", Domain: "production"}, Name: "x"}
+	w, err := s.Register(ctx, store.Watch{ID: "w", Kind: store.Follow, Execution: id, CreatedAt: now})
+	require.NoError(t, err)
+	names, err := s.Names(ctx, flyte.Shard{Scope: id.Scope, Of: 1}, now, "", 10)
+	require.NoError(t, err)
+	require.Equal(t, []string{"x"}, names)
+	d := store.Delivery{ID: "d", WatchID: "w", Connection: "team", Address: "#ml", NextAt: now, CreatedAt: now}
+	require.NoError(t, s.Move(ctx, store.Transition{Watch: w, Deliveries: []store.Delivery{d}}))
+	require.ErrorIs(t, s.Move(ctx, store.Transition{Watch: w}), store.ErrConflict)
+	oldest, err := s.OldestDue(ctx, now)
+	require.NoError(t, err)
+	require.Equal(t, now, oldest)
+	rate := store.Rate{Bucket: "b", PerSecond: 1, Burst: 1}
+	wait, err := s.Begin(ctx, "d", 0, now, []store.Rate{rate})
+	require.NoError(t, err)
+	require.Zero(t, wait)
+	require.NoError(t, s.Settle(ctx, "d", store.Outcome{State: store.Pending, NextAt: now, At: now}))
+	wait, err = s.Begin(ctx, "d", 1, now, []store.Rate{rate})
+	require.NoError(t, err)
+	require.Equal(t, time.Second, wait)
+	_, err = s.Watch(ctx, "none")
+	require.ErrorIs(t, err, store.ErrNotFound)
+	watches, deliveries, err := s.Counts(ctx)
+	require.NoError(t, err)
+	require.Equal(t, 1, watches[store.Active])
+	require.Equal(t, 1, deliveries[store.Pending])
 }
 
 // fake fails with err, and answers zeros without one.
