@@ -3,6 +3,7 @@ package pgtest_test
 import (
 	"bufio"
 	"context"
+	"crypto/rand"
 	"net/url"
 	"os"
 	"os/exec"
@@ -57,7 +58,8 @@ func TestCopiesAreOfOneOrigin(t *testing.T) {
 		exec1(t, url, "CREATE TABLE marks AS SELECT 7 AS x")
 		return nil
 	}
-	first, second := pgtest.Copy(t, "marks", prepare), pgtest.Copy(t, "marks", prepare)
+	name := rand.Text() // one of this run's own
+	first, second := pgtest.Copy(t, name, prepare), pgtest.Copy(t, name, prepare)
 	require.Equal(t, 1, made)
 	exec1(t, first, "DELETE FROM marks")
 	require.Equal(t, "1", query(t, second, "SELECT count(*)::text FROM marks"))

@@ -150,6 +150,8 @@ func TestStartsOfAttemptsTouchNoIndex(t *testing.T) {
 	hot := func(table string) int64 {
 		return value[int64](t, conn, "SELECT n_tup_hot_upd FROM pg_stat_user_tables WHERE schemaname = 'flyte_notifier' AND relname = $1", table)
 	}
-	require.Eventually(t, func() bool { return hot("deliveries") >= deliveries*8/10 && hot("buckets") >= deliveries*8/10 },
-		time.Minute, 10*time.Millisecond)
+	// In a page that has no room left it takes another, until the old rows are pruned; with an index to write to
+	// there would be none.
+	require.Eventually(t, func() bool { return hot("deliveries") >= deliveries/5 && hot("buckets") >= deliveries/5 },
+		time.Minute, 10*time.Millisecond, "deliveries or buckets")
 }
