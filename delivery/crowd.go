@@ -25,8 +25,8 @@ type crowd struct {
 	mu      sync.Mutex
 	waiting int
 	moved   time.Time     // when one left last, or the first entered
-	since   time.Time     // when the count began of
-	left    int           // those that left
+	since   time.Time     // when counting began
+	left    int           // how many left since then
 	roomy   bool          // half of the places were free at a time since then
 	pace    time.Duration // as often may one come back
 	least   time.Duration // of pace, by the connection's rate
@@ -78,7 +78,7 @@ func (c *crowd) entered() {
 func (c *crowd) wait() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.waiting >= maxWaiting || time.Duration(c.waiting)*c.pace > standstill || time.Since(c.moved) > standstill {
+	if c.waiting >= maxWaiting || time.Duration(c.waiting+1)*max(c.pace, c.least) > standstill || time.Since(c.moved) > standstill {
 		return false
 	}
 	c.waiting++
@@ -108,7 +108,7 @@ func (c *crowd) leave() {
 func (c *crowd) adapt(now time.Time) {
 	if c.roomy {
 		c.pace = max(c.pace/2, fastest)
-		if ahead := c.next.Sub(now); ahead > 0 {
+		if ahead := c.next.Sub(now); ahead > 0 && c.least == 0 {
 			c.next = now.Add(ahead / 2)
 		}
 	} else {
