@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/flyteorg/flyte/flyteidl/gen/pb-go/flyteidl/admin"
+	"github.com/flyteorg/flyte/flyteidl/gen/pb-go/flyteidl/core"
 	"github.com/stretchr/testify/require"
 
 	"github.com/flyte-notifier/flyte-notifier/config"
@@ -130,4 +132,31 @@ func TestWhatNeedsPostgres(t *testing.T) {
 	w.write("ui", " ")
 	err = app.Run(w.context(), app.Options{Config: c, Stdout: w.stdout, Log: w.logger()})
 	require.ErrorContains(t, err, "server.river_ui.password: secret file:")
+}
+
+// While Postgres is away the server lives on, and says so; afterwards it needs no restart.
+func TestPostgresAway(t *testing.T) {
+	t.Parallel()
+	w, pg := newWorld(t), pgtest.Start(t, pgtest.Options{})
+	c := w.onPostgres(pg.Database(t))
+	w.start(c)
+	id := w.run("f1")
+	meta := w.register(id)
+	require.NoError(t, pg.Stop(pgtest.Immediate))
+	code, body := w.page("/readyz")
+	require.Equal(t, http.StatusServiceUnavailable, code)
+	require.Contains(t, body, "\nflyteadmin: ok\n")
+	code, _ = w.page("/healthz")
+	require.Equal(t, http.StatusOK, code)
+	got, err := w.agent.GetTask(w.context(), &admin.GetTaskRequest{ResourceMeta: meta})
+	require.NoError(t, err)
+	require.Equal(t, core.TaskExecution_SUCCEEDED, got.GetResource().GetPhase(), "it needs no store")
+
+	w.flyteFails(id)
+	require.NoError(t, pg.Start(w.context()))
+	_, err = w.slack.Await(w.context(), "ml", 1)
+	require.NoError(t, err)
+	require.Eventually(t, func() bool { code, _ := w.page("/readyz"); return code == http.StatusOK }, patience, 50*time.Millisecond)
+	require.NoError(t, w.stop())
+	require.Len(t, w.slack.Messages("ml"), 1)
 }
