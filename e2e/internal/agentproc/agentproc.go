@@ -169,6 +169,9 @@ func (a *Agent) Freeze() error { return a.process.Freeze() }
 // Thaw lets a frozen process go on.
 func (a *Agent) Thaw() error { return a.process.Thaw() }
 
+// Upgrade makes the next process one of another binary.
+func (a *Agent) Upgrade(binary string) { a.config.Binary = binary }
+
 // StorePath is the file of the agent's own SQLite store.
 func (a *Agent) StorePath() string { return a.config.storePath() }
 
