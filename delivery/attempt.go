@@ -104,18 +104,18 @@ func (l *line) stale(ctx context.Context, p prepared, err error) error {
 // lane after the other, and waits for the token. leave gives back the attempt's slot; without ok
 // the delivery is put off for again.
 func (l *line) begin(u until, d store.Delivery, p prepared) (started time.Time, leave func(), again time.Duration, ok bool) {
+	if len(p.rates) > 0 {
+		next, wait, ok := l.inTurn(u)
+		if !ok {
+			return started, nil, l.putOff(u, wait), false
+		}
+		defer next()
+	}
 	ctx, cancel := u.waiting()
 	defer cancel()
-	next := func() {}
-	if len(p.rates) > 0 {
-		next, again, ok = l.inTurn(u)
-	} else {
-		again, ok = l.rest(ctx)
-	}
-	if !ok {
+	if again, ok = l.rest(ctx); !ok {
 		return started, nil, l.putOff(u, again), false
 	}
-	defer next()
 	for misses := 0; !u.over(); misses++ {
 		if leave, ok = l.outbox.slots.enter(ctx, d.Connection); !ok {
 			break

@@ -19,6 +19,7 @@ const (
 	recordTime  = 3 * time.Second  // of a step's time, for recording its outcome
 	openMargin  = 5 * time.Second  // how much longer than a send an attempt may be open
 	longestSend = 20 * time.Second // for so long a send is given time for sure
+	longestStep = 30 * time.Second // a queue gives a step no more
 
 	manyCrowds = 4096 // so many are kept before idle ones are forgotten
 )
@@ -73,7 +74,7 @@ func (h *hands) closed(ctx context.Context, d *store.Delivery) (again time.Durat
 		return 0, true
 	}
 	now := time.Now().UTC()
-	if left := d.OpenedAt.Add(h.Config.Timeout + openMargin).Sub(now); left > 0 {
+	if left := d.OpenedAt.Add(min(h.Config.Timeout, longestStep) + openMargin).Sub(now); left > 0 {
 		return left, false
 	}
 	err := h.queue.Interrupt(ctx, d.ID, d.OpenedAt, now)
