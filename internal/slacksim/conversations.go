@@ -52,14 +52,14 @@ func (s *Sim) list(c call) object {
 			return refused
 		}
 	}
-	var found []object
+	var found []*Channel
 	for _, channel := range s.channels {
 		hidden := channel.Archived && c.args["exclude_archived"] == "true"
 		if slices.Contains(kinds, channel.kind()) && channel.visible() && !hidden {
-			found = append(found, channel.json())
+			found = append(found, channel)
 		}
 	}
-	return s.page(c, "channels", found)
+	return page(s, c, "channels", found, (*Channel).json)
 }
 
 func (s *Sim) info(c call) object {
@@ -127,14 +127,14 @@ func (s *Sim) history(c call) object {
 	case channel.NotMember:
 		return fail("not_in_channel")
 	}
-	var found []object
+	var found []Message
 	for _, m := range slices.Backward(s.messages) {
 		inThread := m.ThreadTS != "" && m.ThreadTS != m.TS
 		if m.Channel == channel.ID && !inThread && within(m.TS, c.args) {
-			found = append(found, m.json(isTrue(c.args["include_all_metadata"])))
+			found = append(found, m)
 		}
 	}
-	return s.page(c, "messages", found)
+	return page(s, c, "messages", found, c.shows())
 }
 
 // replies shows a thread: its first message, and then the replies from the oldest on.
@@ -146,17 +146,23 @@ func (s *Sim) replies(c call) object {
 	case channel.NotMember:
 		return fail("not_in_channel")
 	}
-	var found []object
+	var found []Message
 	for _, m := range s.messages {
 		parent := m.TS == c.args["ts"]
 		if m.Channel == channel.ID && (parent || m.ThreadTS == c.args["ts"] && within(m.TS, c.args)) {
-			found = append(found, m.json(isTrue(c.args["include_all_metadata"])))
+			found = append(found, m)
 		}
 	}
 	if len(found) == 0 {
 		return fail("thread_not_found")
 	}
-	return s.page(c, "messages", found)
+	return page(s, c, "messages", found, c.shows())
+}
+
+// shows is how the call sees messages.
+func (c call) shows() func(Message) object {
+	metadata := isTrue(c.args["include_all_metadata"])
+	return func(m Message) object { return m.json(metadata) }
 }
 
 // within says whether a ts lies between the arguments oldest and latest.
@@ -178,7 +184,7 @@ func micros(ts string) int64 {
 func isTrue(arg string) bool { return arg == "1" || arg == "true" }
 
 // page cuts the page out that a call asks for, and says where the next one begins.
-func (s *Sim) page(c call, key string, all []object) object {
+func page[T any](s *Sim, c call, key string, all []T, show func(T) object) object {
 	start := 0
 	if cursor := c.args["cursor"]; cursor != "" {
 		text, err := base64.StdEncoding.DecodeString(cursor)
@@ -198,6 +204,9 @@ func (s *Sim) page(c call, key string, all []object) object {
 	if end < len(all) {
 		next = base64.StdEncoding.EncodeToString([]byte(strconv.Itoa(end)))
 	}
-	page := append([]object{}, all[start:end]...)
-	return object{"ok": true, key: page, "has_more": next != "", "response_metadata": object{"next_cursor": next}}
+	shown := []object{}
+	for _, item := range all[start:end] {
+		shown = append(shown, show(item))
+	}
+	return object{"ok": true, key: shown, "has_more": next != "", "response_metadata": object{"next_cursor": next}}
 }
