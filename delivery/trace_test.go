@@ -72,7 +72,7 @@ func TestAttemptsGoOnWithTheTrace(t *testing.T) {
 			require.Equal(b.t, "b7ad6b7169203331", ended[i].Parent().SpanID().String())
 			all := map[string]string{"status": ended[i].Status().Description}
 			for _, a := range ended[i].Attributes() {
-				all[string(a.Key)] = a.Value.Emit()
+				all[string(a.Key)] = a.Value.String()
 			}
 			require.Equal(b.t, "chat", all["notifier.kind"])
 			require.Equal(b.t, verdict, all["notifier.verdict"])
