@@ -1,6 +1,7 @@
 package flyte_test
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"sync/atomic"
@@ -129,6 +130,24 @@ func TestACursorFromAClockThatWasAhead(t *testing.T) {
 		require.Equal(t, []string{"e00000 FAILED start"}, w.news())
 		w.sleep(10 * time.Second)
 		require.Equal(t, 2, blind(w.made()))
+	})
+}
+
+func TestAClockThatIsSetBackAmidASweep(t *testing.T) {
+	t.Parallel()
+	clockTest(t, func(t *testing.T, w *world, c *wall) {
+		read, calls := w.list, 0
+		w.list = func(ctx context.Context, s flyte.Scope, names []string, since time.Time) ([]flyte.Row, error) {
+			if calls++; since.IsZero() && calls > 1 { // the sweep's first read
+				c.set(-24 * time.Hour)
+			}
+			require.False(t, since.After(c.now()), "reads from %s at %s", since, c.now())
+			return read(ctx, s, names, since)
+		}
+		w.run()
+		w.sleep(period.Sweep + 10*time.Second)
+		require.Zero(t, w.stats().SweepFinds)
+		require.Equal(t, 1, w.log.count("a clock was set"))
 	})
 }
 

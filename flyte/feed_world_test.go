@@ -197,6 +197,13 @@ func (w *world) Rows(_ context.Context, _ flyte.Scope, rows []flyte.Row, by flyt
 	return news, nil
 }
 
+// given is how many rows the sink was given.
+func (w *world) given() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.rows
+}
+
 // fail makes the sink and the source answer these errors from now on.
 func (w *world) fail(sink, source error) {
 	w.mu.Lock()
