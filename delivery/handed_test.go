@@ -149,7 +149,7 @@ func backOffGrowsWhicheverServerTries(t *testing.T) {
 		}
 		b.add("w1", "#a")
 		b.pass(10 * time.Minute)
-		at := calls.at
+		at := calls.times()
 		require.Greater(b.t, len(at), 6)
 		for i := 2; i < 8; i++ {
 			full := time.Second << (i - 1)
@@ -176,7 +176,7 @@ func anAttemptOfALivingServerIsLeftAlone(t *testing.T) {
 		require.Equal(b.t, store.Delivered, d.State)
 		require.Equal(b.t, 1, d.Attempts)
 		require.Len(b.t, s.sent(), 1)
-		require.Zero(b.t, s.looks)
+		require.Zero(b.t, s.asked())
 	})
 }
 
@@ -203,7 +203,7 @@ func aJobGivenUpAtAStopIsTakenOverAtOnce(t *testing.T) {
 		d := b.get(ids[0])
 		require.Equal(b.t, store.Delivered, d.State)
 		require.False(b.t, d.Double)
-		require.Equal(b.t, 1, s.looks, "its outcome was recorded as unknown")
+		require.Equal(b.t, 1, s.asked(), "its outcome was recorded as unknown")
 	})
 }
 

@@ -87,6 +87,20 @@ func (s *service) sent() []post {
 	return slices.Clone(s.posts)
 }
 
+// times is how often a message arrived.
+func (s *service) times(key string) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.found[key]
+}
+
+// asked is how often the service was asked whether a message arrived.
+func (s *service) asked() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.looks
+}
+
 // tally counts what a script was asked, and when, from whatever goroutine.
 type tally struct {
 	mu sync.Mutex
@@ -105,6 +119,13 @@ func (t *tally) count() int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return len(t.at)
+}
+
+// times are when they were noted.
+func (t *tally) times() []time.Time {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return slices.Clone(t.at)
 }
 
 // lookable adds the look-up to a service.
@@ -175,13 +196,14 @@ func (b *bench) start() {
 	if b.queue != nil {
 		s = b.queue
 	}
-	b.outbox = delivery.New(delivery.Options{
+	outbox := delivery.New(delivery.Options{
 		Store: s, Registry: notifier.NewRegistry(manifest()), Connections: notifier.NewConnections(b.conns, nil),
 		Config: b.config, Metrics: prometheus.NewRegistry(), Log: slog.New(slog.DiscardHandler),
 	})
+	b.outbox = outbox
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		if err := b.outbox.Run(ctx); err != nil {
+		if err := outbox.Run(ctx); err != nil {
 			b.t.Errorf("run: %v", err)
 		}
 	})

@@ -44,7 +44,7 @@ func TestServersSendEachMessageOnceAndInOrder(t *testing.T) {
 	w.awaitDelivered(time.Minute, ids...)
 	last := map[string]string{} // by watch and channel
 	for _, p := range s.sent() {
-		require.Equal(t, 1, s.found[p.key])
+		require.Equal(t, 1, s.times(p.key))
 		lane := strings.Split(p.key, "-")[0] + p.channel
 		require.Less(t, last[lane], p.key, "the order of a watch and channel")
 		last[lane] = p.key
@@ -93,7 +93,7 @@ func TestServersObeyRetryAfterTogether(t *testing.T) {
 		ids = append(ids, w.add(fmt.Sprint("v", i), "#a")...)
 	}
 	w.awaitDelivered(soon, ids...)
-	require.GreaterOrEqual(t, calls.at[1].Sub(calls.at[0]), 2900*time.Millisecond)
+	require.GreaterOrEqual(t, calls.times()[1].Sub(calls.times()[0]), 2900*time.Millisecond)
 }
 
 func TestALostAnswerOfSlackMakesOneMessage(t *testing.T) {
@@ -193,7 +193,7 @@ func TestDeliveriesGoOnAfterARestartOfPostgres(t *testing.T) {
 	t.Log("first delivery after the restart:", time.Since(begin))
 	w.awaitDelivered(time.Minute, ids...)
 	for _, id := range ids {
-		require.LessOrEqual(t, s.found[id], 1, "what was recorded nowhere was looked up")
+		require.LessOrEqual(t, s.times(id), 1, "what was recorded nowhere was looked up")
 	}
 }
 
@@ -227,7 +227,7 @@ func TestAStoppedServersWorkIsTakenOver(t *testing.T) {
 	first.stop()
 	require.Less(t, time.Since(begin), 15*time.Second)
 	w.awaitDelivered(5*time.Second, ids...)
-	require.Equal(t, 1, s.looks)
+	require.Equal(t, 1, s.asked())
 }
 
 // TestAKilledServersWorkIsRescued takes as long as that does.
@@ -257,5 +257,5 @@ func TestAKilledServersWorkIsRescued(t *testing.T) {
 	d := w.get(ids[0])
 	require.Equal(t, 1, d.Attempts)
 	require.False(t, d.Double)
-	require.Equal(t, 1, s.found[ids[0]])
+	require.Equal(t, 1, s.times(ids[0]))
 }
