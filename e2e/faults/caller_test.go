@@ -117,8 +117,8 @@ func request(id flyte.ExecutionID, attempt uint32, custom object) (*admin.Create
 	}, nil
 }
 
-// told is the spec of a task that tells Slack, and with mail SendGrid too, how its execution ends.
-func told(mail bool) object {
+// told is the spec of a task that tells a channel, and with mail SendGrid too, how its execution ends.
+func told(channel string, mail bool) object {
 	send := list{object{"slack": object{"channel": "#" + channel}}}
 	if mail {
 		send = append(send, object{"sendgrid": object{"to": list{"ml@example.org"}}})

@@ -25,8 +25,8 @@ const (
 	patience = 60 * time.Second
 	// rescue is how long a killed server's deliveries may stay unsettled.
 	rescue = 75 * time.Second
-	// channel is where the workspace takes messages.
-	channel = "ml-alerts"
+	// channels is over how many of them a load's messages are spread.
+	channels = 20
 
 	slackToken  = "xoxb-e2e-faults"
 	sendGridKey = "SG.e2e-faults"
@@ -78,10 +78,11 @@ func newClusterAt(t *testing.T, host, store string, settings ...setting) *cluste
 	t.Cleanup(cancel)
 	c := &cluster{t: t, ctx: ctx, dir: folder(t), flyte: flytesim.New(), mails: true, caller: newCaller(t)}
 	c.slack = slacksim.New(slacksim.Options{
-		Addr:   net.JoinHostPort(host, "0"),
-		Tokens: map[string][]string{slackToken: slacksim.AllScopes}, Channels: []slacksim.Channel{{Name: channel}, {Name: "ops"}},
-		PageSize: 1000,
+		Addr: net.JoinHostPort(host, "0"), Tokens: map[string][]string{slackToken: slacksim.AllScopes}, PageSize: 1000,
 	})
+	for i := range channels {
+		c.slack.AddChannel(slacksim.Channel{Name: channel(i)})
+	}
 	t.Cleanup(c.slack.Close)
 	c.mail = sendgridsim.New(sendGridKey)
 	t.Cleanup(c.mail.Close)
@@ -101,6 +102,9 @@ func newClusterAt(t *testing.T, host, store string, settings ...setting) *cluste
 	t.Cleanup(c.close)
 	return c
 }
+
+// channel is where the i-th execution's messages go.
+func channel(i int) string { return fmt.Sprintf("alerts-%d", i%channels) }
 
 // folder is kept when the test fails.
 func folder(t *testing.T) string {

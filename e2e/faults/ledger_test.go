@@ -79,7 +79,7 @@ func (c *cluster) ledger(changes map[string]change) ledger {
 	rows, err := c.rows()
 	require.NoError(c.t, err)
 	g := ledger{changes: changes, rows: rows, posts: map[string][]time.Time{}, mails: map[string]int{}}
-	for _, m := range c.slack.Messages(channel) {
+	for _, m := range c.slack.Messages("") {
 		name, phase := about(slacksim.Render(m))
 		require.Equal(c.t, changes[name].phase, phase, name)
 		g.posts[name] = append(g.posts[name], m.Posted)

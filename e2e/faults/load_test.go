@@ -65,7 +65,7 @@ func (l *load) execution(i int) {
 	l.c.flyte.Create(flytesim.Execution{ID: id, Workflow: "train", WorkflowVersion: "v1", User: "alice"})
 	l.c.flyte.SetPhase(id, "RUNNING")
 	mail := l.c.mails && i%mailEvery == 0
-	if _, err := l.c.caller.create(l.c.ctx, id, told(mail)); err != nil {
+	if _, err := l.c.caller.create(l.c.ctx, id, told(channel(i), mail)); err != nil {
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		l.errs = append(l.errs, err)

@@ -70,7 +70,7 @@ func (c *cluster) stayRunning(n int) {
 			id := flyte.ExecutionID{Scope: flyte.Scope{Project: "stay", Domain: "production"}, Name: fmt.Sprintf("long-%d", i)}
 			c.flyte.Create(flytesim.Execution{ID: id, Workflow: "train"})
 			c.flyte.SetPhase(id, "RUNNING")
-			_, err := c.caller.create(c.ctx, id, told(false))
+			_, err := c.caller.create(c.ctx, id, told(channel(0), false))
 			return err
 		})
 	}

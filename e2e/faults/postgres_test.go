@@ -48,7 +48,7 @@ func (l *load) recovers() time.Duration {
 
 // toldSince says whether a change of later than the moment is at Slack.
 func (l *load) toldSince(moment time.Time) bool {
-	posts := l.c.slack.Messages(channel)
+	posts := l.c.slack.Messages("")
 	posts = posts[max(0, len(posts)-100):]
 	l.mu.Lock()
 	defer l.mu.Unlock()

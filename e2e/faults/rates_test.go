@@ -24,10 +24,10 @@ func TestServersShareARate(t *testing.T) {
 		id := flyte.ExecutionID{Scope: flyte.Scope{Project: fmt.Sprintf("p%d", i%scopes), Domain: "production"}, Name: fmt.Sprintf("run-%d", i)}
 		c.flyte.Create(flytesim.Execution{ID: id, Workflow: "train"})
 		c.flyte.SetPhase(id, "SUCCEEDED")
-		_, err := c.caller.create(c.ctx, id, told(false))
+		_, err := c.caller.create(c.ctx, id, told(channel(0), false))
 		require.NoError(t, err)
 	}
-	posts, err := c.slack.Await(c.ctx, channel, messages)
+	posts, err := c.slack.Await(c.ctx, channel(0), messages)
 	require.NoError(t, err)
 	// A message may take this much longer from its token to Slack than one after it.
 	const late = 1.0

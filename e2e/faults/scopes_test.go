@@ -72,7 +72,7 @@ func (c *cluster) runningIn(n int) (projects []string) {
 		id := flyte.ExecutionID{Scope: flyte.Scope{Project: fmt.Sprintf("q%d", i), Domain: "production"}, Name: "long"}
 		c.flyte.Create(flytesim.Execution{ID: id, Workflow: "train"})
 		c.flyte.SetPhase(id, "RUNNING")
-		_, err := c.caller.create(c.ctx, id, told(false))
+		_, err := c.caller.create(c.ctx, id, told(channel(0), false))
 		require.NoError(c.t, err)
 		projects = append(projects, id.Scope.Project)
 	}

@@ -71,7 +71,7 @@ func TestDamagedRows(t *testing.T) {
 		id := flyte.ExecutionID{Scope: flyte.Scope{Project: "ml", Domain: "production"}, Name: name}
 		c.flyte.Create(flytesim.Execution{ID: id, Workflow: "train"})
 		c.flyte.SetPhase(id, "RUNNING")
-		_, err := c.caller.create(c.ctx, id, told(false))
+		_, err := c.caller.create(c.ctx, id, told(channel(0), false))
 		require.NoError(t, err)
 	}
 	c.end("whole-a", "bad-delivery")
