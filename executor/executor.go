@@ -103,7 +103,7 @@ func New(o Options) *NotifierExecutor {
 		held: make(chan struct{}), sendSlots: make(chan struct{}, sendsAtOnce), delivered: o.Delivered,
 	}
 	n.cfg.ShardNames = cmp.Or(n.cfg.ShardNames, 50_000)
-	n.holding.Store(&holding{members: 1})
+	n.holding.Store(newHolding(nil))
 	if n.delivered == nil {
 		n.delivered = func() {}
 	}

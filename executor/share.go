@@ -23,12 +23,11 @@ const (
 
 // holding is what this server holds of all shards.
 type holding struct {
-	shards  map[flyte.Scope][]flyte.Shard
-	members int // how many servers share the watching
+	shards map[flyte.Scope][]flyte.Shard
 }
 
-func newHolding(held []flyte.Shard, members int) *holding {
-	h := &holding{shards: map[flyte.Scope][]flyte.Shard{}, members: members}
+func newHolding(held []flyte.Shard) *holding {
+	h := &holding{shards: map[flyte.Scope][]flyte.Shard{}}
 	for _, s := range held {
 		h.shards[s.Scope] = append(h.shards[s.Scope], s)
 	}
@@ -102,7 +101,7 @@ func (n *NotifierExecutor) hold(ctx context.Context, m store.Membership, all []f
 	if err != nil {
 		return all, fmt.Errorf("hold shards: %w", err)
 	}
-	n.holding.Store(newHolding(held, members))
+	n.holding.Store(newHolding(held))
 	n.heldOnce.Do(func() { close(n.held) })
 	n.paceNodes(members)
 	f.follow(ctx, held)
@@ -188,7 +187,7 @@ func (f *followers) follow(ctx context.Context, held []flyte.Shard) {
 
 // stop ends all feeds: nothing is held any more.
 func (f *followers) stop() {
-	f.n.holding.Store(newHolding(nil, 1))
+	f.n.holding.Store(newHolding(nil))
 	for _, r := range f.running {
 		r.cancel()
 	}

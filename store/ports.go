@@ -114,7 +114,7 @@ type Names interface {
 	SetResolved(ctx context.Context, l Lane, resolved []byte) error
 }
 
-// Ledger is what the commands need: tables, redrive, retention.
+// Ledger is what commands, metrics and retention need: tables, redrive, counts, purges.
 type Ledger interface {
 	// Deliveries calls yield for each delivery that f selects, until it returns an error.
 	Deliveries(ctx context.Context, f Filter, yield func(Delivery) error) error
@@ -133,8 +133,6 @@ type Ledger interface {
 	// deliveries, and as many deliveries settled before the other. Their ids stay known, so that
 	// nothing of them happens again. It returns how many rows went.
 	Purge(ctx context.Context, watches, deliveries time.Time, limit int) (int, error)
-	// Ping returns nil when the store can be read and written.
-	Ping(ctx context.Context) error
 }
 
 // Store is all of it, as an engine gives it.
@@ -145,5 +143,7 @@ type Store interface {
 	Outbox
 	Names
 	Ledger
+	// Ping returns nil when the store can be read and written.
+	Ping(ctx context.Context) error
 	Close() error
 }

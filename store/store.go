@@ -1,8 +1,8 @@
 // Package store is what must survive a kill -9: watches, deliveries, timelines, rate tokens.
 //
-// It holds the words and the ports; an engine (store/sqlite) implements all of them, and passes
-// store/storetest. Engines decide nothing: no clock (callers pass now), no retry policy, no rules.
-// Every write is one transaction and may be repeated without harm.
+// It holds the words and the ports; each engine (store/sqlite, store/postgres) implements all of them,
+// and passes store/storetest. Engines decide nothing: no clock (callers pass now), no retry policy, no
+// rules. Every write is one transaction and may be repeated without harm.
 package store
 
 import (

@@ -13,8 +13,8 @@ const (
 	purgeBatch = 500
 )
 
-// retain removes what is older than the config keeps, until ctx ends. Of several servers each does:
-// they leave each other's rows alone, and do not begin at the same time.
+// retain removes what is older than the config keeps, until ctx ends. Of several servers each does, one
+// at a time: the store sees to that, and they mostly do not begin together.
 func (s *server) retain(ctx context.Context) error {
 	for {
 		if err := s.purge(ctx, time.Now()); err != nil && ctx.Err() == nil {

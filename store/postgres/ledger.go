@@ -124,7 +124,7 @@ func (s *Store) Counts(ctx context.Context) (map[store.WatchState]int, map[store
 	return watches, deliveries, nil
 }
 
-// Ping is store.Ledger's: it reads, and commits a write.
+// Ping is store.Store's: it reads, and commits a write.
 func (s *Store) Ping(ctx context.Context) error {
 	const beat = "UPDATE flyte_notifier.pings SET n = n + 1 WHERE id = 1"
 	_, err := write(ctx, s, func(tx pgx.Tx) (struct{}, error) {

@@ -78,7 +78,7 @@ func (s *Store) Counts(ctx context.Context) (map[store.WatchState]int, map[store
 	return watches, deliveries, nil
 }
 
-// Ping is store.Ledger's: it reads, and commits a write of 64 KiB, since a disk that takes a few bytes
+// Ping is store.Store's: it reads, and commits a write of 64 KiB, since a disk that takes a few bytes
 // more may have no room for a transition. (The bytes are random, for SQLite writes what differs.)
 func (s *Store) Ping(ctx context.Context) error {
 	const beat = "UPDATE pings SET n = n + 1, filler = randomblob(65536) WHERE id = 1"
