@@ -1,7 +1,11 @@
 // Package delivery is the outbox: it takes pending deliveries from the store and sends each to
 // its destination, surely and in order. It alone retries.
 //
-//	store.Outbox → lane → prepare (message, destination, allow) → look → Begin → Send → Settle
+//	store.Outbox → lane ┐
+//	store.Queue → hands ┴→ line: prepare (message, destination, allow) → look → Begin → Send → Settle
+//
+// A store either is asked what is due, lane by lane, or hands deliveries out by itself, to many
+// servers. The steps of a delivery are the same; those that were handed out do not wait for long.
 //
 // A lane is one destination of one connection. Lanes do not wait for each other, so a service that
 // hangs holds up nobody else's messages. The start of every attempt is committed before the call:

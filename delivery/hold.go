@@ -7,8 +7,9 @@ import (
 	"github.com/flyte-notifier/flyte-notifier/store"
 )
 
-// holds are the lanes whose service asked to be left alone, and until when. They outlive a lane's
-// worker, not the process: a restart costs one call that the service refuses again.
+// holds are the lanes whose service asked this process to leave it alone, and until when. The store
+// keeps them as well, for the sends of every server (see store.Outcome); these are for the calls
+// before a send, and spare the store questions.
 type holds struct {
 	mu    sync.Mutex
 	until map[store.Lane]time.Time

@@ -1,27 +1,54 @@
 package delivery
 
-import "sync"
+import (
+	"sync"
+	"time"
+)
+
+const (
+	manyStrikes = 10_000    // so many are kept before old ones are forgotten
+	oldStrike   = time.Hour // much longer than any back-off
+)
 
 // strikes count the failures in a row of each pending delivery, those before a send among them
-// (a name that cannot be resolved, an outcome that cannot be looked up), for the back-off. A
-// restart forgets them, and begins with the first back-off again.
+// (a name that cannot be resolved, an outcome that cannot be looked up), for the back-off. They are of
+// this process. The attempts that the store counts make the back-off grow at all servers alike.
 type strikes struct {
-	mu sync.Mutex
-	n  map[string]int
+	mu  sync.Mutex
+	all map[string]strike
+}
+
+type strike struct {
+	n  int
+	at time.Time // of the last
 }
 
 func (s *strikes) add(id string) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.n == nil {
-		s.n = map[string]int{}
+	now := time.Now()
+	if s.all == nil {
+		s.all = map[string]strike{}
 	}
-	s.n[id]++
-	return s.n[id]
+	if len(s.all) >= manyStrikes {
+		s.forget(now)
+	}
+	n := s.all[id].n + 1
+	s.all[id] = strike{n: n, at: now}
+	return n
+}
+
+// forget drops those of deliveries that another server settled.
+func (s *strikes) forget(now time.Time) {
+	for id, last := range s.all {
+		if now.Sub(last.at) > oldStrike {
+			delete(s.all, id)
+		}
+	}
 }
 
 func (s *strikes) clear(id string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	delete(s.n, id)
+	delete(s.all, id)
 }
