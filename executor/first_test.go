@@ -73,3 +73,27 @@ func TestAChangeDuringASlowFirstLookIsTold(t *testing.T) {
 		require.Len(b.t, b.told(w.ID), 1)
 	})
 }
+
+// A sweep that comes upon a watch before its first look does so by chance: no read by time missed it.
+func TestAFreshWatchIsNoFindOfTheSweep(t *testing.T) {
+	run(t, func(b *bench) {
+		b.stop()
+		admin := &datedAdmin{fakeAdmin: b.admin, changed: map[string]time.Time{}}
+		b.exec, b.stop = b.execute(func(o *executor.Options) {
+			o.Admin, o.Config.Feed.Interval, o.Config.Feed.Sweep, o.Config.Feed.Overlap = admin, 10*time.Second, 10*time.Second, time.Second
+		})
+		admin.change("other", "RUNNING")
+		admin.change("quick", "RUNNING")
+		b.register("other", []spec.Rule{onPhases("end", "SUCCEEDED")})
+		for range 10 { // at some time between two rounds
+			b.pass(11 * time.Second)
+			w, err := b.store.Register(b.t.Context(), b.prepare("quick", []spec.Rule{onPhases("r", "RUNNING")}, func(w *store.Watch) {
+				w.ID = time.Now().String()
+			}))
+			require.NoError(b.t, err)
+			b.pass(time.Minute)
+			require.Len(b.t, b.told(w.ID), 1)
+		}
+		require.Zero(b.t, b.exec.Stats().SweepFinds)
+	})
+}

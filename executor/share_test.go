@@ -218,6 +218,22 @@ func TestWhatADeadServerHadAcceptedIsSeenToByOthers(t *testing.T) {
 	})
 }
 
+func TestAFreshWatchIsLookedAtByItsShardsHolder(t *testing.T) {
+	share(t, func(b *bench, c *cluster) {
+		one := b.serve(c)
+		b.serve(c)
+		b.pass(time.Second)
+		w := b.prepare("forged", []spec.Rule{onPhases("r", "RUNNING")})
+		_, err := b.store.Register(b.t.Context(), w)
+		require.NoError(b.t, err)
+		one.exec.Wake(w)
+		b.pass(20 * time.Second)
+		require.Less(b.t, b.admin.calls(), 27, "rounds and looks of one of them")
+		b.pass(20 * time.Second)
+		require.Equal(b.t, store.Lost, b.watch(w.ID).State)
+	})
+}
+
 func TestAServerThatStopsLeavesFirst(t *testing.T) {
 	share(t, func(b *bench, c *cluster) {
 		one, two := b.serve(c), b.serve(c)
