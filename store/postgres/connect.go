@@ -107,8 +107,8 @@ func (s *Store) connect(ctx context.Context) error {
 	return nil
 }
 
-// directConfig is for a connection that belongs to us alone: for advisory locks and migrations.
-func (s *Store) directConfig() (*pgx.ConnConfig, error) {
+// directConfig is for connections that belong to us alone, and to no pooler: for advisory locks and migrations.
+func (s *Store) directConfig() (*pgxpool.Config, error) {
 	url := s.options.URL
 	if s.pooled {
 		url = s.options.LockURL
@@ -118,7 +118,7 @@ func (s *Store) directConfig() (*pgx.ConnConfig, error) {
 		return nil, err
 	}
 	direct(c.ConnConfig)
-	return c.ConnConfig, nil
+	return c, nil
 }
 
 // dialer notices within seconds that a server is gone that cannot say so.

@@ -44,11 +44,7 @@ func cleanParcel(p store.Parcel) store.Parcel {
 
 // importWatches inserts the watches that are new, in the order of the parcels, and returns their seqs.
 func importWatches(ctx context.Context, tx pgx.Tx, parcels []store.Parcel) (map[string]int64, error) {
-	const query = `INSERT INTO flyte_notifier.watches (id, kind, state, org, project, domain, name, node, own_org, own_project,
-			own_domain, own_name, phase, trace, reason, bucket, own_bucket, attempt, version, created_at, wait, missing, ended_at,
-			outputs, custom, inputs)
-		SELECT i.* FROM ` + watchInput + ` WHERE NOT EXISTS (SELECT 1 FROM flyte_notifier.purged_watches p WHERE p.id = i.id)
-		ON CONFLICT (id) DO NOTHING RETURNING id, seq, version`
+	const query = insertUnknown + ` ON CONFLICT (id) DO NOTHING RETURNING id, seq, version`
 	var rows watchRows
 	for _, p := range parcels {
 		if p.Purged {

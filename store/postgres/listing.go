@@ -100,8 +100,6 @@ func readPage[T any](ctx context.Context, s *Store, tab table[T], f store.Filter
 
 // scanPlaced reads a row that begins with its place.
 func (tab table[T]) scanPlaced(row pgx.Row) (p placed[T], err error) {
-	p.row, err = tab.scan(rowFunc(func(dest ...any) error {
-		return row.Scan(append([]any{&p.seq}, dest...)...)
-	}))
+	p.row, err = tab.scan(prefixed{row, &p.seq})
 	return p, err
 }

@@ -51,10 +51,10 @@ func (s *Store) join(ctx context.Context) (*member, error) {
 	if err != nil {
 		return nil, err
 	}
-	parameters(c)["statement_timeout"] = "1000"
+	parameters(c.ConnConfig)["statement_timeout"] = "1000"
 	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
 	defer cancel()
-	conn, err := pgx.ConnectConfig(ctx, c)
+	conn, err := pgx.ConnectConfig(ctx, c.ConnConfig)
 	if err != nil {
 		return nil, err
 	}

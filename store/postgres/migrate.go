@@ -169,15 +169,10 @@ func newProvider(pool *pgxpool.Pool) (*goose.Provider, error) {
 
 // migrationPool has no limits but a short wait for tables, since others wait behind it meanwhile.
 func (s *Store) migrationPool(ctx context.Context) (*pgxpool.Pool, error) {
-	url := s.options.URL
-	if s.pooled {
-		url = s.options.LockURL
-	}
-	c, err := parse(url)
+	c, err := s.directConfig()
 	if err != nil {
 		return nil, err
 	}
-	direct(c.ConnConfig)
 	for _, limit := range []string{"statement_timeout", "idle_in_transaction_session_timeout"} {
 		parameters(c.ConnConfig)[limit] = "0"
 	}

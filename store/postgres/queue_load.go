@@ -112,12 +112,3 @@ func scanLoaded(row pgx.Row) (d loaded, err error) {
 	d.Delivery, err = scanDelivery(prefixed{row, &d.head})
 	return d, err
 }
-
-// prefixed is a row with a column before those that the reader knows.
-type prefixed struct {
-	row   pgx.Row
-	first any
-}
-
-// Scan is pgx.Row's.
-func (p prefixed) Scan(dest ...any) error { return p.row.Scan(append([]any{p.first}, dest...)...) }

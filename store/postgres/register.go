@@ -73,11 +73,7 @@ func firsts(jobs []*job[*registration]) (first, rest []*job[*registration]) {
 // the ids of those. It does so in the order of their ids, so that no two that insert the same wait for each other.
 func insertWatches(ctx context.Context, tx pgx.Tx, first []*job[*registration]) (map[string]bool, error) {
 	const query = `WITH stored AS (
-		INSERT INTO flyte_notifier.watches (id, kind, state, org, project, domain, name, node, own_org, own_project, own_domain, own_name,
-			phase, trace, reason, bucket, own_bucket, attempt, version, created_at, wait, missing, ended_at, outputs, custom, inputs)
-		SELECT i.* FROM ` + watchInput + `
-		WHERE NOT EXISTS (SELECT 1 FROM flyte_notifier.purged_watches p WHERE p.id = i.id)
-		ORDER BY i.id ON CONFLICT (id) DO NOTHING RETURNING seq, id, created_at),
+		` + insertUnknown + ` ORDER BY i.id ON CONFLICT (id) DO NOTHING RETURNING seq, id, created_at),
 	told AS (INSERT INTO flyte_notifier.events (watch, at, kind, text)
 		SELECT stored.seq, stored.created_at, $27, e.text FROM stored JOIN unnest($1::text[], $28::text[]) AS e(id, text) ON e.id = stored.id)
 	SELECT id FROM stored`
@@ -117,18 +113,12 @@ type placedWatch struct {
 }
 
 func scanPlacedWatch(row pgx.Row) (p placedWatch, err error) {
-	p.Watch, err = scanWatch(rowFunc(func(dest ...any) error { return row.Scan(append([]any{&p.seq}, dest...)...) }))
+	p.Watch, err = scanWatch(prefixed{row, &p.seq})
 	if damaged(err) {
 		p.damage, err = err, nil
 	}
 	return p, err
 }
-
-// rowFunc is a row that a function scans.
-type rowFunc func(dest ...any) error
-
-// Scan implements pgx.Row.
-func (f rowFunc) Scan(dest ...any) error { return f(dest...) }
 
 // registerAgain answers for watches that are there, or were purged. It locks only those to which a later
 // attempt is news.

@@ -169,12 +169,5 @@ func (j *jobs) end(delivery string) {
 	delete(j.work, delivery)
 }
 
-// Working returns how many jobs this process works on.
-func (s *Store) Working() int {
-	s.jobs.mu.Lock()
-	defer s.jobs.mu.Unlock()
-	return len(s.jobs.work)
-}
-
 // River returns a client of River for its UI: it shows and changes jobs, and works on none.
 func (s *Store) River() *river.Client[pgx.Tx] { return s.jobs.insert }

@@ -32,6 +32,14 @@ func (s *Store) Settle(ctx context.Context, id string, o store.Outcome) error {
 	return nil
 }
 
+// lockLanes locks deliveries, and with each the one that comes after it in its lane: that may become the head.
+const lockLanes = "SELECT " + standingColumns + ` FROM flyte_notifier.deliveries d WHERE d.seq IN (
+	SELECT o.seq FROM flyte_notifier.deliveries o WHERE o.id = ANY($1)
+	UNION SELECT n.seq FROM flyte_notifier.deliveries o CROSS JOIN LATERAL (
+		SELECT p.seq FROM flyte_notifier.deliveries p WHERE p.state = 'pending' AND p.watch_id = o.watch_id
+			AND p.connection = o.connection AND p.address = o.address ORDER BY p.seq LIMIT 2) n WHERE o.id = ANY($1))
+	ORDER BY d.id FOR NO KEY UPDATE`
+
 // runSettle locks the watches and deliveries, and records the outcomes one after the other.
 func (s *Store) runSettle(ctx context.Context, tx pgx.Tx, jobs []*job[*settlement]) error {
 	ids := make([]string, 0, len(jobs))
@@ -42,7 +50,7 @@ func (s *Store) runSettle(ctx context.Context, tx pgx.Tx, jobs []*job[*settlemen
 	var standings []standing
 	var p pipeline
 	lockOwners(&p, &watches, ownersOf, ids)
-	into(&p, &standings, scanStanding, lockDeliveries, ids)
+	into(&p, &standings, scanStanding, lockLanes, ids)
 	if err := p.run(ctx, tx); err != nil {
 		return err
 	}

@@ -80,6 +80,15 @@ func scanInt(row pgx.Row) (n int64, err error) {
 	return n, err
 }
 
+// prefixed is a row with a column before those that the reader knows.
+type prefixed struct {
+	row   pgx.Row
+	first any
+}
+
+// Scan is pgx.Row's.
+func (p prefixed) Scan(dest ...any) error { return p.row.Scan(append([]any{p.first}, dest...)...) }
+
 // pipeline is statements that go to the server together, and come back together.
 type pipeline struct {
 	batch pgx.Batch

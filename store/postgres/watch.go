@@ -74,6 +74,12 @@ const watchInput = `unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::t
 	AS i(id, kind, state, org, project, domain, name, node, own_org, own_project, own_domain, own_name,
 	phase, trace, reason, bucket, own_bucket, attempt, version, created_at, wait, missing, ended_at, outputs, custom, inputs)`
 
+// insertUnknown inserts those that were not purged. What is to become of those that are there follows it.
+const insertUnknown = `INSERT INTO flyte_notifier.watches (id, kind, state, org, project, domain, name, node,
+	own_org, own_project, own_domain, own_name, phase, trace, reason, bucket, own_bucket, attempt, version, created_at,
+	wait, missing, ended_at, outputs, custom, inputs)
+	SELECT i.* FROM ` + watchInput + ` WHERE NOT EXISTS (SELECT 1 FROM flyte_notifier.purged_watches p WHERE p.id = i.id)`
+
 func (r *watchRows) args() []any {
 	return []any{
 		r.id, r.kind, r.state, r.org, r.project, r.domain, r.name, r.node, r.ownOrg, r.ownProject, r.ownDomain, r.ownName,
