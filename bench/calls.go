@@ -41,7 +41,7 @@ func (b *bench) calls(ctx context.Context) error {
 	return nil
 }
 
-func (b *bench) rounds() int { return pick(b, 5, 1) }
+func (b *bench) rounds() int { return pick(b, 4, 1) }
 
 // servers starts all that are measured side by side.
 func (b *bench) servers(ctx context.Context, w *world) (all []*server, err error) {

@@ -33,7 +33,6 @@ func (b *bench) sizeWith(ctx context.Context, e engine, n int) error {
 	if err != nil {
 		return err
 	}
-	w.rows.Store(0)
 	begin := time.Now()
 	a, err := b.startAgent(ctx, fmt.Sprintf("size-%d", n), url, w)
 	if err != nil {
@@ -62,7 +61,7 @@ func (b *bench) sizeWith(ctx context.Context, e engine, n int) error {
 	b.report.add("size", what+"memory", "MiB", value(c.memory), small...)
 	b.report.add("size", what+"start until it takes tasks", "ms", value(milliseconds(serving)))
 	if n > 0 {
-		b.report.add("size", what+"start until all were read", "ms", value(milliseconds(read)))
+		b.report.add("size", what+"start until all were asked for", "ms", value(milliseconds(read)))
 	}
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -46,7 +47,7 @@ type world struct {
 	server   *grpc.Server
 
 	lists, gets atomic.Int64 // calls
-	rows        atomic.Int64 // executions that lists answered
+	names       atomic.Int64 // that lists were asked for
 
 	mu      sync.Mutex
 	changes map[string]*change // by the execution's name
@@ -92,13 +93,21 @@ func (w *world) observe(ctx context.Context, req any, _ *grpc.UnaryServerInfo, n
 	switch a := answer.(type) {
 	case *admin.ExecutionList:
 		w.lists.Add(1)
-		w.rows.Add(int64(len(a.GetExecutions())))
+		if list, ok := req.(*admin.ResourceListRequest); ok {
+			w.names.Add(int64(asked(list.GetFilters())))
+		}
 		w.see(a.GetExecutions()...)
 	case *admin.Execution:
 		w.gets.Add(1)
 		w.see(a)
 	}
 	return answer, err
+}
+
+// asked is how many names a filter holds: they are its first list.
+func asked(filters string) int {
+	names, _, _ := strings.Cut(filters, ")")
+	return strings.Count(names, ";") + 1
 }
 
 func (w *world) see(all ...*admin.Execution) {
