@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -13,27 +15,37 @@ import (
 
 // retention measures the store itself: an empty one beside one that holds the deliveries of a year.
 func (b *bench) retention(ctx context.Context) error {
-	many := pick(b, 10_000_000, 100_000)
 	var failures []error
-	for _, step := range []struct {
-		what string
-		n    int
-	}{{"empty store", 0}, {fmt.Sprintf("%d deliveries", many), many}} {
-		figures := map[string]yearly{}
-		for _, e := range b.engines {
-			if e.column == onPostgres && step.n > 1_000_000 {
-				step.n = 1_000_000 // ten times as many take a quarter of an hour to make
-			}
-			got, err := b.yearly(ctx, e, step.n)
+	figures := map[int]map[string]yearly{} // by deliveries and column
+	for _, e := range b.engines {
+		for _, n := range []int{0, b.yearOf(e)} {
+			got, err := b.yearly(ctx, e, n)
 			if err != nil {
-				failures = append(failures, fmt.Errorf("%s on %s: %w", step.what, e.column, err))
+				failures = append(failures, fmt.Errorf("%d deliveries on %s: %w", n, e.column, err))
 				continue
 			}
-			figures[e.column] = got
+			if figures[n] == nil {
+				figures[n] = map[string]yearly{}
+			}
+			figures[n][e.column] = got
 		}
-		b.yearlyRows(step.what, figures)
+	}
+	for _, n := range slices.Sorted(maps.Keys(figures)) {
+		what := fmt.Sprintf("%d deliveries", n)
+		if n == 0 {
+			what = "empty store"
+		}
+		b.yearlyRows(what, figures[n])
 	}
 	return errors.Join(failures...)
+}
+
+// yearOf is how many deliveries an engine is filled with.
+func (b *bench) yearOf(e engine) int {
+	if e.column == onPostgres {
+		return pick(b, 1_000_000, 100_000) // ten times as many take a quarter of an hour to make
+	}
+	return pick(b, 10_000_000, 100_000)
 }
 
 // yearly is what a store was found to do.

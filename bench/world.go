@@ -141,13 +141,6 @@ func (w *world) fail(i int) {
 	w.admin.SetPhase(execution(i), c.phase, flytesim.Error("USER", "OutOfMemory", "the container was killed: it used more than 8Gi of memory"))
 }
 
-// forget drops the changes of before.
-func (w *world) forget() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.changes = map[string]*change{}
-}
-
 // latencies are how long it took each change to be seen, and from there to be posted; lost is how
 // many were not seen, or not posted although they were.
 func (w *world) latencies() (seen, posted []time.Duration, lost int) {
