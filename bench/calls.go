@@ -37,11 +37,14 @@ func (b *bench) calls(ctx context.Context) error {
 	}
 	b.report.note("Calls: one connection, as FlytePropeller has; CPU is the server's own (Postgres's server not included); "+
 		"medians of %d rounds that alternate between the servers, after one to warm up. The agent looks at the execution of every task it is given, while it answers and for a while after; CreateTask's CPU holds all of that. "+
-		"GetTask (waiting) asks for a task that waits for another execution, which reads the store; GetTask (ended) for one that ended at once.", b.rounds())
+		"GetTask (waiting) asks in turn for %d tasks that wait for another execution, whose watches SQLite's engine remembers; GetTask (ended) for as many that ended at once.", b.rounds(), b.asked())
 	return nil
 }
 
 func (b *bench) rounds() int { return pick(b, 4, 1) }
+
+// asked is for how many tasks GetTask asks.
+func (b *bench) asked() int { return pick(b, 1000, 100) }
 
 // servers starts all that are measured side by side.
 func (b *bench) servers(ctx context.Context, w *world) (all []*server, err error) {
@@ -109,7 +112,7 @@ func closing(conn *grpc.ClientConn, p *process) func() {
 func (b *bench) prepare(ctx context.Context, all []*server) error {
 	var failures []error
 	for _, s := range all {
-		failures = append(failures, s.prepare(ctx, pick(b, 1000, 100)), s.quiet(ctx))
+		failures = append(failures, s.prepare(ctx, b.asked()), s.quiet(ctx))
 	}
 	return errors.Join(failures...)
 }

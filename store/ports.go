@@ -14,7 +14,7 @@ type Registry interface {
 	// watch as stored. A purged watch comes back as Ended.
 	Register(ctx context.Context, w Watch) (Watch, error)
 	// Watch returns ErrNotFound for an unknown id. A purged watch comes back as from Register: its ID
-	// and Ended, nothing else.
+	// and Ended, nothing else. What the slices of a watch hold may be shared: nobody changes it.
 	Watch(ctx context.Context, id string) (Watch, error)
 	// Cancel ends an Active watch as Cancelled, unless a later attempt holds it. An unknown id
 	// is no error.

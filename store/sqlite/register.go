@@ -95,7 +95,7 @@ func (t *tx) watch(id string) (store.Watch, error) {
 	return w, notFound(err)
 }
 
-// Watch is store.Registry's. What it returns may be shared: nobody changes it.
+// Watch is store.Registry's.
 func (s *Store) Watch(ctx context.Context, id string) (store.Watch, error) {
 	w, epoch, ok := s.recent.get(id)
 	if ok {
