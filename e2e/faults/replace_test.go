@@ -8,7 +8,11 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/flyte-notifier/flyte-notifier/internal/pgtest"
+	"github.com/flyte-notifier/flyte-notifier/internal/slacksim"
 )
+
+// slackTakes is how long Slack takes for every message, so that some are always under way.
+var slackTakes = slacksim.Fault{Times: -1, Latency: 200 * time.Millisecond}
 
 // killEvery is how often a server is killed at random.
 const killEvery = 5 * time.Second
@@ -18,6 +22,7 @@ const killEvery = 5 * time.Second
 func TestRollingRestart(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t, pgtest.Database(t))
+	c.slack.Fail("chat.postMessage", slackTakes)
 	c.start(3)
 	l := c.load(50)
 	l.awaitChanges(50)
@@ -42,6 +47,7 @@ func TestRollingRestart(t *testing.T) {
 func TestServersKilledAtRandom(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t, pgtest.Database(t))
+	c.slack.Fail("chat.postMessage", slackTakes)
 	c.start(3)
 	l := c.load(50)
 	l.awaitChanges(50)
