@@ -15,8 +15,11 @@ const (
 // recent holds active watches that were read lately. FlytePropeller asks for a task that waits again
 // and again, and in between mostly nothing happens to it: a read from here takes a microsecond, one by
 // SQLite many tens. Of more watches that are asked for in turn than both generations hold, each is read
-// by SQLite every time. Every change of a watch goes through the server's one writer, which tells before it commits and afterwards, so that what is here is what a
-// read would find. A nil recent holds nothing: beside a server others write.
+// by SQLite every time.
+//
+// Every change of a watch goes through the server's one writer, which tells before it commits and
+// afterwards, so that what is here is what a read would find. A nil recent holds nothing: beside a server
+// others write.
 type recent struct {
 	mu    sync.RWMutex
 	epoch int64 // raised when a change begins and when it has ended: odd in between
