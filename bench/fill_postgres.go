@@ -46,7 +46,7 @@ func postgresDeliveries(ctx context.Context, conn *pgx.Conn, deliveries int) err
 		"seq": "nextval('flyte_notifier.deliveries_seq')", "id": "'d' || left(md5(m.n::text), 20)", "key": "'w' || m.n || t.key",
 		"watch_id": "'w' || left(md5('w' || m.n), 20)", "name": "'" + namePrefix + "' || lpad(m.n::text, 18, '0')",
 		"created_at": age(deliveries), "settled_at": age(deliveries), "since": age(deliveries), "next_at": age(deliveries),
-	}.statement("deliveries", columns, fmt.Sprintf("generate_series(1, %d) m(n)", deliveries))
+	}.statement("deliveries", columns, fmt.Sprintf("generate_series(1::bigint, %d::bigint) m(n)", deliveries))
 	_, err = conn.Exec(ctx, statement)
 	return err
 }

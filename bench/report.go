@@ -39,16 +39,22 @@ type must struct {
 	column string
 	least  float64 // zero: no lower bound
 	most   float64 // zero: no upper bound
+	none   bool    // it must be zero
 }
 
 func (m must) String() string {
-	if m.most > 0 {
+	switch {
+	case m.none:
+		return m.column + " = 0"
+	case m.most > 0:
 		return m.column + " ≤ " + number(m.most)
 	}
 	return m.column + " ≥ " + number(m.least)
 }
 
-func (m must) met(v float64) bool { return v >= m.least && (m.most == 0 || v <= m.most) }
+func (m must) met(v float64) bool {
+	return v >= m.least && (m.most == 0 || v <= m.most) && (!m.none || v == 0)
+}
 
 // report is all that one run found.
 type report struct {

@@ -43,6 +43,8 @@ func TestVerdicts(t *testing.T) {
 	require.True(t, *rows[1].Met)
 	require.False(t, *rows[2].Met)
 	require.False(t, *rows[3].Met, "all of them must be met")
+	require.True(t, must{none: true}.met(0))
+	require.False(t, must{none: true}.met(1))
 	require.Nil(t, rows[4].Met, "what was not measured is neither met nor missed")
 }
 
