@@ -14,25 +14,27 @@ import (
 // fillBuckets is migration 3: it gives the watches of a released store, which had no shards, their
 // buckets. SQLite cannot hash.
 func fillBuckets() *goose.Migration {
-	return goose.NewGoMigration(3, &goose.GoFunc{RunTx: func(ctx context.Context, tx *sql.Tx) error {
+	return goose.NewGoMigration(3, &goose.GoFunc{RunTx: func(ctx context.Context, tx *sql.Tx) (err error) {
 		update, err := tx.PrepareContext(ctx, "UPDATE watches SET bucket = ?, own_bucket = ? WHERE seq = ?")
 		if err != nil {
 			return err
 		}
-		for last, more := int64(-1), true; more && err == nil; {
-			var page []unhashed
-			if page, err = readUnhashed(ctx, tx, last); err != nil {
-				break
+		defer func() { err = errors.Join(err, update.Close()) }()
+		for last := int64(-1); ; {
+			page, err := readUnhashed(ctx, tx, last)
+			if err != nil {
+				return err
 			}
 			for _, w := range page {
 				last = w.seq
-				if _, err = update.ExecContext(ctx, flyte.Bucket(w.name), flyte.Bucket(w.own), w.seq); err != nil {
-					break
+				if _, err := update.ExecContext(ctx, flyte.Bucket(w.name), flyte.Bucket(w.own), w.seq); err != nil {
+					return err
 				}
 			}
-			more = len(page) == fillAtOnce
+			if len(page) < fillAtOnce {
+				return nil
+			}
 		}
-		return errors.Join(err, update.Close())
 	}}, nil)
 }
 

@@ -146,7 +146,9 @@ func claimCursor(t *testing.T, s store.Store) {
 	epoch, _ := claim(t, s, part(0, 1))
 	for _, c := range []flyte.Cursor{
 		taken(1), taken(0), // a clock went back
-		{Since: after(5)}, {Since: after(5), Overlap: time.Nanosecond}, {Since: after(5), Overlap: 400 * time.Hour},
+		{Since: after(5)},
+		{Since: after(5), Overlap: time.Nanosecond},
+		{Since: after(5), Overlap: 400 * time.Hour},
 		{Since: after(6).In(time.FixedZone("east", 3600)), Overlap: time.Minute},
 	} {
 		require.NoError(t, s.Advance(t.Context(), part(0, 1), epoch, c))
