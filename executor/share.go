@@ -16,6 +16,7 @@ import (
 
 const (
 	holdEvery   = time.Second
+	findTimeout = 2 * time.Second // for the shards there are
 	holdTimeout = 3 * time.Second // then others may hold what we did
 	rejoinFirst = 500 * time.Millisecond
 	rejoinMost  = 5 * time.Second
@@ -89,14 +90,16 @@ func (n *NotifierExecutor) member(ctx context.Context) error {
 // hold looks at the shards there are and follows this server's. While the store cannot tell them, it
 // goes by what there was.
 func (n *NotifierExecutor) hold(ctx context.Context, m store.Membership, all []flyte.Shard, f *followers) ([]flyte.Shard, error) {
-	holdCtx, cancel := context.WithTimeout(ctx, holdTimeout)
-	defer cancel()
-	now, err := n.store.Shards(holdCtx)
+	findCtx, found := context.WithTimeout(ctx, findTimeout)
+	now, err := n.store.Shards(findCtx)
+	found()
 	if err == nil {
 		all = now
 	} else if ctx.Err() == nil {
 		n.log.WarnContext(ctx, "shards cannot be found", "error", err)
 	}
+	holdCtx, cancel := context.WithTimeout(ctx, holdTimeout) // of its own: a slow answer must not cost what is held
+	defer cancel()
 	held, members, err := m.Hold(holdCtx, all)
 	if err != nil {
 		return all, fmt.Errorf("hold shards: %w", err)

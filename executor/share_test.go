@@ -1,6 +1,7 @@
 package executor_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -32,6 +33,7 @@ type member struct {
 	*sqlite.Store
 	c      *cluster
 	broken error // of Join and Hold
+	hangs  bool  // Shards does
 	joins  int
 	moves  int
 	left   time.Time
@@ -50,12 +52,30 @@ func (m *member) Join(context.Context) (store.Membership, error) {
 	return m, nil
 }
 
-func (m *member) Hold(_ context.Context, all []flyte.Shard) (held []flyte.Shard, members int, err error) {
+// Shards may hang, as where all connections for reads are in use.
+func (m *member) Shards(ctx context.Context) ([]flyte.Shard, error) {
+	m.c.mu.Lock()
+	hangs := m.hangs
+	m.c.mu.Unlock()
+	if hangs {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
+	return m.Store.Shards(ctx)
+}
+
+func (m *member) hang(hangs bool) {
 	m.c.mu.Lock()
 	defer m.c.mu.Unlock()
-	if m.broken != nil {
+	m.hangs = hangs
+}
+
+func (m *member) Hold(ctx context.Context, all []flyte.Shard) (held []flyte.Shard, members int, err error) {
+	m.c.mu.Lock()
+	defer m.c.mu.Unlock()
+	if err := cmp.Or(m.broken, ctx.Err()); err != nil {
 		m.c.drop(m)
-		return nil, 0, m.broken
+		return nil, 0, err
 	}
 	if m.c.greedy {
 		return all, len(m.c.members), nil
@@ -277,6 +297,25 @@ func TestAServerThatIsCutOffHoldsNothingAndJoinsAgain(t *testing.T) {
 		one.fail(nil)
 		b.pass(10 * time.Second)
 		require.NotEmpty(b.t, one.exec.Stats().Shards)
+	})
+}
+
+func TestAServerKeepsItsShardsWhileTheyCannotBeFound(t *testing.T) {
+	share(t, func(b *bench, c *cluster) {
+		one := b.serve(c)
+		b.pass(time.Second)
+		all := b.scopes(one, 10)
+		b.rounds(2)
+		one.hang(true)
+		b.pass(30 * time.Second)
+		require.Len(b.t, one.exec.Stats().Shards, 5)
+		for _, w := range all {
+			b.admin.put(w.Execution, "FAILED")
+		}
+		b.rounds(1)
+		b.toldOnce(all)
+		joins, _ := one.did()
+		require.Equal(b.t, 1, joins)
 	})
 }
 
