@@ -72,7 +72,7 @@ func (s *Store) migrateWith(ctx context.Context, pool *pgxpool.Pool) error {
 
 // up migrates River's tables, then ours: our version says that both are there.
 func (s *Store) up(ctx context.Context, pool *pgxpool.Pool) error {
-	if _, err := pool.Exec(ctx, "CREATE SCHEMA IF NOT EXISTS "+schema); err != nil {
+	if err := makeSchema(ctx, pool); err != nil {
 		return err
 	}
 	river, err := s.riverMigrator(pool)
@@ -87,6 +87,16 @@ func (s *Store) up(ctx context.Context, pool *pgxpool.Pool) error {
 		return err
 	}
 	_, err = provider.Up(ctx)
+	return err
+}
+
+// makeSchema makes the schema unless it is there: even with IF NOT EXISTS, Postgres demands CREATE on the database.
+func makeSchema(ctx context.Context, pool *pgxpool.Pool) error {
+	var exists bool
+	if err := pool.QueryRow(ctx, "SELECT to_regnamespace($1) IS NOT NULL", schema).Scan(&exists); err != nil || exists {
+		return err
+	}
+	_, err := pool.Exec(ctx, "CREATE SCHEMA IF NOT EXISTS "+schema)
 	return err
 }
 

@@ -3,6 +3,7 @@ package postgres_test
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"log/slog"
 	"net"
 	"net/url"
@@ -179,4 +180,22 @@ func TestErrorsShowNoPassword(t *testing.T) {
 		require.Error(t, err, name)
 		require.NotContains(t, err.Error(), secret, name)
 	}
+}
+
+func TestASchemaMadeBeforehandIsEnough(t *testing.T) {
+	t.Parallel()
+	given := pgtest.Database(t)
+	conn := connect(t, given)
+	role := "r_" + strings.ToLower(rand.Text())
+	run(t, conn, "CREATE ROLE "+role+" LOGIN PASSWORD 'secret'")
+	t.Cleanup(func() {
+		ctx := context.WithoutCancel(t.Context())
+		_, _ = conn.Exec(ctx, "DROP OWNED BY "+role+" CASCADE")
+		_, _ = conn.Exec(ctx, "DROP ROLE "+role)
+	})
+	run(t, conn, "CREATE SCHEMA flyte_notifier AUTHORIZATION "+role) // no CREATE on the database
+	u, err := url.Parse(given)
+	require.NoError(t, err)
+	u.User = url.UserPassword(role, "secret")
+	insert(t, openAt(t, u.String()), "w")
 }
