@@ -25,6 +25,8 @@ const (
 	patience = 60 * time.Second
 	// rescue is how long a killed server's deliveries may stay unsettled.
 	rescue = 75 * time.Second
+	// loopback is where all is that needs no network of its own.
+	loopback = "127.0.0.1"
 	// channels is over how many of them a load's messages are spread.
 	channels = 20
 
@@ -66,7 +68,7 @@ type setting func(*agentproc.Config)
 // file.
 func newCluster(t *testing.T, store string, settings ...setting) *cluster {
 	t.Helper()
-	return newClusterAt(t, "127.0.0.1", store, settings...)
+	return newClusterAt(t, loopback, store, settings...)
 }
 
 // newClusterAt has Slack and flyteadmin listen at a host that servers elsewhere reach.
@@ -126,7 +128,7 @@ func (c *cluster) start(n int) {
 	c.t.Helper()
 	var begun []*server
 	for range n {
-		begun = append(begun, c.add("127.0.0.1", func(*agentproc.Config) {}))
+		begun = append(begun, c.add(loopback, func(*agentproc.Config) {}))
 	}
 	for _, s := range begun {
 		c.serve(s)
@@ -156,8 +158,11 @@ func (c *cluster) add(host string, s setting) *server {
 	return added
 }
 
-// at is the address with another host.
+// at is the address with another host. One that is free on loopback stays as it is.
 func at(host, address string) string {
+	if host == loopback {
+		return address
+	}
 	_, port, _ := net.SplitHostPort(address)
 	return net.JoinHostPort(host, port)
 }

@@ -5,4 +5,8 @@
 // Here FlytePropeller is only its calls: a caller that turns to the next server, and repeats, when one
 // fails. Flyteadmin, Slack and SendGrid are simulated, over real connections; the servers are
 // processes of the built binary, and Postgres is Postgres.
+//
+// `go test ./faults -run KilledAtRandom -chaos 5m` kills for as long as one likes. With
+// FLYTE_NOTIFIER_RELEASED_BIN naming an earlier release's binary, upgrades from it are tested, too. The
+// tests that cut networks need root.
 package faults

@@ -36,7 +36,7 @@ func TestStoreMovesToPostgres(t *testing.T) {
 	c.servers, c.clerk = nil, nil
 
 	onPostgres := func(a *agentproc.Config) { a.Store = database }
-	first, second := c.add("127.0.0.1", onPostgres), c.add("127.0.0.1", onPostgres)
+	first, second := c.add(loopback, onPostgres), c.add(loopback, onPostgres)
 	from := "sqlite://" + old.StorePath()
 	for range 3 {
 		p, err := first.Begin("migrate", "--from", from)

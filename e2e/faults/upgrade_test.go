@@ -52,7 +52,7 @@ func TestUpgradeOnPostgres(t *testing.T) {
 	t.Parallel()
 	old, upgrade := released(t)
 	c := newCluster(t, pgtest.Database(t), old)
-	first := c.add("127.0.0.1", func(*agentproc.Config) {})
+	first := c.add(loopback, func(*agentproc.Config) {})
 	ctx, cancel := context.WithTimeout(c.ctx, patience)
 	defer cancel()
 	if err := first.Start(ctx); err != nil && len(first.Log.Lines("store.url: not supported by this version")) > 0 {
