@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"embed"
+	"errors"
 	"fmt"
 	"io/fs"
 	"time"
@@ -32,10 +33,22 @@ func (s *Store) migrate(ctx context.Context) error {
 		defer pool.Close()
 		err = s.migrateWith(ctx, pool)
 	}
+	if err == nil && s.pooled {
+		err = s.sameDatabase(ctx)
+	}
 	if err != nil {
 		return fmt.Errorf("migrate store: %w", err)
 	}
 	return nil
+}
+
+// sameDatabase says whether what was migrated through the lock URL is there.
+func (s *Store) sameDatabase(ctx context.Context) error {
+	current, err := version(ctx, s.pool)
+	if err == nil && current == 0 {
+		err = errors.New("store.lock_url leads to another database than store.url")
+	}
+	return err
 }
 
 func (s *Store) migrateWith(ctx context.Context, pool *pgxpool.Pool) error {

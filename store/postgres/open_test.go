@@ -199,3 +199,9 @@ func TestASchemaMadeBeforehandIsEnough(t *testing.T) {
 	u.User = url.UserPassword(role, "secret")
 	insert(t, openAt(t, u.String()), "w")
 }
+
+func TestLocksOfAnotherDatabaseAreRefused(t *testing.T) {
+	t.Parallel()
+	_, err := postgres.OpenServer(t.Context(), postgres.Options{URL: pgtest.Database(t), LockURL: pgtest.Database(t)})
+	require.ErrorContains(t, err, "store.lock_url leads to another database than store.url")
+}
