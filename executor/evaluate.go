@@ -28,7 +28,7 @@ type Occurrence struct {
 // was told). The error is that of the rule's `if`; there are no occurrences then.
 func Evaluate(f Facts, r spec.Rule, now time.Time) ([]Occurrence, error) {
 	phase := f.phase()
-	if !slices.Contains(r.When.Phases, phase) {
+	if !hears(r, phase) {
 		return nil, nil
 	}
 	if r.If != nil {
@@ -42,6 +42,9 @@ func Evaluate(f Facts, r spec.Rule, now time.Time) ([]Occurrence, error) {
 	}
 	return []Occurrence{{Rule: r.Name, Reason: "phase:" + phase}}, nil
 }
+
+// hears says whether entering the phase can make the rule fire. Where it cannot, no facts are read.
+func hears(r spec.Rule, phase string) bool { return slices.Contains(r.When.Phases, phase) }
 
 // phase is the watched thing's own phase.
 func (f Facts) phase() string {

@@ -2,6 +2,7 @@ package executor
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -11,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/flyte-notifier/flyte-notifier/flyte"
+	"github.com/flyte-notifier/flyte-notifier/spec"
 	"github.com/flyte-notifier/flyte-notifier/store"
 )
 
@@ -39,9 +41,13 @@ func (n *NotifierExecutor) rows(ctx context.Context, scope flyte.Scope, rows []f
 		}
 		g.Go(func() error {
 			id := flyte.ExecutionID{Scope: scope, Name: row.Name}
-			moved, err := n.refresh(ctx, id, byName[row.Name])
+			left, err := n.enter(ctx, id, row.Phase, byName[row.Name])
+			if !concerns(left, row) {
+				return err
+			}
+			moved, refreshErr := n.refresh(ctx, id, left)
 			news.Add(int64(moved))
-			return err
+			return errors.Join(err, refreshErr)
 		})
 	}
 	err = g.Wait()
@@ -95,6 +101,37 @@ func concerns(all []store.Watch, row flyte.Row) bool {
 // cancelled or lost one no longer does. An ended one is not done: a phase that goes back reopens it.
 func done(w store.Watch) bool {
 	return w.Kind != store.Follow || w.State == store.Cancelled || w.State == store.Lost
+}
+
+// enter records the first phase of those watches of an execution that tell nobody of it: the row says
+// enough, so that most new watches cost no read of facts. It returns the others. A row is only ever
+// trusted for a first look: of a watch that somebody moved meanwhile it might be older news.
+func (n *NotifierExecutor) enter(ctx context.Context, id flyte.ExecutionID, phase string, watches []store.Watch) (left []store.Watch, err error) {
+	var errs []error
+	for _, w := range watches {
+		if w.Execution != id || !entersQuietly(w, phase) {
+			left = append(left, w)
+			continue
+		}
+		x := flyte.Execution{ID: id, Phase: phase}
+		if err := n.transition(ctx, w, Facts{Execution: x}, false, time.Now().UTC()); !errors.Is(err, store.ErrConflict) {
+			errs = append(errs, err) // whoever moved it knows more
+		}
+	}
+	return left, errors.Join(errs...)
+}
+
+// entersQuietly says whether nothing but the phase is to be recorded when a new watch finds its
+// execution in that phase. A spec that cannot be read is no quiet matter.
+func entersQuietly(w store.Watch, phase string) bool {
+	if w.Kind != store.Follow || w.State != store.Active || w.Phase != "" || w.Node != "" || flyte.Terminal(phase) {
+		return false
+	}
+	var task spec.Task
+	if json.Unmarshal(w.Custom, &task) != nil {
+		return false
+	}
+	return !slices.ContainsFunc(task.Rules, func(r spec.Rule) bool { return hears(r, phase) })
 }
 
 // refresh reads an execution's facts once and moves every one of these watches that they are news to.

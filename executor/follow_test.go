@@ -35,7 +35,28 @@ func TestAFailureIsToldOnceWithItsFacts(t *testing.T) {
 		require.Contains(b.t, string(all[0].Content), `"boom"`)
 		require.Contains(b.t, string(all[0].Content), `"FailedNode":"n1"`)
 		require.Equal(b.t, []string{"registered", "phase", "phase", "fired"}, b.timeline(w.ID))
-		require.Equal(b.t, 2, b.admin.reads["f1"], "one read of facts for each transition")
+		require.Equal(b.t, 1, b.admin.reads["f1"], "one read of facts for a transition, none for a first look that tells nobody")
+	})
+}
+
+func TestAFirstLookReadsFactsOnlyWhereARuleHears(t *testing.T) {
+	run(t, func(b *bench) {
+		for _, name := range []string{"quiet", "loud", "ended", "both"} {
+			b.admin.set(name, "RUNNING")
+		}
+		b.admin.set("ended", "SUCCEEDED")
+		failed := []spec.Rule{onPhases("failed", "FAILED")}
+		running := []spec.Rule{onPhases("failed", "FAILED"), onPhases("running", "RUNNING")}
+		quiet, loud, ended := b.register("quiet", failed), b.register("loud", running), b.register("ended", failed)
+		both := b.register("both", failed, func(w *store.Watch) { w.ID = "w-both-1" })
+		b.register("both", running, func(w *store.Watch) { w.ID = "w-both-2" })
+		b.rounds(3)
+		require.Equal(b.t, "RUNNING", b.watch(quiet.ID).Phase)
+		require.Equal(b.t, "RUNNING", b.watch(both.ID).Phase)
+		require.Equal(b.t, []string{"registered", "phase"}, b.timeline(quiet.ID))
+		require.Equal(b.t, []string{"running phase:RUNNING"}, b.told(loud.ID))
+		require.Equal(b.t, store.Ended, b.watch(ended.ID).State)
+		require.Equal(b.t, map[string]int{"loud": 1, "ended": 1, "both": 1}, b.admin.reads, "an end is confirmed, too")
 	})
 }
 
