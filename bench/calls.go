@@ -57,7 +57,7 @@ func (b *bench) servers(ctx context.Context, w *world) (all []*server, err error
 		if err != nil {
 			return all, err
 		}
-		all = append(all, &server{column: e.column, proc: a.process, tasks: a.tasks, stop: a.stop, looks: &w.gets})
+		all = append(all, &server{column: e.column, proc: a.process, tasks: a.tasks, stop: a.stop, looks: &w.first})
 	}
 	s, err := b.serve(ctx, theLimit, func(address, _ string) (string, []string) {
 		return os.Args[0], []string{roleLimit, address}

@@ -48,6 +48,7 @@ type world struct {
 
 	lists, gets atomic.Int64 // calls
 	names       atomic.Int64 // that lists were asked for
+	first       atomic.Int64 // those among them that lists without a time filter asked for: first looks, mostly
 
 	mu      sync.Mutex
 	changes map[string]*change // by the execution's name
@@ -94,7 +95,11 @@ func (w *world) observe(ctx context.Context, req any, _ *grpc.UnaryServerInfo, n
 	case *admin.ExecutionList:
 		w.lists.Add(1)
 		if list, ok := req.(*admin.ResourceListRequest); ok {
-			w.names.Add(int64(asked(list.GetFilters())))
+			n := int64(asked(list.GetFilters()))
+			w.names.Add(n)
+			if !strings.Contains(list.GetFilters(), "updated_at") {
+				w.first.Add(n)
+			}
 		}
 		w.see(a.GetExecutions()...)
 	case *admin.Execution:
