@@ -1,6 +1,7 @@
 package faults
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -130,6 +131,22 @@ func (g ledger) told() []time.Duration {
 	return all
 }
 
+// late are the executions of which Slack was told later than a kill alone explains, with how long that
+// took and how many attempts. Servers that are killed all the time can meet a delivery twice.
+func (g ledger) late() (all []string) {
+	for _, r := range g.rows {
+		posts := g.posts[r.Name]
+		if r.Notifier != "slack" || len(posts) == 0 {
+			continue
+		}
+		if d := posts[0].Sub(g.changes[r.Name].at); d > rescue {
+			all = append(all, fmt.Sprintf("%s %s, attempts %d, recorded after %s", r.Name, d.Round(time.Second), r.Attempts,
+				r.CreatedAt.Sub(g.changes[r.Name].at).Round(time.Millisecond)))
+		}
+	}
+	return all
+}
+
 func percentile(all []time.Duration, p float64) time.Duration {
 	if len(all) == 0 {
 		return 0
@@ -154,6 +171,7 @@ func (c *cluster) check(g ledger) {
 	c.t.Logf("%d changes: lost %d, doubles %d (mails: %d); detection p50 %s p99 %s max %s; at Slack p50 %s p99 %s max %s; calls repeated %d",
 		len(g.changes), len(g.lost()), len(g.doubled()), doubleMails, percentile(d, 50), percentile(d, 99), percentile(d, 100),
 		percentile(s, 50), percentile(s, 99), percentile(s, 100), c.caller.failed())
+	c.t.Logf("later than %s at Slack: %v", rescue, g.late())
 	require.Empty(c.t, g.lost(), "lost")
 	require.Empty(c.t, g.doubled(), "doubled")
 	require.Len(c.t, g.posts, len(g.changes))
