@@ -39,7 +39,8 @@ type Feed interface {
 	Fresh(ctx context.Context, k Kind, limit int) ([]Watch, error)
 	// Nodes returns at most limit Active Follow watches of a node, by ID, after the given one.
 	Nodes(ctx context.Context, after string, limit int) ([]Watch, error)
-	// Move does a transition. ErrConflict: the watch's Version is not the one read, nothing was
+	// Move does a transition. Of the watch it writes State, Phase, Missing, Reason and EndedAt; what it was
+	// registered with never changes. ErrConflict: the watch's Version is not the one read, nothing was
 	// written; read it again and decide anew.
 	Move(ctx context.Context, t Transition) error
 }
@@ -84,7 +85,8 @@ type Outbox interface {
 	// while the delivery's lane is on hold (see Outcome), it writes nothing and returns how long to
 	// wait. ErrConflict: the delivery is not Pending with so many Attempts, or an attempt is open.
 	Begin(ctx context.Context, id string, attempts int, now time.Time, rates []Rate) (wait time.Duration, err error)
-	// Settle records what the open attempt (or a delivery that needed none) came to.
+	// Settle records what an attempt (or a delivery that needed none) came to. ErrConflict: the delivery is
+	// not Pending; or the outcome is of another attempt than the latest, or of none while one is open.
 	Settle(ctx context.Context, id string, o Outcome) error
 	// Recover turns attempts that were left open into unknown ones, due now. It is called once,
 	// before the first Begin, by the only server of the store. It returns how many there were. In an

@@ -145,20 +145,30 @@ func (g *ground) refuses(m *movement) error {
 
 // moves are the rows of the moves that hold.
 type moves struct {
-	watches    watchRows
+	watches    movedRows
 	deliveries deliveryRows
 	events     eventRows
 	heads      []queued
 }
 
+// movedRows are what moves write of their watches, as columns.
+type movedRows struct {
+	id, state, phase, reason []string
+	version                  []int64
+	missing, ended           []*int64
+}
+
+// add appends a clean watch, with the version that it comes to have.
+func (r *movedRows) add(w store.Watch, version int64) {
+	r.id, r.state, r.phase = append(r.id, w.ID), append(r.state, string(w.State)), append(r.phase, w.Phase)
+	r.reason, r.version = append(r.reason, w.Reason), append(r.version, version)
+	r.missing, r.ended = append(r.missing, micros(w.Missing)), append(r.ended, micros(w.EndedAt))
+}
+
 func (w *moves) add(g *ground, m *movement) error {
 	at := g.watches[m.watch.ID]
 	at.version++
-	m.watch.Version = at.version
-	if err := w.watches.add(m.watch); err != nil {
-		return err
-	}
-	m.watch.Version-- // run may be called again
+	w.watches.add(m.watch, at.version)
 	for _, e := range m.events {
 		w.events.add(at.seq, e)
 	}
@@ -186,17 +196,16 @@ func (w *moves) deliver(g *ground, deliveries []store.Delivery) error {
 }
 
 func (w *moves) save(ctx context.Context, s *Store, tx pgx.Tx) error {
-	const update = `UPDATE flyte_notifier.watches w SET kind = i.kind, state = i.state, org = i.org, project = i.project, domain = i.domain,
-		name = i.name, node = i.node, own_org = i.own_org, own_project = i.own_project, own_domain = i.own_domain,
-		own_name = i.own_name, phase = i.phase, trace = i.trace, reason = i.reason, bucket = i.bucket, own_bucket = i.own_bucket,
-		attempt = i.attempt, version = i.version, wait = i.wait, missing = i.missing, ended_at = i.ended_at,
-		outputs = i.outputs, custom = i.custom, inputs = i.inputs
-		FROM ` + watchInput + ` WHERE w.id = i.id`
+	const update = `UPDATE flyte_notifier.watches w
+		SET state = i.state, phase = i.phase, reason = i.reason, version = i.version, missing = i.missing, ended_at = i.ended_at
+		FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::bigint[], $7::bigint[])
+		AS i(id, state, phase, reason, version, missing, ended_at) WHERE w.id = i.id`
 	if len(w.watches.id) == 0 {
 		return nil
 	}
 	var p pipeline
-	p.exec(update, w.watches.args()...)
+	r := w.watches
+	p.exec(update, r.id, r.state, r.phase, r.reason, r.version, r.missing, r.ended)
 	if len(w.deliveries.id) > 0 {
 		n := len(w.deliveries.id)
 		p.batch.Queue(insertDeliveries, w.deliveries.args()...).Exec(inserted(n))

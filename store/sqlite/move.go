@@ -8,12 +8,20 @@ import (
 	"github.com/flyte-notifier/flyte-notifier/store"
 )
 
-// updateWatch takes watchArgs and writes all but the id and the time of creation.
-const updateWatch = `UPDATE watches SET kind = ?2, attempt = ?3, state = ?4, org = ?5, project = ?6, domain = ?7,
-	name = ?8, node = ?9, own_org = ?10, own_project = ?11, own_domain = ?12, own_name = ?13, wait = ?14, phase = ?15,
-	version = ?16 + 1, missing = ?17, reason = ?18, ended_at = ?20, outputs = ?21, custom = ?22, inputs = ?23,
-	trace = ?24, bucket = ?25, own_bucket = ?26
-	WHERE id = ?1 AND version = ?16`
+const (
+	// moveWatch takes moveArgs.
+	moveWatch = `UPDATE watches SET state = ?3, phase = ?4, missing = ?5, reason = ?6, ended_at = ?7, version = version + 1
+		WHERE id = ?1 AND version = ?2`
+
+	// stayWatch is moveWatch for a watch that keeps its state. SQLite writes every index anew of which
+	// an UPDATE names a column, changed or not: this names those of one.
+	stayWatch = `UPDATE watches SET phase = ?4, missing = ?5, reason = ?6, version = version + 1
+		WHERE id = ?1 AND version = ?2 AND state = ?3 AND ended_at IS ?7`
+)
+
+func moveArgs(w store.Watch) []any {
+	return []any{w.ID, w.Version, string(w.State), w.Phase, micros(w.Missing), w.Reason, micros(w.EndedAt)}
+}
 
 // row is one row to insert, as columns.
 type row struct {
@@ -32,10 +40,7 @@ func (s *Store) Move(ctx context.Context, t store.Transition) error {
 
 func (s *Store) move(ctx context.Context, tr store.Transition) error {
 	id := tr.Watch.ID
-	watch, err := watchArgs(tr.Watch)
-	if err != nil {
-		return err
-	}
+	watch := moveArgs(tr.Watch)
 	rows, err := deliveryRows(tr.Deliveries)
 	if err != nil {
 		return err
@@ -67,7 +72,10 @@ func deliveryRows(deliveries []store.Delivery) ([]row, error) {
 
 func (t *tx) move(id string, watch []any, deliveries []row, events []store.Event) error {
 	t.touch(id)
-	n, err := t.affect(updateWatch, watch...)
+	n, err := t.affect(stayWatch, watch...)
+	if n == 0 && err == nil {
+		n, err = t.affect(moveWatch, watch...)
+	}
 	if err != nil {
 		return err
 	}

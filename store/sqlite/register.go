@@ -14,8 +14,10 @@ var errNoID = errors.New("the id is empty")
 
 const (
 	selectWatch = "SELECT " + watchColumns + " FROM watches WHERE id = ?"
+	// insertWatch inserts what was never there.
 	insertWatch = "INSERT INTO watches (" + watchColumns + `, bucket, own_bucket)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+		SELECT ?1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?
+		WHERE NOT EXISTS (SELECT 1 FROM purged_watches WHERE id = ?1) ON CONFLICT (id) DO NOTHING`
 	purgedWatch = "SELECT EXISTS (SELECT 1 FROM purged_watches WHERE id = ?)"
 )
 
@@ -33,36 +35,31 @@ func (s *Store) Register(ctx context.Context, w store.Watch) (store.Watch, error
 		return store.Watch{}, fmt.Errorf("register watch %s: %w", w.ID, err)
 	}
 	fresh, event := asRead(w), store.Registered(w)
-	stored, err := write(ctx, s, func(t *tx) (store.Watch, error) {
-		stored, err := t.watch(fresh.ID)
-		switch {
-		case errors.Is(err, store.ErrNotFound):
-			return t.register(fresh, args, event)
-		case err != nil || fresh.Attempt <= stored.Attempt:
-			return stored, err
-		}
-		return t.reregister(stored, fresh.Attempt, event)
-	})
+	stored, err := write(ctx, s, func(t *tx) (store.Watch, error) { return t.register(fresh, args, event) })
 	if err != nil {
 		return store.Watch{}, fmt.Errorf("register watch %s: %w", w.ID, err)
 	}
 	return stored, nil
 }
 
-// register stores a watch that is not there, unless it was purged.
+// register stores a watch that was never there, or sees to the one that is.
 func (t *tx) register(w store.Watch, args []any, event store.Event) (store.Watch, error) {
-	var purged bool
-	if err := t.row(purgedWatch, []any{w.ID}, &purged); err != nil {
-		return w, err
-	}
-	if purged {
-		return store.Watch{ID: w.ID, State: store.Ended}, nil
-	}
 	t.touch(w.ID)
-	if err := t.exec(insertWatch, args...); err != nil {
+	n, err := t.affect(insertWatch, args...)
+	switch {
+	case err != nil:
 		return w, err
+	case n == 1:
+		return w, t.addEvent(w.ID, event)
 	}
-	return w, t.addEvent(w.ID, event)
+	stored, err := t.watch(w.ID)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return store.Watch{ID: w.ID, State: store.Ended}, nil // it was purged
+	case err != nil || w.Attempt <= stored.Attempt:
+		return stored, err
+	}
+	return t.reregister(stored, w.Attempt, event)
 }
 
 // reregister records a later attempt. What ended because the earlier attempt was aborted, or

@@ -13,6 +13,8 @@ import (
 func moveCases() []testCase {
 	return []testCase{
 		{"a move writes the watch, its deliveries and events", moveWhole},
+		{"a move leaves what a watch was registered with", moveKeeps},
+		{"a move writes the state however little else it changes", moveStates},
 		{"a stale move writes nothing", moveStale},
 		{"a move of an unknown watch is not found", moveUnknown},
 		{"a delivery whose id was there stays as it is", moveKnown},
@@ -22,10 +24,7 @@ func moveCases() []testCase {
 
 func moveWhole(t *testing.T, s store.Store) {
 	w := register(t, s, watch("w"))
-	w.Attempt, w.State, w.Node, w.Own, w.Wait = 4, store.Ended, "n1", execution("own"), true
-	w.Phase, w.Missing, w.Reason, w.EndedAt = "FAILED", after(1), "why", after(2)
-	w.Custom, w.Inputs, w.Outputs = []byte(`{"a":1}`), nil, []string{"phase"}
-	w.Execution = execution("moved")
+	w.State, w.Phase, w.Missing, w.Reason, w.EndedAt = store.Ended, "FAILED", after(1), "why", after(2)
 	full := delivery("d1", "w", func(d *store.Delivery) {
 		d.State, d.SettledAt, d.Attempts = store.Dead, after(3), 2
 		d.Execution.Org, d.UnknownAt, d.Double = "acme", after(4), true
@@ -51,6 +50,46 @@ func moveWhole(t *testing.T, s store.Store) {
 	require.Equal(t, []string{store.EventRegistered, "phase", "fired"}, kinds(line))
 	require.Equal(t, "FAILED", line[1].Text)
 	require.True(t, after(2).Equal(line[1].At))
+}
+
+func moveKeeps(t *testing.T, s store.Store) {
+	before := register(t, s, watch("w", func(w *store.Watch) { w.Own, w.Wait, w.Trace = execution("own"), true, "00-1" }))
+	w := before
+	w.Phase = "RUNNING"
+	w.Kind, w.Attempt, w.Execution, w.Node, w.Own, w.Wait = store.Send, 4, execution("moved"), "n1", execution("other"), false
+	w.Custom, w.Inputs, w.Outputs, w.Trace, w.CreatedAt = []byte(`{"a":1}`), nil, nil, "", after(9)
+	for range 2 {
+		require.NoError(t, s.Move(t.Context(), store.Transition{Watch: w}))
+		got := readWatch(t, s, "w")
+		before.Phase, before.State, before.Version = w.Phase, w.State, got.Version
+		equal(t, before, got)
+		w.State, w.Version = store.Lost, got.Version
+	}
+}
+
+func moveStates(t *testing.T, s store.Store) {
+	w := register(t, s, watch("w"))
+	for i, next := range []struct {
+		state store.WatchState
+		phase string
+		ended time.Time
+	}{
+		{store.Active, "RUNNING", time.Time{}},
+		{store.Ended, "FAILED", after(1)},
+		{store.Ended, "FAILED", after(2)},
+		{store.Active, "FAILED", time.Time{}},
+		{store.Lost, "FAILED", time.Time{}},
+	} {
+		w.State, w.Phase, w.EndedAt = next.state, next.phase, next.ended
+		require.NoError(t, s.Move(t.Context(), store.Transition{Watch: w}))
+		got := readWatch(t, s, "w")
+		require.Equal(t, w.Version+1, got.Version)
+		w.Version = got.Version
+		equal(t, w, got)
+		counted, _, err := s.Counts(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, 1, counted[next.state], "move %d", i)
+	}
 }
 
 func moveStale(t *testing.T, s store.Store) {

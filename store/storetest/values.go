@@ -120,9 +120,10 @@ func valueBroken(t *testing.T, s store.Store) {
 
 func valueLarge(t *testing.T, s store.Store) {
 	text := strings.Repeat("0123456789abcdé\n", 1<<16)
-	w := register(t, s, watch("w"))
+	w := register(t, s, watch("w", func(w *store.Watch) {
+		w.Custom = json.RawMessage(`{"x":"` + strings.Repeat("y", 1<<20) + `"}`)
+	}))
 	w.Reason = text
-	w.Custom = json.RawMessage(`{"x":"` + strings.Repeat("y", 1<<20) + `"}`)
 	d := delivery("d", "w", func(d *store.Delivery) { d.LastError, d.Content = text, w.Custom })
 	said := []store.Event{{At: start(), Kind: "error", Text: text}}
 	require.NoError(t, s.Move(t.Context(), store.Transition{Watch: w, Deliveries: []store.Delivery{d}, Events: said}))
