@@ -19,7 +19,7 @@ func (p *parser) check(c *Config) {
 	}
 	p.tls(c.Server.TLS)
 	p.console(c.Flyte.ConsoleURL)
-	p.postgres(c)
+	p.engine(c)
 
 	p.positive("delivery.max_age", c.Delivery.MaxAge)
 	p.positive("delivery.timeout", c.Delivery.Timeout)
@@ -64,15 +64,20 @@ func (p *parser) tls(t TLS) {
 	}
 }
 
-// postgres checks what Postgres alone has. A store.url that is a reference is judged once it is read.
-func (p *parser) postgres(c *Config) {
+// engine checks what one engine alone has. A store.url that is a reference is judged once it is read.
+func (p *parser) engine(c *Config) {
 	if p.told("store.url") {
 		return
 	}
-	for _, problem := range c.NeedsPostgres() {
-		if c.Store.URL.onlySQLite() {
-			p.also(problem.Path, problem.Text)
-		}
+	var problems []notifier.Problem
+	switch {
+	case c.Store.URL.onlySQLite():
+		problems = c.NeedsPostgres()
+	case c.Store.URL.onlyPostgres():
+		problems = c.NeedsSQLite()
+	}
+	for _, problem := range problems {
+		p.also(problem.Path, problem.Text)
 	}
 }
 
@@ -84,6 +89,19 @@ func (c *Config) NeedsPostgres() (problems []notifier.Problem) {
 	}
 	if !c.Store.LockURL.IsZero() {
 		problems = append(problems, notifier.Problem{Path: "store.lock_url", Text: text})
+	}
+	return problems
+}
+
+// longestTimeout is what is left for a send of the 30 s that a step of a delivery has on Postgres, after
+// a look-up, a wait and the time to record what it came to.
+const longestTimeout = 20 * time.Second
+
+// NeedsSQLite are the problems of a config whose store turns out to be on Postgres.
+func (c *Config) NeedsSQLite() (problems []notifier.Problem) {
+	if c.Delivery.Timeout > longestTimeout {
+		problems = append(problems, notifier.Problem{Path: "delivery.timeout", Text: fmt.Sprintf(
+			"must be at most %s with a store.url of Postgres, which gives a step of a delivery no more time, not %s", longestTimeout, c.Delivery.Timeout)})
 	}
 	return problems
 }

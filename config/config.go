@@ -77,7 +77,7 @@ type Store struct {
 type Delivery struct {
 	MaxAge      time.Duration `json:"max_age" default:"24h" doc:"a delivery that is older is dead"`
 	MaxAttempts int           `json:"max_attempts" default:"0" min:"0" doc:"a delivery that was tried so often is dead; 0: no limit"`
-	Timeout     time.Duration `json:"timeout" default:"15s" doc:"time-out of one attempt"`
+	Timeout     time.Duration `json:"timeout" default:"15s" doc:"time-out of one attempt; at most 20s on Postgres"`
 }
 
 // Retention says how long what is done stays in the store.

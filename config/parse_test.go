@@ -191,6 +191,9 @@ func TestParseRefuses(t *testing.T) {
 			"delivery.max_age: must be longer than 0s", "retention.deliveries: must be longer than 0s", "retention.watches: must be longer than 0s",
 			"watch.interval: must be longer than 0s", "watch.node_interval: must be longer than 0s",
 		}},
+		{"a time-out that no step on Postgres has", minimal + "store: {url: 'postgres://db/x'}\ndelivery: {timeout: 21s}", []string{
+			"delivery.timeout: must be at most 20s with a store.url of Postgres, which gives a step of a delivery no more time, not 21s",
+		}},
 		{"a negative time", minimal + "watch: {overlap: -1s}", []string{"watch.overlap: must not be negative"}},
 		{"a sweep that is too short", minimal + "watch: {interval: 10s, sweep: 10s}", []string{
 			"watch.sweep: must be longer than watch.interval (10s), not 10s",

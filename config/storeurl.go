@@ -93,6 +93,9 @@ func (u StoreURL) GoString() string { return u.String() }
 // reference.
 func (u StoreURL) onlySQLite() bool { return u.secret.IsZero() && !isPostgres(u.literal) }
 
+// onlyPostgres says whether the URL is one of Postgres', as far as that can be told.
+func (u StoreURL) onlyPostgres() bool { return u.secret.IsZero() && isPostgres(u.literal) }
+
 // DecodeStrict reads a URL or a reference.
 func (u *StoreURL) DecodeStrict(tree any) []notifier.Problem {
 	return decodeURL(tree, &u.literal, &u.secret, func(raw string) error {

@@ -152,6 +152,16 @@ func TestRiverUI(t *testing.T) {
 	require.Empty(t, parse(t, minimal).NeedsPostgres())
 }
 
+func TestLongTimeouts(t *testing.T) {
+	t.Parallel()
+	const long = "\ndelivery: {timeout: 20.1s}"
+	require.Empty(t, parse(t, minimal+"store: {url: 'postgres://db/x'}\ndelivery: {timeout: 20s}").NeedsSQLite())
+	require.NotEmpty(t, parse(t, minimal+"store: {url: 'sqlite://x.db'}"+long).NeedsSQLite(), "asked only where the store is on Postgres")
+	require.Equal(t, []string{
+		"delivery.timeout: must be at most 20s with a store.url of Postgres, which gives a step of a delivery no more time, not 20.1s",
+	}, texts(parse(t, minimal+"store: {url: {env: A}}"+long).NeedsSQLite()), "which nobody knows before the reference is read")
+}
+
 // FuzzPlace looks for a url that is taken but leads nowhere, or that an error repeats.
 func FuzzPlace(f *testing.F) {
 	f.Add("sqlite:///var/lib/x.db")

@@ -134,6 +134,16 @@ func TestWhatNeedsPostgres(t *testing.T) {
 	require.ErrorContains(t, err, "server.river_ui.password: secret file:")
 }
 
+// What the config cannot have on Postgres is found at the latest when the reference is read.
+func TestWhatNeedsSQLite(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	c := w.onPostgres("postgres://ada:hunter2@127.0.0.1:1/x?sslmode=disable")
+	c.Delivery.Timeout = 25 * time.Second
+	err := app.Run(w.context(), app.Options{Config: c, Stdout: w.stdout, Log: w.logger()})
+	require.ErrorContains(t, err, "delivery.timeout: must be at most 20s with a store.url of Postgres")
+}
+
 // While Postgres is away the server lives on, and says so; afterwards it needs no restart.
 func TestPostgresAway(t *testing.T) {
 	t.Parallel()

@@ -35,6 +35,9 @@ func open(
 	case err != nil:
 		return nil, fmt.Errorf("store.url: %w", err)
 	case place.IsPostgres():
+		if problems := c.NeedsSQLite(); len(problems) > 0 {
+			return nil, &ConfigError{problems}
+		}
 		o, err := PostgresOptions(c)
 		if err != nil {
 			return nil, err
