@@ -15,6 +15,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/flyte-notifier/flyte-notifier/flyte"
+	"github.com/flyte-notifier/flyte-notifier/internal/memo"
 	"github.com/flyte-notifier/flyte-notifier/internal/tracing"
 	"github.com/flyte-notifier/flyte-notifier/notifier"
 	"github.com/flyte-notifier/flyte-notifier/store"
@@ -57,6 +58,7 @@ type NotifierExecutor struct {
 	metrics   *metrics
 	tracer    trace.Tracer
 	feed      *flyte.Feed
+	specs     *memo.Memo[document]
 	nodeCalls *rate.Limiter
 	follow    chan flyte.ExecutionID // of watches that were registered here
 	send      chan store.Watch       // sends that were registered here
@@ -78,6 +80,7 @@ const (
 	wokenBatch   = 4_000            // registered here and not looked at yet; more are left to the fresh ones
 	sendsAtOnce  = 4_000
 	readers      = 16 // concurrent reads of facts
+	specsKept    = 256
 )
 
 // Options are what a NotifierExecutor is made of. All are required but Tracer and Delivered.
@@ -100,6 +103,7 @@ func New(o Options) *NotifierExecutor {
 		tracer:    tracing.Tracer(o.Tracer),
 		nodeCalls: rate.NewLimiter(rate.Limit(o.Config.NodeCalls), max(1, int(o.Config.NodeCalls))),
 		follow:    make(chan flyte.ExecutionID, wokenBatch), send: make(chan store.Watch, wokenBatch),
+		specs: memo.New(specsKept, readSpec),
 		held: make(chan struct{}), sendSlots: make(chan struct{}, sendsAtOnce), delivered: o.Delivered,
 	}
 	n.cfg.ShardNames = cmp.Or(n.cfg.ShardNames, 50_000)

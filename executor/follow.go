@@ -2,7 +2,6 @@ package executor
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -109,7 +108,7 @@ func done(w store.Watch) bool {
 func (n *NotifierExecutor) enter(ctx context.Context, id flyte.ExecutionID, phase string, watches []store.Watch) (left []store.Watch, err error) {
 	var errs []error
 	for _, w := range watches {
-		if w.Execution != id || !entersQuietly(w, phase) {
+		if w.Execution != id || !n.entersQuietly(w, phase) {
 			left = append(left, w)
 			continue
 		}
@@ -123,15 +122,12 @@ func (n *NotifierExecutor) enter(ctx context.Context, id flyte.ExecutionID, phas
 
 // entersQuietly says whether nothing but the phase is to be recorded when a new watch finds its
 // execution in that phase. A spec that cannot be read is no quiet matter.
-func entersQuietly(w store.Watch, phase string) bool {
+func (n *NotifierExecutor) entersQuietly(w store.Watch, phase string) bool {
 	if w.Kind != store.Follow || w.State != store.Active || w.Phase != "" || w.Node != "" || flyte.Terminal(phase) {
 		return false
 	}
-	var task spec.Task
-	if json.Unmarshal(w.Custom, &task) != nil {
-		return false
-	}
-	return !slices.ContainsFunc(task.Rules, func(r spec.Rule) bool { return hears(r, phase) })
+	task, err := n.specs.Of(string(w.Custom)).task()
+	return err == nil && !slices.ContainsFunc(task.Rules, func(r spec.Rule) bool { return hears(r, phase) })
 }
 
 // refresh reads an execution's facts once and moves every one of these watches that they are news to.

@@ -50,11 +50,10 @@ func count(events []store.Event, kind string) (n int) {
 // fire evaluates the watch's rules and adds their deliveries to t. A rule that fails is shown in
 // the timeline and stops no other.
 func (n *NotifierExecutor) fire(t *store.Transition, f Facts, now time.Time) error {
-	var task spec.Task
-	if err := json.Unmarshal(t.Watch.Custom, &task); err != nil {
-		return fmt.Errorf("read spec: %w", err)
+	task, err := n.specs.Of(string(t.Watch.Custom)).task()
+	if err != nil {
+		return err
 	}
-	var err error
 	if f.Inputs, err = render.Inputs(t.Watch.Inputs); err != nil {
 		return err
 	}
@@ -78,6 +77,21 @@ func (n *NotifierExecutor) fire(t *store.Transition, f Facts, now time.Time) err
 	}
 	return nil
 }
+
+// document is a watch's spec as it was read: the executions of a workflow all bring the same one.
+type document struct {
+	spec spec.Task // not to be changed
+	err  error
+}
+
+func readSpec(custom string) (d document) {
+	if err := json.Unmarshal([]byte(custom), &d.spec); err != nil {
+		d.err = fmt.Errorf("read spec: %w", err)
+	}
+	return d
+}
+
+func (d document) task() (spec.Task, error) { return d.spec, d.err }
 
 func phaseText(f Facts, now time.Time) string {
 	text := f.phase()
