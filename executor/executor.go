@@ -104,7 +104,7 @@ func New(o Options) *NotifierExecutor {
 		nodeCalls: rate.NewLimiter(rate.Limit(o.Config.NodeCalls), max(1, int(o.Config.NodeCalls))),
 		follow:    make(chan flyte.ExecutionID, wokenBatch), send: make(chan store.Watch, wokenBatch),
 		specs: memo.New(specsKept, readSpec),
-		held: make(chan struct{}), sendSlots: make(chan struct{}, sendsAtOnce), delivered: o.Delivered,
+		held:  make(chan struct{}), sendSlots: make(chan struct{}, sendsAtOnce), delivered: o.Delivered,
 	}
 	n.cfg.ShardNames = cmp.Or(n.cfg.ShardNames, 50_000)
 	n.holding.Store(newHolding(nil))

@@ -56,7 +56,10 @@ func TestAFirstLookReadsFactsOnlyWhereARuleHears(t *testing.T) {
 		require.Equal(b.t, []string{"registered", "phase"}, b.timeline(quiet.ID))
 		require.Equal(b.t, []string{"running phase:RUNNING"}, b.told(loud.ID))
 		require.Equal(b.t, store.Ended, b.watch(ended.ID).State)
-		require.Equal(b.t, map[string]int{"loud": 1, "ended": 1, "both": 1}, b.admin.reads, "an end is confirmed, too")
+		require.Zero(b.t, b.admin.reads["quiet"])
+		for _, name := range []string{"loud", "ended", "both"} {
+			require.NotZero(b.t, b.admin.reads[name], "%s: what is told is confirmed, and so is an end", name)
+		}
 	})
 }
 
