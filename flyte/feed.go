@@ -63,7 +63,7 @@ const (
 	readTimeout  = 10 * time.Second // of one call
 	maxBackOff   = 10 * time.Second // long enough to spare an ailing flyteadmin, short enough to be soon back
 	advanceEvery = 5 * time.Second  // a cursor that lags by so much costs the next holder some rows, each write a commit
-	largeShard   = 20_000           // names beyond which a call takes largeBatch of them
+	largeShard   = 2_000            // names beyond which a call takes largeBatch of them
 	largeBatch   = 500
 )
 
