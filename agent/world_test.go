@@ -318,7 +318,7 @@ func (w *world) delivery(id string) store.Delivery {
 // settle records what the outbox would have made of a delivery.
 func (w *world) settle(id string, o store.Outcome) {
 	w.t.Helper()
-	o.At = time.Now().UTC()
+	o.Attempt, o.At = 1, time.Now().UTC()
 	_, err := w.db.Begin(w.t.Context(), id, 0, o.At, nil)
 	require.NoError(w.t, err)
 	require.NoError(w.t, w.db.Settle(w.t.Context(), id, o))

@@ -159,7 +159,7 @@ func live(ctx context.Context, s store.Store, i int) error {
 		return err
 	}
 	return s.Settle(ctx, d.ID, store.Outcome{
-		State: store.Delivered, At: now, Event: store.Event{At: now, Kind: "delivered", Text: "slack " + d.Address},
+		Attempt: 1, State: store.Delivered, At: now, Event: store.Event{At: now, Kind: "delivered", Text: "slack " + d.Address},
 	})
 }
 

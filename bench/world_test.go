@@ -143,7 +143,7 @@ func seed(t *testing.T, s store.Store) {
 	require.NoError(t, s.Move(ctx, store.Transition{Watch: w, Deliveries: []store.Delivery{d}}))
 	_, err = s.Begin(ctx, d.ID, 0, now, nil)
 	require.NoError(t, err)
-	require.NoError(t, s.Settle(ctx, d.ID, store.Outcome{State: store.Delivered, At: now}))
+	require.NoError(t, s.Settle(ctx, d.ID, store.Outcome{Attempt: 1, State: store.Delivered, At: now}))
 }
 
 // The indexes and triggers that filling took away are back.

@@ -47,7 +47,7 @@ func (o *Outbox) work(ctx context.Context, u until, q store.Queue) error {
 
 // take does the next step of a delivery, see store.Queue.
 func (h *hands) take(ctx context.Context, d store.Delivery) (again time.Duration) {
-	if again, ok := h.closed(ctx, &d); !ok {
+	if again, ok := h.closed(ctx, d); !ok {
 		return again
 	}
 	l, connection := h.places(d)
@@ -68,8 +68,9 @@ func (h *hands) take(ctx context.Context, d store.Delivery) (again time.Duration
 }
 
 // closed makes sure that no attempt of the delivery is open. An attempt that may still be under
-// way at another server is left alone; it is ok to go on after one that was interrupted.
-func (h *hands) closed(ctx context.Context, d *store.Delivery) (again time.Duration, ok bool) {
+// way at another server is left alone. After one that was interrupted the delivery is handed out anew, as the
+// store has it then.
+func (h *hands) closed(ctx context.Context, d store.Delivery) (again time.Duration, ok bool) {
 	if d.OpenedAt.IsZero() {
 		return 0, true
 	}
@@ -87,11 +88,7 @@ func (h *hands) closed(ctx context.Context, d *store.Delivery) (again time.Durat
 	if err != nil {
 		return settleEvery, false
 	}
-	if d.UnknownAt.IsZero() {
-		d.UnknownAt = d.OpenedAt
-	}
-	d.OpenedAt = time.Time{}
-	return 0, true
+	return 0, false
 }
 
 // bounds are those of one step, which ctx gives its time.

@@ -43,7 +43,7 @@ func (o *Outbox) failed(d store.Delivery, err error) store.Outcome {
 		wait = backoff(max(o.strikes.add(d.ID), d.Attempts-d.Spent))
 	}
 	out := store.Outcome{
-		State: store.Pending, NextAt: now.Add(wait),
+		Attempt: attemptOf(d), State: store.Pending, NextAt: now.Add(wait),
 		Unknown: verdict == notifier.Unknown, Double: d.Double,
 		LastError: err.Error(), RenderError: d.RenderError, At: now,
 	}

@@ -129,7 +129,7 @@ func (q *queue) rescue(id string) {
 func (q *queue) Interrupt(ctx context.Context, id string, opened, now time.Time) error {
 	for _, d := range q.heads(ctx) {
 		if d.ID == id && d.OpenedAt.Equal(opened) {
-			return q.Settle(ctx, id, store.Outcome{State: store.Pending, NextAt: now, Unknown: true, At: now})
+			return q.Settle(ctx, id, store.Outcome{Attempt: d.Attempts, State: store.Pending, NextAt: now, Unknown: true, At: now})
 		}
 	}
 	return store.ErrConflict

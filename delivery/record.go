@@ -26,7 +26,7 @@ func (o *Outbox) settle(ctx context.Context, d store.Delivery, out store.Outcome
 			}
 			return out.NextAt.Sub(out.At)
 		case errors.Is(err, store.ErrConflict), errors.Is(err, store.ErrNotFound):
-			o.Log.WarnContext(ctx, "outcome came too late: the delivery was settled meanwhile", "delivery", d.ID, "state", out.State)
+			o.Log.WarnContext(ctx, "outcome came too late: the delivery was settled or tried again meanwhile", "delivery", d.ID, "state", out.State)
 			return 0
 		case ctx.Err() != nil:
 			return settleEvery
@@ -52,9 +52,17 @@ func (o *Outbox) delivered(d store.Delivery, r notifier.Receipt) store.Outcome {
 		text += ", possibly twice: an earlier attempt's outcome could not be looked up"
 	}
 	return store.Outcome{
-		State: store.Delivered, Double: d.Double, RenderError: d.RenderError, LastError: d.LastError,
+		Attempt: attemptOf(d), State: store.Delivered, Double: d.Double, RenderError: d.RenderError, LastError: d.LastError,
 		Receipt: r, At: now, Event: store.Event{At: now, Kind: "delivered", Text: text},
 	}
+}
+
+// attemptOf is the attempt that an outcome is of: the one that was begun in this step, if any.
+func attemptOf(d store.Delivery) int {
+	if d.OpenedAt.IsZero() {
+		return 0
+	}
+	return d.Attempts
 }
 
 func receiptText(r notifier.Receipt) string {

@@ -124,7 +124,7 @@ type Event struct {
 
 // Transition moves a watch and records what follows from it, in one transaction.
 type Transition struct {
-	Watch      Watch      // as it shall be; Version as it was read
+	Watch      Watch      // as it shall be, see Move; Version as it was read
 	Deliveries []Delivery // inserted unless their ID was ever there
 	Events     []Event    // appended; Seq is the store's to give
 }
@@ -139,6 +139,7 @@ type Rate struct {
 
 // Outcome is what an attempt came to, as the outbox decided.
 type Outcome struct {
+	Attempt     int           // which: the delivery's Attempts, as Begin left them; 0: none was begun
 	State       DeliveryState // Pending to try again at NextAt
 	NextAt      time.Time
 	Unknown     bool // this attempt's outcome is unknown: keep its start in UnknownAt
@@ -146,10 +147,14 @@ type Outcome struct {
 	LastError   string
 	RenderError string
 	Receipt     notifier.Receipt
-	Hold        time.Time // the service wants nothing for the lane before; zero: no wish
+	Hold        time.Time // the service wants nothing for the lane before; zero: no wish. See MaxHold
 	At          time.Time
 	Event       Event
 }
+
+// MaxHold is how far ahead a Hold may be. One that is further, which nobody asks for, comes of a clock
+// that was wrong: it holds nothing. It is an hour, and some minutes that clocks may differ.
+const MaxHold = 65 * time.Minute
 
 // Filter selects deliveries or watches for a table. Zero fields select all.
 type Filter struct {

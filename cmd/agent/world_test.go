@@ -203,8 +203,8 @@ func (w *world) seed() {
 	}
 	require.NoError(w.t, db.Move(w.t.Context(), move))
 	for i, o := range []store.Outcome{
-		{State: store.Delivered, At: now.Add(2 * time.Second), Receipt: map[string]string{"channel": "C1", "ts": "1.2"}},
-		{State: store.Dead, At: now.Add(3 * time.Second), LastError: "slack: channel_not_found"},
+		{Attempt: 1, State: store.Delivered, At: now.Add(2 * time.Second), Receipt: map[string]string{"channel": "C1", "ts": "1.2"}},
+		{Attempt: 1, State: store.Dead, At: now.Add(3 * time.Second), LastError: "slack: channel_not_found"},
 	} {
 		_, err := db.Begin(w.t.Context(), fmt.Sprint("d", i), 0, o.At, nil)
 		require.NoError(w.t, err)

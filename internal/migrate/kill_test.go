@@ -69,7 +69,7 @@ func TestKilledInTheMiddle(t *testing.T) {
 	to := target(t, url)
 	_, err = to.Begin(t.Context(), "w0000-a", 0, time.Now(), nil)
 	require.NoError(t, err)
-	require.NoError(t, to.Settle(t.Context(), "w0000-a", store.Outcome{State: store.Delivered, At: time.Now()}))
+	require.NoError(t, to.Settle(t.Context(), "w0000-a", store.Outcome{Attempt: 1, State: store.Delivered, At: time.Now()}))
 
 	r := run(t, from, url)
 	require.Equal(t, n, r.Watches)

@@ -46,7 +46,7 @@ func TestNothingIsChanged(t *testing.T) {
 	wait, err := s.Begin(ctx, "d", 0, now, []store.Rate{rate})
 	require.NoError(t, err)
 	require.Zero(t, wait)
-	require.NoError(t, s.Settle(ctx, "d", store.Outcome{State: store.Pending, NextAt: now, At: now}))
+	require.NoError(t, s.Settle(ctx, "d", store.Outcome{Attempt: 1, State: store.Pending, NextAt: now, At: now}))
 	wait, err = s.Begin(ctx, "d", 1, now, []store.Rate{rate})
 	require.NoError(t, err)
 	require.Equal(t, time.Second, wait)

@@ -19,11 +19,8 @@ func (s *Store) OldestDue(ctx context.Context, now time.Time) (time.Time, error)
 			AND d.connection = l.connection AND d.address = l.address AND d.next_at <= $1
 		ORDER BY d.next_at LIMIT 1) first`
 	var oldest *int64
-	if err := s.pool.QueryRow(ctx, query, now.UnixMicro()).Scan(&oldest); err != nil {
+	if err := s.pool.QueryRow(ctx, query, s.clock.theirs(now).UnixMicro()).Scan(&oldest); err != nil {
 		return time.Time{}, fmt.Errorf("read the oldest due delivery: %w", err)
 	}
-	if oldest == nil {
-		return time.Time{}, nil
-	}
-	return time.UnixMicro(*oldest).UTC(), nil
+	return s.clock.ours(moment(oldest)), nil
 }

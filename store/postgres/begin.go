@@ -23,7 +23,7 @@ type beginning struct {
 
 // Begin is store.Outbox's. An unknown delivery is store.ErrNotFound.
 func (s *Store) Begin(ctx context.Context, id string, attempts int, now time.Time, rates []store.Rate) (time.Duration, error) {
-	b := &beginning{id: clean(id), attempts: attempts, now: now, rates: slices.Clone(rates)}
+	b := &beginning{id: clean(id), attempts: attempts, now: s.clock.theirs(now), rates: slices.Clone(rates)}
 	for i := range b.rates {
 		b.rates[i].Bucket = clean(b.rates[i].Bucket)
 	}
@@ -91,7 +91,7 @@ func (b *begun) begin(in *beginning) (time.Duration, error) {
 	case d.state != store.Pending || d.attempts != in.attempts || d.opened != nil:
 		return 0, store.ErrConflict
 	}
-	if wait := b.holds[store.Lane{Connection: d.connection, Address: d.address}].Sub(in.now); wait > 0 {
+	if wait := b.holds[store.Lane{Connection: d.connection, Address: d.address}].Sub(in.now); wait > 0 && wait <= store.MaxHold {
 		return wait, nil
 	}
 	after, wait, err := gcra.Take(in.rates, in.now, func(name string) (int64, error) { return b.buckets[name], nil })

@@ -249,7 +249,7 @@ func TestDamagedRowHidesNoOther(t *testing.T) {
 	require.NoError(t, s.Cancel(ctx, "b", 0, "aborted", testTime()))
 	_, err = s.Begin(ctx, "d-b", 0, testTime(), nil)
 	require.NoError(t, err)
-	require.NoError(t, s.Settle(ctx, "d-b", store.Outcome{State: store.Delivered, At: testTime(), Receipt: notifier.Receipt{"ts": "3"}}))
+	require.NoError(t, s.Settle(ctx, "d-b", store.Outcome{Attempt: 1, State: store.Delivered, At: testTime(), Receipt: notifier.Receipt{"ts": "3"}}))
 }
 
 // TestIdsOfNoLetters asks with what Postgres refuses as a text.
@@ -269,7 +269,7 @@ func TestIdsOfNoLetters(t *testing.T) {
 		require.NoError(t, err)
 		_, err = s.Begin(t.Context(), "d-"+id, 0, testTime(), []store.Rate{{Bucket: id, PerSecond: 1, Burst: 1}})
 		require.NoError(t, err)
-		require.NoError(t, s.Settle(t.Context(), "d-"+id, store.Outcome{State: store.Dead, At: testTime()}))
+		require.NoError(t, s.Settle(t.Context(), "d-"+id, store.Outcome{Attempt: 1, State: store.Dead, At: testTime()}))
 		refused, err := s.Redrive(t.Context(), []string{"d-" + id}, testTime())
 		require.NoError(t, err)
 		require.Empty(t, refused)

@@ -14,6 +14,7 @@ import (
 // Redrive is store.Ledger's.
 func (s *Store) Redrive(ctx context.Context, ids []string, now time.Time) (map[string]store.DeliveryState, error) {
 	refused := map[string]store.DeliveryState{}
+	now = s.clock.theirs(now)
 	ids = slices.Compact(slices.Sorted(slices.Values(ids)))
 	for chunk := range slices.Chunk(ids, batchSize) {
 		more, err := write(ctx, s, func(tx pgx.Tx) (map[string]store.DeliveryState, error) { return s.redrive(ctx, tx, chunk, now) })

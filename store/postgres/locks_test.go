@@ -69,10 +69,10 @@ func anything(t *testing.T, s store.Store, rnd *rand.Rand, id string, n int) err
 		_, err = s.Begin(t.Context(), d.ID, d.Attempts, testTime(), rates)
 	case 4:
 		err = s.Settle(t.Context(), d.ID, store.Outcome{
-			State: store.Dead, At: testTime(), Hold: testTime().Add(-time.Minute), Event: store.Event{At: testTime(), Kind: "dead"},
+			Attempt: d.Attempts, State: store.Dead, At: testTime(), Hold: testTime().Add(-time.Minute), Event: store.Event{At: testTime(), Kind: "dead"},
 		})
 	case 5:
-		err = s.Settle(t.Context(), d.ID, store.Outcome{State: store.Pending, NextAt: testTime(), At: testTime(), LastError: "503"})
+		err = s.Settle(t.Context(), d.ID, store.Outcome{Attempt: d.Attempts, State: store.Pending, NextAt: testTime(), At: testTime(), LastError: "503"})
 	case 6:
 		_, err = s.Redrive(t.Context(), []string{d.ID, all[0].ID}, testTime())
 	case 7:

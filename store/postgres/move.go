@@ -25,7 +25,9 @@ func (s *Store) Move(ctx context.Context, t store.Transition) error {
 		if d.ID == "" {
 			return fmt.Errorf("move watch %s: insert delivery: %w", t.Watch.ID, errNoID)
 		}
-		m.deliveries = append(m.deliveries, cleanDelivery(d))
+		d = cleanDelivery(d)
+		d.NextAt = s.clock.theirs(d.NextAt)
+		m.deliveries = append(m.deliveries, d)
 	}
 	if err := s.moves.do(ctx, m); err != nil {
 		return fmt.Errorf("move watch %s: %w", t.Watch.ID, err)

@@ -103,7 +103,7 @@ func TestServersGoOnWithANewerSchema(t *testing.T) {
 	require.NoError(t, err)
 	_, err = s.Begin(t.Context(), "d-w", 0, testTime(), nil)
 	require.NoError(t, err)
-	require.NoError(t, s.Settle(t.Context(), "d-w", store.Outcome{State: store.Delivered, At: testTime()}))
+	require.NoError(t, s.Settle(t.Context(), "d-w", store.Outcome{Attempt: 1, State: store.Delivered, At: testTime()}))
 	all, err := s.WatchDeliveries(t.Context(), "w")
 	require.NoError(t, err)
 	require.Len(t, all, 1)

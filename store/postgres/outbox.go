@@ -23,7 +23,7 @@ func (s *Store) Lanes(ctx context.Context, now time.Time) ([]store.Lane, error) 
 			AND (d.connection, d.address) > (l.connection, l.address) ORDER BY d.connection, d.address LIMIT 1) n)
 	SELECT connection, address FROM lane l WHERE EXISTS (SELECT 1 FROM flyte_notifier.deliveries d WHERE d.head
 		AND d.connection = l.connection AND d.address = l.address AND d.next_at <= $1 AND d.opened_at IS NULL)`
-	lanes, err := list(ctx, s.pool, scanLane, query, now.UnixMicro())
+	lanes, err := list(ctx, s.pool, scanLane, query, s.clock.theirs(now).UnixMicro())
 	if err != nil {
 		return nil, fmt.Errorf("read lanes: %w", err)
 	}
@@ -41,7 +41,7 @@ func (s *Store) Due(ctx context.Context, l store.Lane, now time.Time, limit int)
 		SELECT seq FROM (SELECT seq FROM flyte_notifier.deliveries WHERE head AND opened_at IS NULL
 			AND connection = $1 AND address = $2 AND next_at <= $3 ORDER BY next_at LIMIT $4) longest
 		ORDER BY seq LIMIT $5) ORDER BY d.seq`
-	due, err := list(ctx, s.pool, scanDelivery, query, clean(l.Connection), clean(l.Address), now.UnixMicro(), dueAtOnce, max(limit, 0))
+	due, err := list(ctx, s.pool, scanDelivery, query, clean(l.Connection), clean(l.Address), s.clock.theirs(now).UnixMicro(), dueAtOnce, max(limit, 0))
 	if err != nil {
 		return nil, fmt.Errorf("read due deliveries of lane %s %s: %w", l.Connection, l.Address, err)
 	}
@@ -52,8 +52,8 @@ func (s *Store) Due(ctx context.Context, l store.Lane, now time.Time, limit int)
 func (s *Store) NextAt(ctx context.Context, now time.Time) (time.Time, error) {
 	const query = "SELECT min(next_at) FROM flyte_notifier.deliveries WHERE state = 'pending' AND next_at > $1"
 	var next *int64
-	if err := s.pool.QueryRow(ctx, query, now.UnixMicro()).Scan(&next); err != nil {
+	if err := s.pool.QueryRow(ctx, query, s.clock.theirs(now).UnixMicro()).Scan(&next); err != nil {
 		return time.Time{}, fmt.Errorf("read when the next delivery is due: %w", err)
 	}
-	return moment(next), nil
+	return s.clock.ours(moment(next)), nil
 }

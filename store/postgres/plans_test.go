@@ -112,7 +112,7 @@ func live(t testing.TB, s store.Store, id string) error {
 		return err
 	}
 	return s.Settle(t.Context(), "d-"+id, store.Outcome{
-		State: store.Delivered, At: testTime(), Event: store.Event{At: testTime(), Kind: "delivered", Text: "slack #ml"},
+		Attempt: 1, State: store.Delivered, At: testTime(), Event: store.Event{At: testTime(), Kind: "delivered", Text: "slack #ml"},
 	})
 }
 

@@ -56,15 +56,19 @@ const (
 	// early is how much too early a job may be: that is waited for here.
 	early = 250 * time.Millisecond
 
+	// openAgain is how long at most a job waits that found an attempt open. The server that it was taken from
+	// may be alive, and then this wait is the job's, whatever that server's attempt comes to.
+	openAgain = 2 * time.Second
+
 	startEvery = time.Second     // between tries to start River
 	stopMargin = 2 * time.Second // for River to record what became of the last jobs
 )
 
 // promptly retries at once, as far as River does: for jobs that were rescued.
-type promptly struct{}
+type promptly struct{ clock *clock }
 
 // NextRetry is river.ClientRetryPolicy's.
-func (promptly) NextRetry(*rivertype.JobRow) time.Time { return time.Now().Add(time.Second) }
+func (p promptly) NextRetry(*rivertype.JobRow) time.Time { return p.clock.Now().Add(time.Second) }
 
 // Work is store.Queue's. It goes on through any outage of Postgres.
 func (s *Store) Work(ctx context.Context, grace time.Duration, do func(context.Context, store.Delivery) time.Duration) error {
@@ -101,8 +105,11 @@ func (j *jobs) run(ctx context.Context, grace time.Duration, w *worker) error {
 		Queues: map[string]river.QueueConfig{deliveryQueue: {MaxWorkers: maxWorkers}}, Workers: workers,
 		FetchCooldown: fetchCooldown, FetchPollInterval: poll,
 		JobTimeout: jobTime, RescueStuckJobsAfter: rescueAfter, JobStuckThreshold: stuckAfter,
-		RetryPolicy: promptly{}, SoftStopTimeout: grace,
+		RetryPolicy: promptly{j.clock}, SoftStopTimeout: grace,
 		CompletedJobRetentionPeriod: keepCompleted, CancelledJobRetentionPeriod: keepOthers, DiscardedJobRetentionPeriod: keepOthers,
+		// River has it for tests, but it is what we need: its snoozes and its scheduler by Postgres' clock.
+		// Its rescuer keeps to the local one. A job that is rescued too early only looks, see Work.
+		Test: river.TestConfig{Time: j.clock},
 	})
 	if err != nil {
 		return fmt.Errorf("make River's client: %w", err)
@@ -147,14 +154,19 @@ func (w *worker) Work(ctx context.Context, job *river.Job[deliveryArgs]) error {
 	case !d.head:
 		return nil
 	}
-	if left := time.Until(d.NextAt); left > early {
+	if left := w.jobs.clock.until(d.NextAt); left > early {
 		return river.JobSnooze(left)
 	} else if left > 0 {
 		sleep(ctx, left)
 	}
+	open := !d.OpenedAt.IsZero()
+	d.NextAt, d.OpenedAt = w.jobs.clock.ours(d.NextAt), w.jobs.clock.ours(d.OpenedAt)
 	again := w.do(ctx, d.Delivery)
 	if again <= 0 && w.jobs.isSettled(id) {
 		return nil
+	}
+	if open {
+		again = min(again, openAgain)
 	}
 	return river.JobSnooze(max(again, 0)) // if it is settled after all, that is seen then
 }
@@ -170,6 +182,7 @@ func (w *worker) unread(ctx context.Context, id string, err error) error {
 
 // Interrupt is store.Queue's. An unknown delivery is store.ErrNotFound.
 func (s *Store) Interrupt(ctx context.Context, id string, opened, now time.Time) error {
+	opened, now = s.clock.theirs(opened), s.clock.theirs(now)
 	_, err := write(ctx, s, func(tx pgx.Tx) (struct{}, error) { return struct{}{}, interrupt(ctx, tx, id, opened, now) })
 	if err != nil {
 		return fmt.Errorf("interrupt delivery %s: %w", id, err)

@@ -13,12 +13,16 @@ const (
 	adoptEvery   = time.Minute
 	adoptOverdue = time.Minute // how long a delivery waits for its job before it is given one
 	adoptAtOnce  = 10000       // in one transaction
+
+	// A job that was taken so long ago has lost its server, and should have been rescued: River's leader goes
+	// by its own clock for that, which may be behind.
+	adoptStuck = "2 minutes"
 )
 
 // keepAdopting adopts deliveries until ctx ends: all of them at first, later those that are overdue.
 func (s *Store) keepAdopting(ctx context.Context) {
 	for first := true; ctx.Err() == nil; {
-		before := time.Now().Add(-adoptOverdue)
+		before := s.clock.Now().Add(-adoptOverdue)
 		if first {
 			before = time.UnixMicro(math.MaxInt64)
 		}
@@ -35,7 +39,7 @@ func (s *Store) keepAdopting(ctx context.Context) {
 }
 
 // adopt inserts jobs for heads due before some time that have none: their jobs were deleted or
-// cancelled by hand, or there were never any (a store that was filled by another engine). One server
+// cancelled by hand, or are stuck, or there were never any (a store that was filled by another engine). One server
 // does it at a time; while another does, it does nothing.
 func (s *Store) adopt(ctx context.Context, before time.Time) (n int, err error) {
 	for {
@@ -55,7 +59,8 @@ func (s *Store) adoptSome(ctx context.Context, tx pgx.Tx, before time.Time) (int
 		set_config('enable_hashjoin', 'on', true), set_config('enable_seqscan', 'on', true)`
 	const find = `SELECT d.id, d.next_at FROM flyte_notifier.deliveries d LEFT JOIN (
 			SELECT j.args->>'id' AS id FROM flyte_notifier.river_job j WHERE j.kind = '` + deliveryKind + `'
-			AND j.state IN ('available', 'pending', 'retryable', 'running', 'scheduled')) live ON live.id = d.id
+			AND (j.state IN ('available', 'pending', 'retryable', 'scheduled')
+			OR j.state = 'running' AND j.attempted_at > now() - interval '` + adoptStuck + `')) live ON live.id = d.id
 		WHERE d.head AND d.next_at < $1 AND live.id IS NULL LIMIT $2`
 	var mine bool
 	if err := tx.QueryRow(ctx, lock, int32(adoptLock)).Scan(&mine, nil, nil, nil); err != nil || !mine {

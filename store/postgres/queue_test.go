@@ -28,6 +28,7 @@ type worked struct {
 	store *postgres.Store
 	url   string
 	stop  func() // and waits for the work under way
+	clock func() time.Time
 
 	mu   sync.Mutex
 	conn *pgx.Conn // beneath the store
@@ -41,7 +42,7 @@ func work(t *testing.T, do func(ctx context.Context, s *postgres.Store, d store.
 }
 
 func (w *worked) start(url string, log *slog.Logger, do func(context.Context, *postgres.Store, store.Delivery) time.Duration) *postgres.Store {
-	s, err := postgres.OpenServer(w.t.Context(), postgres.Options{URL: w.url, LockURL: url, Log: log})
+	s, err := postgres.OpenServer(w.t.Context(), postgres.Options{URL: w.url, LockURL: url, Log: log, Clock: w.clock})
 	require.NoError(w.t, err)
 	ctx, cancel := context.WithCancel(context.Background())
 	var wg sync.WaitGroup

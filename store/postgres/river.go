@@ -52,6 +52,7 @@ type jobs struct {
 	schema string
 	poll   bool // behind a pooler: LISTEN does not work
 	log    *slog.Logger
+	clock  *clock
 	insert *river.Client[pgx.Tx]
 
 	mu   sync.Mutex
@@ -66,16 +67,16 @@ type atWork struct {
 
 // newJobs returns jobs that are inserted through the pool. poll says that it goes through a pooler
 // which shares connections between transactions, so that nobody can listen on them.
-func newJobs(pool *pgxpool.Pool, schema string, poll bool, log *slog.Logger) (*jobs, error) {
+func newJobs(pool *pgxpool.Pool, schema string, poll bool, log *slog.Logger, c *clock) (*jobs, error) {
 	log = quietly(log)
 	insert, err := river.NewClient(riverpgxv5.New(pool), &river.Config{
-		Schema: schema, Logger: log, FetchCooldown: fetchCooldown,
+		Schema: schema, Logger: log, FetchCooldown: fetchCooldown, Test: river.TestConfig{Time: c},
 		Hooks: []rivertype.Hook{river.HookInsertBeginFunc(byServersClock)},
 	})
 	if err != nil {
 		return nil, fmt.Errorf("make River's client: %w", err)
 	}
-	return &jobs{pool: pool, schema: schema, poll: poll, log: log, insert: insert, work: map[string]*atWork{}}, nil
+	return &jobs{pool: pool, schema: schema, poll: poll, log: log, clock: c, insert: insert, work: map[string]*atWork{}}, nil
 }
 
 // byServersClock lets Postgres say when a job that is due at once was due. It is Postgres that
@@ -97,7 +98,7 @@ func (s *Store) enqueue(ctx context.Context, tx pgx.Tx, heads []queued) error {
 		params[i].Args = deliveryArgs{ID: h.id}
 		// What is due soon is handed out at once, and waits precisely; the rest waits for River's
 		// scheduler, which looks once in soon.
-		if time.Until(h.at) > soon {
+		if s.clock.until(h.at) > soon {
 			params[i].InsertOpts = &river.InsertOpts{ScheduledAt: h.at}
 		}
 	}
@@ -116,7 +117,7 @@ func (s *Store) complete(ctx context.Context, tx pgx.Tx, ids []string) error {
 		return nil
 	}
 	p := riverdriver.JobSetStateIfRunningManyParams{Schema: s.jobs.schema}
-	now := time.Now()
+	now := s.clock.Now()
 	for _, id := range at {
 		done := riverdriver.JobSetStateCompleted(id, now, nil)
 		p.ID, p.State, p.FinalizedAt = append(p.ID, id), append(p.State, done.State), append(p.FinalizedAt, done.FinalizedAt)

@@ -24,6 +24,7 @@ func (s *Store) Settle(ctx context.Context, id string, o store.Outcome) error {
 	if err == nil {
 		o.Receipt = nil // the caller's
 		cleanAll(&o.LastError, &o.RenderError)
+		o.NextAt, o.Hold, o.At = s.clock.theirs(o.NextAt), s.clock.theirs(o.Hold), s.clock.theirs(o.At)
 		err = s.settles.do(ctx, &settlement{id: clean(id), outcome: o, receipt: receipt})
 	}
 	if err != nil {
@@ -76,6 +77,7 @@ type record struct {
 	order     []int64 // of changes
 	events    eventRows
 	holds     map[store.Lane]time.Time
+	latest    time.Time     // of the outcomes that hold
 	left      map[turn]bool // lanes that something left
 	settled   []string
 }
@@ -94,7 +96,7 @@ func (r *record) settle(in *settlement) error {
 	switch {
 	case d == nil:
 		return store.ErrNotFound
-	case d.state != store.Pending:
+	case d.state != store.Pending || !d.fits(o):
 		return store.ErrConflict
 	case d.repeats(o):
 		return nil
@@ -109,13 +111,28 @@ func (r *record) settle(in *settlement) error {
 		r.left[d.turn()] = true
 		r.settled = append(r.settled, d.id)
 	}
-	if lane := (store.Lane{Connection: d.connection, Address: d.address}); o.Hold.After(r.holds[lane]) {
-		r.holds[lane] = o.Hold
-	}
+	r.hold(store.Lane{Connection: d.connection, Address: d.address}, o)
 	if seq, ok := r.watches[d.watch]; ok && o.Event.Kind != "" { // the timeline of a purged watch went with it
 		r.events.add(seq, o.Event)
 	}
 	return nil
+}
+
+func (r *record) hold(l store.Lane, o store.Outcome) {
+	if o.Hold.IsZero() {
+		return
+	}
+	if o.Hold.After(r.holds[l]) {
+		r.holds[l] = o.Hold
+	}
+	if o.At.After(r.latest) {
+		r.latest = o.At
+	}
+}
+
+// fits says whether the outcome is of the latest attempt, or of none while none is open.
+func (d *standing) fits(o store.Outcome) bool {
+	return o.Attempt == d.attempts || o.Attempt == 0 && d.opened == nil
 }
 
 // repeats says whether this outcome, of an attempt that is no longer open, was recorded before.
@@ -189,12 +206,13 @@ func (r *record) save(ctx context.Context, tx pgx.Tx) (heads []queued, err error
 	return heads, p.run(ctx, tx)
 }
 
-// saveHolds records wishes of services; one that ends sooner shortens none.
+// saveHolds records wishes of services; one that ends sooner shortens none but those that hold nothing.
 func (r *record) saveHolds(p *pipeline) {
 	const save = `INSERT INTO flyte_notifier.holds AS h (connection, address, until)
 		SELECT connection, address, until FROM unnest($1::text[], $2::text[], $3::bigint[]) AS i(connection, address, until)
 		ORDER BY connection, address
-		ON CONFLICT (connection, address) DO UPDATE SET until = greatest(h.until, excluded.until)`
+		ON CONFLICT (connection, address) DO UPDATE
+		SET until = CASE WHEN h.until > $4 THEN excluded.until ELSE greatest(h.until, excluded.until) END`
 	if len(r.holds) == 0 {
 		return
 	}
@@ -204,7 +222,7 @@ func (r *record) saveHolds(p *pipeline) {
 		connections, addresses = append(connections, lane.Connection), append(addresses, lane.Address)
 		untils = append(untils, until.UnixMicro())
 	}
-	p.exec(save, connections, addresses, untils)
+	p.exec(save, connections, addresses, untils, r.latest.Add(store.MaxHold).UnixMicro())
 }
 
 // Recover is store.Outbox's. It finds nothing: of an open attempt nobody can tell here whether its server is

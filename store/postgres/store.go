@@ -14,6 +14,7 @@ import (
 	"context"
 	"log/slog"
 	"sync"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
@@ -25,6 +26,9 @@ type Options struct {
 	URL     string       // postgres://..., of the database or of a pooler before it
 	LockURL string       // the database's own, where URL is that of a pooler in transaction mode
 	Log     *slog.Logger // nil: nothing is logged
+
+	// Clock is this server's. It may be off: what servers must agree about is by Postgres' clock. nil: time.Now.
+	Clock func() time.Time
 }
 
 // Store is a store.Store on one database. It is safe for concurrent use.
@@ -34,6 +38,7 @@ type Store struct {
 	pool    *pgxpool.Pool
 	hot     *pgxpool.Pool // for batches
 	jobs    *jobs
+	clock   *clock
 
 	registers *batcher[*registration]
 	moves     *batcher[*movement]
@@ -42,6 +47,8 @@ type Store struct {
 	advances  *batcher[*advancement]
 
 	closing sync.Once
+	stop    context.CancelFunc // of what goes on by itself
+	going   sync.WaitGroup
 	mu      sync.Mutex
 	members map[*member]struct{}
 }
@@ -64,6 +71,7 @@ func open(ctx context.Context, o Options, prepare func(*Store, context.Context) 
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	s := &Store{options: o, pooled: o.LockURL != "" && o.LockURL != o.URL, members: map[*member]struct{}{}}
+	s.clock = newClock(o.Clock, o.Log)
 	defer func() {
 		if err != nil {
 			_ = s.Close() // the first error tells more
@@ -75,7 +83,10 @@ func open(ctx context.Context, o Options, prepare func(*Store, context.Context) 
 	if err := prepare(s, ctx); err != nil {
 		return nil, hint(err)
 	}
-	if s.jobs, err = newJobs(s.pool, schema, s.pooled, o.Log); err != nil {
+	if err := s.clock.measure(ctx, s.pool); err != nil {
+		return nil, hint(err)
+	}
+	if s.jobs, err = newJobs(s.pool, schema, s.pooled, o.Log, s.clock); err != nil {
 		return nil, err
 	}
 	s.registers = newBatcher(s, s.runRegister)
@@ -83,13 +94,25 @@ func open(ctx context.Context, o Options, prepare func(*Store, context.Context) 
 	s.begins = newBatcher(s, s.runBegin)
 	s.settles = newBatcher(s, s.runSettle)
 	s.advances = newBatcher(s, s.runAdvance)
+	s.keepTime()
 	return s, nil
+}
+
+// keepTime measures until Close.
+func (s *Store) keepTime() {
+	ctx, stop := context.WithCancel(context.Background())
+	s.stop = stop
+	s.going.Go(func() { s.clock.keep(ctx, s.pool) })
 }
 
 // Close finishes the writes that were begun, gives up the watching and closes all connections. Methods
 // called later fail.
 func (s *Store) Close() error {
 	s.closing.Do(func() {
+		if s.stop != nil {
+			s.stop()
+			s.going.Wait()
+		}
 		s.leaveAll()
 		if s.registers != nil {
 			s.registers.close()

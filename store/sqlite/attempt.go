@@ -77,7 +77,7 @@ func (t *tx) settle(id string, o store.Outcome, receipt any) error {
 	switch {
 	case err != nil:
 		return err
-	case d.state != store.Pending:
+	case d.state != store.Pending || !d.fits(o):
 		return store.ErrConflict
 	case d.repeats(o):
 		return nil
@@ -97,7 +97,7 @@ func (t *tx) settle(id string, o store.Outcome, receipt any) error {
 		}
 	}
 	if !o.Hold.IsZero() {
-		if err := t.hold(d.place, o.Hold); err != nil {
+		if err := t.hold(d.place, o.Hold, o.At); err != nil {
 			return err
 		}
 	}
@@ -105,6 +105,11 @@ func (t *tx) settle(id string, o store.Outcome, receipt any) error {
 		return nil
 	}
 	return t.addEvent(d.watch, o.Event)
+}
+
+// fits says whether the outcome is of the latest attempt, or of none while none is open.
+func (d standing) fits(o store.Outcome) bool {
+	return o.Attempt == d.attempts || o.Attempt == 0 && !d.opened.Valid
 }
 
 // repeats says whether this outcome, of an attempt that is no longer open, was recorded before.

@@ -89,7 +89,7 @@ func BenchmarkDelivery(b *testing.B) {
 					return err
 				}
 				return s.Settle(b.Context(), d.ID, store.Outcome{
-					State: store.Delivered, At: w.CreatedAt, Event: store.Event{At: w.CreatedAt, Kind: "delivered", Text: "slack #ml"},
+					Attempt: 1, State: store.Delivered, At: w.CreatedAt, Event: store.Event{At: w.CreatedAt, Kind: "delivered", Text: "slack #ml"},
 				})
 			}
 			if callers == 1 {

@@ -40,12 +40,17 @@ func (t *tx) held(p place, now time.Time) (time.Duration, error) {
 	if errors.Is(err, store.ErrNotFound) {
 		return 0, nil
 	}
-	return max(0, time.UnixMicro(until).Sub(now)), err
+	wait := time.UnixMicro(until).Sub(now)
+	if err != nil || wait > store.MaxHold {
+		return 0, err
+	}
+	return max(0, wait), nil
 }
 
-// hold records such a wish; one that ends sooner shortens none.
-func (t *tx) hold(p place, until time.Time) error {
-	const save = `INSERT INTO holds (connection, address, until) VALUES (?, ?, ?)
-		ON CONFLICT (connection, address) DO UPDATE SET until = max(until, excluded.until)`
-	return t.exec(save, p.connection, p.address, until.UnixMicro())
+// hold records such a wish; one that ends sooner shortens none but those that hold nothing.
+func (t *tx) hold(p place, until, now time.Time) error {
+	const save = `INSERT INTO holds (connection, address, until) VALUES (?1, ?2, ?3)
+		ON CONFLICT (connection, address) DO UPDATE
+		SET until = CASE WHEN until > ?4 THEN excluded.until ELSE max(until, excluded.until) END`
+	return t.exec(save, p.connection, p.address, until.UnixMicro(), now.Add(store.MaxHold).UnixMicro())
 }

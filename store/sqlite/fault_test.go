@@ -188,7 +188,7 @@ func TestDamagedRowHidesNoOther(t *testing.T) {
 	require.NoError(t, s.Cancel(ctx, "b", 0, "aborted", testTime()))
 	_, err = s.Begin(ctx, "d-b", 0, testTime(), nil)
 	require.NoError(t, err)
-	require.NoError(t, s.Settle(ctx, "d-b", store.Outcome{State: store.Delivered, At: testTime(), Receipt: notifier.Receipt{"ts": "3"}}))
+	require.NoError(t, s.Settle(ctx, "d-b", store.Outcome{Attempt: 1, State: store.Delivered, At: testTime(), Receipt: notifier.Receipt{"ts": "3"}}))
 }
 
 // TestDamagedFile scribbles over the middle of a file: reads fail, and nothing worse.

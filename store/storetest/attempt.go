@@ -19,6 +19,8 @@ func attemptCases() []testCase {
 		{"settle keeps the first unknown attempt", settleUnknown},
 		{"settle needs no attempt", settleUnopened},
 		{"settle refuses what is settled or unknown", settleConflicts},
+		{"settle refuses the outcome of another attempt", settleFenced},
+		{"settle takes the outcome of an interrupted attempt while it is the latest", settleInterrupted},
 		{"a repeated settle leaves one event", settleRepeated},
 		{"what was under way becomes unknown", recoverOpen},
 		{"interrupt turns one attempt into an unknown one", interruptOpen},
@@ -57,11 +59,11 @@ func beginConflicts(t *testing.T, s store.Store) {
 func settleDelivered(t *testing.T, s store.Store) {
 	insert(t, s, "w", delivery("d", "w", func(d *store.Delivery) { d.LastError = "earlier" }))
 	begin(t, s, "d", 0, after(1))
-	require.NoError(t, s.Settle(t.Context(), "d", store.Outcome{
+	record(t, s, "d", store.Outcome{
 		State: store.Delivered, At: after(2), RenderError: "no field", Double: true,
 		Receipt: notifier.Receipt{"channel": "C1", "ts": "1.2"},
 		Event:   store.Event{At: after(2), Kind: "delivered", Text: "slack #ml"},
-	}))
+	})
 	equal(t, delivery("d", "w", func(d *store.Delivery) {
 		d.State, d.Attempts, d.SettledAt, d.RenderError, d.Double = store.Delivered, 1, after(2), "no field", true
 		d.Receipt = notifier.Receipt{"channel": "C1", "ts": "1.2"}
@@ -74,9 +76,9 @@ func settleDelivered(t *testing.T, s store.Store) {
 func settleRetry(t *testing.T, s store.Store) {
 	insert(t, s, "w", delivery("d", "w"))
 	begin(t, s, "d", 0, after(1))
-	require.NoError(t, s.Settle(t.Context(), "d", store.Outcome{
+	record(t, s, "d", store.Outcome{
 		State: store.Pending, NextAt: after(30), At: after(2), LastError: "503", RenderError: "no field", Double: true,
-	}))
+	})
 	want := delivery("d", "w", at(after(30)), func(d *store.Delivery) {
 		d.Attempts, d.LastError, d.RenderError, d.Double = 1, "503", "no field", true
 	})
@@ -97,7 +99,7 @@ func settleUnknown(t *testing.T, s store.Store) {
 		t.Helper()
 		begin(t, s, "d", attempts, opened)
 		o.NextAt, o.At = opened, opened
-		require.NoError(t, s.Settle(t.Context(), "d", o))
+		record(t, s, "d", o)
 		return readDelivery(t, s, "d")
 	}
 	retry, unknown := store.Outcome{State: store.Pending}, store.Outcome{State: store.Pending, Unknown: true}
@@ -112,12 +114,12 @@ func settleUnknown(t *testing.T, s store.Store) {
 
 func settleUnopened(t *testing.T, s store.Store) {
 	insert(t, s, "w", delivery("d", "w"), delivery("e", "w"))
-	require.NoError(t, s.Settle(t.Context(), "d", store.Outcome{State: store.Dead, At: after(1), LastError: "too old"}))
+	record(t, s, "d", store.Outcome{State: store.Dead, At: after(1), LastError: "too old"})
 	want := delivery("d", "w", settled(store.Dead, after(1)), func(d *store.Delivery) { d.LastError = "too old" })
 	equal(t, want, readDelivery(t, s, "d"))
 	require.Equal(t, []string{"e"}, dueIDs(t, s, lane(), after(1), 10))
 
-	require.NoError(t, s.Settle(t.Context(), "e", store.Outcome{State: store.Pending, At: after(1), NextAt: after(9), LastError: "busy"}))
+	record(t, s, "e", store.Outcome{State: store.Pending, At: after(1), NextAt: after(9), LastError: "busy"})
 	equal(t, delivery("e", "w", at(after(9)), func(d *store.Delivery) { d.LastError = "busy" }), readDelivery(t, s, "e"))
 }
 
@@ -137,11 +139,41 @@ func settleConflicts(t *testing.T, s store.Store) {
 	require.Equal(t, []string{store.EventRegistered}, kinds(events(t, s, "w")))
 }
 
+func settleFenced(t *testing.T, s store.Store) {
+	insert(t, s, "w", delivery("d", "w"))
+	begin(t, s, "d", 0, after(1))
+	recoverAll(t, s, after(2), map[string]time.Time{"d": after(1)})
+	begin(t, s, "d", 1, after(3))
+	want, line := readDelivery(t, s, "d"), events(t, s, "w")
+	for _, attempt := range []int{0, 1, 3} {
+		for _, state := range []store.DeliveryState{store.Pending, store.Delivered, store.Dead} {
+			err := s.Settle(t.Context(), "d", store.Outcome{
+				Attempt: attempt, State: state, NextAt: after(9), At: after(4), LastError: "late", Hold: after(60),
+				Event: store.Event{At: after(4), Kind: "retry"},
+			})
+			require.ErrorIs(t, err, store.ErrConflict, "attempt %d, %s", attempt, state)
+		}
+	}
+	equal(t, want, readDelivery(t, s, "d"))
+	equal(t, line, events(t, s, "w"))
+	settle(t, s, "d", store.Pending, after(5))
+	begin(t, s, "d", 2, after(5)) // so nothing was put on hold
+	require.NoError(t, s.Settle(t.Context(), "d", store.Outcome{Attempt: 3, State: store.Delivered, At: after(6)}))
+}
+
+func settleInterrupted(t *testing.T, s store.Store) {
+	insert(t, s, "w", delivery("d", "w"))
+	begin(t, s, "d", 0, after(1))
+	recoverAll(t, s, after(2), map[string]time.Time{"d": after(1)})
+	require.NoError(t, s.Settle(t.Context(), "d", store.Outcome{Attempt: 1, State: store.Delivered, At: after(3)}))
+	require.Equal(t, store.Delivered, readDelivery(t, s, "d").State)
+}
+
 func settleRepeated(t *testing.T, s store.Store) {
 	insert(t, s, "w", delivery("d", "w"))
 	begin(t, s, "d", 0, after(1))
 	o := store.Outcome{
-		State: store.Pending, NextAt: after(9), At: after(2), Unknown: true, LastError: "timeout",
+		Attempt: 1, State: store.Pending, NextAt: after(9), At: after(2), Unknown: true, LastError: "timeout",
 		Event: store.Event{At: after(2), Kind: "attempt", Text: "timeout"},
 	}
 	for range 3 {
@@ -156,7 +188,7 @@ func recoverOpen(t *testing.T, s store.Store) {
 	insert(t, s, "v", delivery("done", "v"))
 	begin(t, s, "a", 0, after(1))
 	begin(t, s, "b", 0, after(2))
-	require.NoError(t, s.Settle(t.Context(), "b", store.Outcome{State: store.Pending, Unknown: true, NextAt: after(3), At: after(3)}))
+	record(t, s, "b", store.Outcome{State: store.Pending, Unknown: true, NextAt: after(3), At: after(3)})
 	begin(t, s, "b", 1, after(4))
 	begin(t, s, "done", 0, after(4))
 	settle(t, s, "done", store.Delivered, after(5))

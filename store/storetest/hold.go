@@ -13,6 +13,7 @@ func holdCases() []testCase {
 	return []testCase{
 		{"a lane on hold begins nothing and takes no token", holdWaits},
 		{"a hold goes with any outcome, and a shorter one shortens none", holdLongest},
+		{"a hold of a clock that was far ahead holds nothing", holdFar},
 		{"purge forgets holds that are over", holdPurged},
 	}
 }
@@ -21,7 +22,7 @@ func holdCases() []testCase {
 func onHold(t *testing.T, s store.Store, id string, state store.DeliveryState, until time.Time) {
 	t.Helper()
 	begin(t, s, id, 0, start())
-	require.NoError(t, s.Settle(t.Context(), id, store.Outcome{State: state, NextAt: start(), At: start(), Hold: until}))
+	record(t, s, id, store.Outcome{State: state, NextAt: start(), At: start(), Hold: until})
 }
 
 func holdWaits(t *testing.T, s store.Store) {
@@ -51,11 +52,26 @@ func holdLongest(t *testing.T, s store.Store) {
 	insert(t, s, "u", delivery("c", "u"))
 	begin(t, s, "b", 0, start()) // under way when the first answer comes
 	onHold(t, s, "a", store.Delivered, after(60))
-	require.NoError(t, s.Settle(t.Context(), "b", store.Outcome{State: store.Dead, At: after(1), Hold: after(10)}))
+	record(t, s, "b", store.Outcome{State: store.Dead, At: after(1), Hold: after(10)})
 	wait, err := s.Begin(t.Context(), "c", 0, after(20), nil)
 	require.NoError(t, err)
 	require.Equal(t, 40*time.Second, wait)
 	begin(t, s, "c", 0, after(60))
+}
+
+func holdFar(t *testing.T, s store.Store) {
+	insert(t, s, "w", delivery("a", "w"))
+	insert(t, s, "v", delivery("b", "v"))
+	insert(t, s, "u", delivery("c", "u"))
+	far := after(1 << 30)
+	begin(t, s, "a", 0, far)
+	record(t, s, "a", store.Outcome{State: store.Dead, At: far, Hold: far.Add(time.Minute)})
+	begin(t, s, "b", 0, after(1))
+	record(t, s, "b", store.Outcome{State: store.Dead, At: after(1), Hold: after(1).Add(time.Hour)})
+	wait, err := s.Begin(t.Context(), "c", 0, after(1), nil)
+	require.NoError(t, err)
+	require.Equal(t, time.Hour, wait, "an hour is asked for, and replaces what is of no effect")
+	begin(t, s, "c", 0, after(3601))
 }
 
 func holdPurged(t *testing.T, s store.Store) {

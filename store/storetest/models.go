@@ -185,6 +185,9 @@ func (m *outboxModel) settle(t *testing.T, r *rapid.T, s store.Store, now time.T
 		NextAt:  now.Add(2 * time.Second), At: now,
 		LastError: fmt.Sprint("at ", now),
 	}
+	if !d.OpenedAt.IsZero() {
+		o.Attempt = d.Attempts
+	}
 	repeated := o.State == store.Pending && d.OpenedAt.IsZero() && d.NextAt.Equal(o.NextAt) && d.LastError == o.LastError
 	require.NoError(r, s.Settle(t.Context(), d.ID, o))
 	if repeated {

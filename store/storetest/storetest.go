@@ -234,6 +234,15 @@ func settle(t *testing.T, s store.Store, id string, state store.DeliveryState, w
 	if state == store.Delivered {
 		o.Receipt = notifier.Receipt{"ts": "1.2"}
 	}
+	record(t, s, id, o)
+}
+
+// record settles the attempt that is open, or none where none is.
+func record(t *testing.T, s store.Store, id string, o store.Outcome) {
+	t.Helper()
+	if d := readDelivery(t, s, id); !d.OpenedAt.IsZero() {
+		o.Attempt = d.Attempts
+	}
 	require.NoError(t, s.Settle(t.Context(), id, o))
 }
 
