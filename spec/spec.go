@@ -41,9 +41,10 @@ type Execution struct {
 	Name    string `json:"name,omitempty"`
 }
 
-// Task is the spec of a notification task. It is stored as JSON and read back as it was.
+// Task is the spec of a notification task. It is stored as JSON and, but for its target, read back as it
+// was.
 type Task struct {
-	Target Target `json:"target"`
+	Target Target `json:"-"` // the watch holds it: all executions of a workflow store the same document
 	Wait   bool   `json:"wait,omitempty"`
 	Rules  []Rule `json:"rules"`
 }
