@@ -16,10 +16,24 @@ import (
 // Wrap returns a store that does what s does, with metrics in r. It has a store.Queue if s has.
 func Wrap(s store.Store, r prometheus.Registerer) store.Store {
 	w := &metered{Store: s, metrics: newMetrics(r)}
+	r.MustRegister(skew(s))
 	if q, ok := s.(store.Queue); ok {
 		return &queued{metered: w, Queue: q}
 	}
 	return w
+}
+
+// skew tells how far the clock of a store's engine is ahead, if it has one of its own.
+func skew(s store.Store) prometheus.Collector {
+	clock, _ := s.(interface{ Skew() time.Duration })
+	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "flyte_notifier_store_clock_skew_seconds", Help: "How far the clock of the store's server is ahead of this one's; it is corrected.",
+	}, func() float64 {
+		if clock == nil {
+			return 0
+		}
+		return clock.Skew().Seconds()
+	})
 }
 
 type metrics struct {

@@ -97,6 +97,20 @@ func value(t *testing.T, reg *prometheus.Registry, name string) float64 {
 	return sum
 }
 
+// early is a store whose engine's clock is ahead.
+type early struct{ fake }
+
+func (*early) Skew() time.Duration { return 1500 * time.Millisecond }
+
+func TestTheClockOfTheEngine(t *testing.T) {
+	t.Parallel()
+	for want, s := range map[float64]store.Store{0: &fake{}, 1.5: &early{}} {
+		reg := prometheus.NewRegistry()
+		metered.Wrap(s, reg)
+		require.InDelta(t, want, value(t, reg, "store_clock_skew_seconds"), 0)
+	}
+}
+
 func TestOnlyFailuresAreErrors(t *testing.T) {
 	t.Parallel()
 	reg, f := prometheus.NewRegistry(), &fake{}
