@@ -43,12 +43,18 @@ func (l *line) ready(u until, d *store.Delivery) (p prepared, again time.Duratio
 	p, err := o.prepare(*d)
 	d.RenderError = p.renderError
 	if err == nil && l.calls(p, *d) {
-		var leave func()
-		if leave, again, ok = l.inTurn(u); !ok { // one at a time, so that a name is resolved once
-			return p, l.putOff(u, again), false
+		next, wait, ok := l.inTurn(u) // one at a time, so that a name is resolved once
+		if !ok {
+			return p, l.putOff(u, wait), false
 		}
+		leave, again, ok := l.place(u)
+		if !ok {
+			next()
+			return p, again, false
+		}
+		defer leave()
 		err = l.resolve(u, &p)
-		leave()
+		next()
 	} else if err == nil {
 		err = l.resolve(u, &p)
 	}
@@ -117,8 +123,8 @@ func (l *line) begin(u until, d store.Delivery, p prepared) (started time.Time, 
 		return started, nil, l.putOff(u, again), false
 	}
 	for misses := 0; !u.over(); misses++ {
-		if leave, ok = l.outbox.slots.enter(ctx, d.Connection); !ok {
-			break
+		if leave, again, ok = l.place(u); !ok {
+			return started, nil, again, false
 		}
 		started = time.Now().UTC()
 		again, err := l.outbox.Store.Begin(u.call, d.ID, d.Attempts, started, p.rates)
@@ -134,11 +140,12 @@ func (l *line) begin(u until, d store.Delivery, p prepared) (started time.Time, 
 			again = settleEvery
 		default:
 			l.outbox.metrics.limited.WithLabelValues(d.Kind).Inc()
+			l.missed(again)
 		}
 		// Lanes that share a connection's rate wait longer each time another was faster, so that
 		// a thousand of them do not all ask for every token.
 		again = max(again, min(time.Duration(misses)*100*time.Millisecond, maxMiss))
-		if !pause(ctx, again) {
+		if !l.pause(ctx, again) {
 			return started, nil, l.putOff(u, again), false
 		}
 	}

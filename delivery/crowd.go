@@ -103,6 +103,17 @@ func (c *crowd) leave() {
 	<-c.places
 }
 
+// passed counts one more that leaves, but one that had no place here.
+func (c *crowd) passed() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.left++
+	c.roomy = c.roomy || len(c.places) <= cap(c.places)/2
+	if now := time.Now(); now.Sub(c.since) > measure {
+		c.adapt(now)
+	}
+}
+
 // adapt measures the pace, if the crowd was never short of those that come back; else more of them
 // shall.
 func (c *crowd) adapt(now time.Time) {

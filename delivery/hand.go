@@ -7,17 +7,14 @@ import (
 	"sync"
 	"time"
 
+	"github.com/flyte-notifier/flyte-notifier/notifier"
 	"github.com/flyte-notifier/flyte-notifier/store"
 )
 
 const (
-	// connectionWindow is how many deliveries of one connection may be under way at once in this
-	// process, so that one service that hangs leaves workers to the others.
-	connectionWindow = 128
-
 	patience    = 2 * time.Second  // for the lane's turn, and for a token
 	recordTime  = 3 * time.Second  // of a step's time, for recording its outcome
-	openMargin  = 5 * time.Second  // how much longer than a send an attempt may be open
+	openMargin  = 5 * time.Second  // how much longer than a step an attempt may be open
 	longestSend = 20 * time.Second // for so long a send is given time for sure
 	longestStep = 30 * time.Second // a queue gives a step no more
 
@@ -33,12 +30,12 @@ type hands struct {
 
 	mu          sync.Mutex
 	lines       map[store.Lane]*line
-	connections map[string]*crowd
+	connections map[string]*connection
 }
 
 // work sends what the queue hands out until ctx ends.
 func (o *Outbox) work(ctx context.Context, u until, q store.Queue) error {
-	h := &hands{Outbox: o, queue: q, until: u, lines: map[store.Lane]*line{}, connections: map[string]*crowd{}}
+	h := &hands{Outbox: o, queue: q, until: u, lines: map[store.Lane]*line{}, connections: map[string]*connection{}}
 	if err := q.Work(ctx, stopGrace, h.take); err != nil {
 		return fmt.Errorf("work on deliveries: %w", err)
 	}
@@ -50,7 +47,7 @@ func (h *hands) take(ctx context.Context, d store.Delivery) (again time.Duration
 	if again, ok := h.closed(ctx, d); !ok {
 		return again
 	}
-	l, connection := h.places(d)
+	l := h.line(d)
 	if left := h.holds.left(l.Lane); left > 0 {
 		return l.later(left)
 	}
@@ -58,10 +55,6 @@ func (h *hands) take(ctx context.Context, d store.Delivery) (again time.Duration
 		return again
 	}
 	defer l.leave()
-	if again, ok := connection.enter(h.until.begin); !ok {
-		return again
-	}
-	defer connection.leave()
 	u, cancel := h.bounds(ctx)
 	defer cancel()
 	return l.attempt(u, d)
@@ -75,7 +68,7 @@ func (h *hands) closed(ctx context.Context, d store.Delivery) (again time.Durati
 		return 0, true
 	}
 	now := time.Now().UTC()
-	if left := d.OpenedAt.Add(min(h.Config.Timeout, longestStep) + openMargin).Sub(now); left > 0 {
+	if left := d.OpenedAt.Add(longestStep + openMargin).Sub(now); left > 0 {
 		return left, false
 	}
 	err := h.queue.Interrupt(ctx, d.ID, d.OpenedAt, now)
@@ -102,29 +95,28 @@ func (h *hands) bounds(ctx context.Context) (u until, cancel context.CancelFunc)
 	return u, cancel
 }
 
-// places returns the line and the connection that the delivery belongs to.
-func (h *hands) places(d store.Delivery) (*line, *crowd) {
+// line returns the line that the delivery belongs to.
+func (h *hands) line(d store.Delivery) *line {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	lane := store.Lane{Connection: d.Connection, Address: d.Address}
-	l, c := h.lines[lane], h.connections[d.Connection]
-	if l != nil && c != nil {
-		return l, c
+	if l := h.lines[lane]; l != nil {
+		return l
 	}
-	var perSecond, total float64
+	var rate notifier.Rate
 	if found, err := h.Connections.Find(d.Kind, d.Connection); err == nil { // else it is dead soon
-		perSecond, total = found.Rate.PerSecond, found.Rate.TotalPerSecond
+		rate = found.Rate
 	}
-	if l == nil {
-		h.forget()
-		l = newLine(h.Outbox, lane, perSecond)
-		h.lines[lane] = l
-	}
+	c := h.connections[d.Connection]
 	if c == nil {
-		c = newCrowd(connectionWindow, total)
+		c = newConnection(rate.TotalPerSecond)
 		h.connections[d.Connection] = c
 	}
-	return l, c
+	h.forget()
+	l := newLine(h.Outbox, lane, rate.PerSecond)
+	l.shared = c
+	h.lines[lane] = l
+	return l
 }
 
 // forget drops lines that nobody stands in. One that somebody is about to enter may be among them:

@@ -50,6 +50,8 @@ func TestOverAQueue(t *testing.T) {
 		"BackOffGrowsWhicheverServerTries":                        backOffGrowsWhicheverServerTries,
 		"AnAttemptOfALivingServerIsLeftAlone":                     anAttemptOfALivingServerIsLeftAlone,
 		"AJobGivenUpAtAStopIsTakenOverAtOnce":                     aJobGivenUpAtAStopIsTakenOverAtOnce,
+		"AQuietLaneWaitsForNoBusyOne":                             aQuietLaneWaitsForNoBusyOne,
+		"AQuietLaneWaitsForNoHangingOne":                          aQuietLaneWaitsForNoHangingOne,
 		"ABacklogOfALaneIsWorkedOffAtItsRate":                     aBacklogOfALaneIsWorkedOffAtItsRate,
 	} {
 		t.Run(name, test)

@@ -2,6 +2,7 @@ package delivery
 
 import (
 	"context"
+	"sync/atomic"
 	"time"
 
 	"github.com/flyte-notifier/flyte-notifier/store"
@@ -14,10 +15,19 @@ type line struct {
 	outbox *Outbox
 	turn   chan struct{} // held by the one that resolves a name, or waits for the rate's token
 	known  known
+
+	shared   *connection   // nil: the deliveries are not handed out, and all may wait
+	own      chan struct{} // held by the lane's first call
+	answered atomic.Int64  // when a first call came to an end last, in ns
+	waiters  atomic.Int32  // for the turn
+	dry      atomic.Int64  // until then there is no token, in ns
 }
 
 func newLine(o *Outbox, l store.Lane, perSecond float64) *line {
-	return &line{Lane: l, crowd: newCrowd(window, perSecond), outbox: o, turn: make(chan struct{}, 1)}
+	return &line{
+		Lane: l, crowd: newCrowd(window, perSecond), outbox: o,
+		turn: make(chan struct{}, 1), own: make(chan struct{}, 1),
+	}
 }
 
 // putOff is what a step returns that found no time: when to come back, or at once, to another
@@ -25,6 +35,9 @@ func newLine(o *Outbox, l store.Lane, perSecond float64) *line {
 func (l *line) putOff(u until, wait time.Duration) time.Duration {
 	if u.begin.Err() != nil {
 		return 0
+	}
+	if l.shared != nil && l.shared.short() {
+		return l.shared.later(wait)
 	}
 	return l.later(wait)
 }
@@ -64,9 +77,7 @@ func (u until) over() bool {
 func (l *line) inTurn(u until) (leave func(), wait time.Duration, ok bool) {
 	ctx, cancel := u.waiting()
 	defer cancel()
-	select {
-	case l.turn <- struct{}{}:
-	case <-ctx.Done():
+	if !l.queue(ctx) {
 		return nil, 0, false
 	}
 	if wait, ok = l.rest(ctx); !ok {
@@ -74,6 +85,54 @@ func (l *line) inTurn(u until) (leave func(), wait time.Duration, ok bool) {
 		return nil, wait, false
 	}
 	return func() { <-l.turn }, 0, true
+}
+
+// queue waits for the turn, if there is room to wait in.
+func (l *line) queue(ctx context.Context) bool {
+	select {
+	case l.turn <- struct{}{}:
+		return true
+	default:
+	}
+	n := l.waiters.Add(1)
+	defer l.waiters.Add(-1)
+	if l.crowded(n) {
+		return false
+	}
+	leave, ok := l.stay()
+	if !ok {
+		return false
+	}
+	defer leave()
+	select {
+	case l.turn <- struct{}{}:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// crowded says whether n are too many to wait for the turn: while there is no token, more than get
+// one soon. One is there always, so that no token is left over.
+func (l *line) crowded(n int32) bool {
+	dry := time.Now().UnixNano() < l.dry.Load()
+	return l.shared != nil && dry && n > 1 && time.Duration(n)*l.least > standstill
+}
+
+// stay takes room to wait in; leave gives it back. Without ok there is none.
+func (l *line) stay() (leave func(), ok bool) {
+	if l.shared == nil {
+		return func() {}, true
+	}
+	return l.shared.stay()
+}
+
+// missed notes that there is no token for so long.
+func (l *line) missed(wait time.Duration) {
+	if l.shared != nil {
+		l.dry.Store(time.Now().Add(wait).UnixNano())
+		l.shared.missed(wait)
+	}
 }
 
 // rest waits until the service may be called again. Without ok that takes too long, at least wait.
@@ -85,10 +144,20 @@ func (l *line) rest(ctx context.Context) (wait time.Duration, ok bool) {
 			return max(wait, 0), false
 		case wait <= 0:
 			return 0, true
-		case !pause(ctx, wait):
+		case !l.pause(ctx, wait):
 			return wait, false
 		}
 	}
+}
+
+// pause waits for d, if there is room to wait in. It returns false if not, or if ctx ends before.
+func (l *line) pause(ctx context.Context, d time.Duration) bool {
+	leave, ok := l.stay()
+	if !ok {
+		return false
+	}
+	defer leave()
+	return pause(ctx, d)
 }
 
 // pause waits for d. It returns false if ctx ends before, at once if that is sure.

@@ -151,6 +151,25 @@ func TestServersThatHangHoldUpNoOthers(t *testing.T) {
 	}
 }
 
+func TestAQuietChannelWaitsForNoBusyOne(t *testing.T) {
+	t.Parallel()
+	const channels, each = 60, 60
+	s := &service{}
+	w := onPostgres(t, s)
+	w.conns[0].Rate = notifier.Rate{PerSecond: 1, Burst: 1}
+	for i := range each {
+		w.batch(fmt.Sprint("busy", i), channels)
+	}
+	w.start()
+	w.await(soon, "a first message", func() bool { return len(s.sent()) > 0 })
+	for i := range 8 {
+		begin := time.Now()
+		w.awaitDelivered(4*time.Second, w.add(fmt.Sprint("w", i), fmt.Sprint("#quiet", i))...)
+		t.Log("to a quiet channel beside busy ones:", time.Since(begin))
+		<-time.After(500 * time.Millisecond)
+	}
+}
+
 func TestARedriveByACommandIsSeenInTime(t *testing.T) {
 	t.Parallel()
 	var healed atomic.Bool

@@ -16,6 +16,8 @@ type queue struct {
 
 	mu   sync.Mutex
 	jobs map[string]*job
+	due  []store.Delivery // heads, as read then
+	read time.Time        // zero: to be read anew
 	poke chan struct{}
 }
 
@@ -31,6 +33,19 @@ func newQueue(s *sqlite.Store) *queue {
 
 // wake looks at what is due, now.
 func (q *queue) wake() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.changed()
+}
+
+// changed has the heads read anew.
+func (q *queue) changed() {
+	q.read = time.Time{}
+	q.look()
+}
+
+// look has what is due handed out.
+func (q *queue) look() {
 	select {
 	case q.poke <- struct{}{}:
 	default:
@@ -44,7 +59,7 @@ func (q *queue) Work(ctx context.Context, grace time.Duration, do func(context.C
 	defer cancel()
 	for ctx.Err() == nil {
 		next := time.Now().Add(time.Second)
-		for _, d := range q.heads(ctx) {
+		for _, d := range q.known(ctx) {
 			j, at := q.take(d)
 			if j == nil {
 				if at.Before(next) {
@@ -55,7 +70,11 @@ func (q *queue) Work(ctx context.Context, grace time.Duration, do func(context.C
 			wg.Go(func() {
 				ctx, cancel := context.WithTimeout(work, 30*time.Second)
 				defer cancel()
-				q.giveBack(j, do(ctx, d))
+				again := time.Duration(0)
+				if d, ok := q.fresh(ctx, d.ID); ok {
+					again = do(ctx, d)
+				}
+				q.giveBack(j, again)
 			})
 		}
 		t := time.NewTimer(max(time.Until(next), time.Millisecond))
@@ -70,6 +89,25 @@ func (q *queue) Work(ctx context.Context, grace time.Duration, do func(context.C
 	defer t.Stop()
 	wg.Wait()
 	return nil
+}
+
+// known are the heads, a second old at most: who works on one reads it anew.
+func (q *queue) known(ctx context.Context) []store.Delivery {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.read.IsZero() || time.Since(q.read) >= time.Second {
+		q.due, q.read = q.heads(ctx), time.Now()
+	}
+	return q.due
+}
+
+// fresh reads a delivery that is about to be handed out, if it is still pending.
+func (q *queue) fresh(ctx context.Context, id string) (got store.Delivery, ok bool) {
+	_ = q.Deliveries(ctx, store.Filter{IDs: []string{id}}, func(d store.Delivery) error {
+		got, ok = d, d.State == store.Pending
+		return nil
+	})
+	return got, ok
 }
 
 // heads are the deliveries that may be sent: Pending, and the first of their watch and lane.
@@ -114,7 +152,11 @@ func (q *queue) giveBack(j *job, again time.Duration) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	j.busy, j.at = false, time.Now().Add(again)
-	q.wake()
+	if again > 0 {
+		q.look()
+	} else {
+		q.changed()
+	}
 }
 
 // rescue hands the job of a delivery out again as if its server had died.
@@ -122,7 +164,7 @@ func (q *queue) rescue(id string) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	delete(q.jobs, id)
-	q.wake()
+	q.changed()
 }
 
 // Interrupt is store.Queue's.
