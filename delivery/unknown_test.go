@@ -132,7 +132,7 @@ func TestAnAttemptThatAKilledProcessLeftOpenIsLookedUp(t *testing.T) {
 				}
 				b.start() // the process that was killed comes back, or another has its job
 				if b.queue != nil {
-					b.pass(19 * time.Second)
+					b.pass(34 * time.Second)
 					require.Empty(b.t, b.get(ids[0]).SettledAt, "the attempt may be under way at another server")
 				}
 				b.pass(time.Second)

@@ -186,18 +186,26 @@ func TestAJobTakenFromALiveServerOnlyLooks(t *testing.T) {
 	w.await("it is sent when it is due", func() bool { return read(t, w.store, "a").State == store.Delivered })
 }
 
-func TestAdoptGoesOnForAJobThatNobodyRescues(t *testing.T) {
+func TestAdoptGivesUpAJobThatNobodyRescues(t *testing.T) {
 	t.Parallel()
 	url := empty(t)
-	right := openAt(t, url)
-	insert(t, right, "w")
-	run(t, connect(t, url), "UPDATE flyte_notifier.river_job SET state = 'running', attempt = 1, attempted_at = now() - interval '10 minutes', attempted_by = '{dead}'")
-	w := &worked{t: t, url: url}
-	w.store = w.start(url, slog.New(slog.DiscardHandler), func(ctx context.Context, s *postgres.Store, d store.Delivery) time.Duration {
-		_ = s.Settle(ctx, d.ID, delivered())
-		return 0
-	})
-	w.await("settled", func() bool { return read(t, right, "w").State == store.Delivered })
+	s := openAt(t, url)
+	insert(t, s, "w")
+	const taken = `UPDATE flyte_notifier.river_job SET state = 'running', attempt = 1, attempted_by = '{dead}',
+		attempted_at = now() - $1::interval WHERE state <> 'available' OR attempt = 0`
+	conn := connect(t, url)
+	for _, tc := range []struct {
+		ago   string
+		given int
+	}{{"1 minute", 0}, {"3 minutes", 1}, {"3 minutes", 1}} {
+		run(t, conn, taken, tc.ago)
+		n, err := s.Adopt(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, tc.given, n, tc.ago)
+	}
+	n, err := s.Adopt(t.Context())
+	require.NoError(t, err)
+	require.Zero(t, n, "it has one now")
 }
 
 func TestAClockThatIsSetIsCorrectedAndTold(t *testing.T) {
