@@ -88,7 +88,7 @@ func TestServersObeyRetryAfterTogether(t *testing.T) {
 	w.start()
 	w.start()
 	ids := w.add("w", "#a")
-	w.await(soon, "a first call", func() bool { return w.get(ids[0]).LastError == "slow down" })
+	w.awaitThat(soon, "a first call", ids[0], func(d store.Delivery) bool { return d.LastError == "slow down" })
 	for i := range 20 {
 		ids = append(ids, w.add(fmt.Sprint("v", i), "#a")...)
 	}
@@ -142,7 +142,7 @@ func TestServersThatHangHoldUpNoOthers(t *testing.T) {
 	}
 	w.move("hanging", all...)
 	w.start()
-	w.await(soon, "calls that hang", func() bool { return w.get("h0").Attempts > 0 })
+	w.awaitThat(soon, "calls that hang", "h0", func(d store.Delivery) bool { return d.Attempts > 0 })
 	for i := range 10 {
 		begin := time.Now()
 		ids := w.add(fmt.Sprint("w", i), "#a", "#b")
@@ -182,7 +182,7 @@ func TestARedriveByACommandIsSeenInTime(t *testing.T) {
 	w := onPostgres(t, s)
 	w.start()
 	ids := w.add("w", "#a", "#a")
-	w.await(soon, "dead", func() bool { return w.get(ids[1]).State == store.Dead })
+	w.awaitThat(soon, "dead", ids[1], func(d store.Delivery) bool { return d.State == store.Dead })
 	healed.Store(true)
 	refused, err := w.store.Redrive(t.Context(), ids, time.Now().UTC())
 	require.NoError(t, err)

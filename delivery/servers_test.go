@@ -126,26 +126,41 @@ func (w *servers) delivery(id, kind, connection, address string, destination jso
 	}
 }
 
-func (w *servers) get(id string) (got store.Delivery) {
-	err := w.store.Deliveries(w.t.Context(), store.Filter{IDs: []string{id}}, func(d store.Delivery) error {
-		got = d
-		return nil
-	})
+func (w *servers) get(id string) store.Delivery {
+	got, err := w.find(id)
 	require.NoError(w.t, err)
 	require.Equal(w.t, id, got.ID)
 	return got
 }
 
-// await waits until something is so.
+func (w *servers) find(id string) (got store.Delivery, err error) {
+	err = w.store.Deliveries(w.t.Context(), store.Filter{IDs: []string{id}}, func(d store.Delivery) error {
+		got = d
+		return nil
+	})
+	return got, err
+}
+
+// await waits until something is so. so may run when the test is over, and must not end it: a store that
+// is away for a moment is no failure, only not yet what is waited for.
 func (w *servers) await(d time.Duration, what string, so func() bool) {
 	w.t.Helper()
 	require.Eventually(w.t, so, d, 10*time.Millisecond, what)
 }
 
+// awaitThat waits until a delivery is so.
+func (w *servers) awaitThat(d time.Duration, what, id string, so func(store.Delivery) bool) {
+	w.t.Helper()
+	w.await(d, what, func() bool {
+		got, err := w.find(id)
+		return err == nil && so(got)
+	})
+}
+
 func (w *servers) awaitDelivered(d time.Duration, ids ...string) {
 	w.t.Helper()
 	for _, id := range ids {
-		w.await(d, id, func() bool { return w.get(id).State == store.Delivered })
+		w.awaitThat(d, id, id, func(got store.Delivery) bool { return got.State == store.Delivered })
 	}
 }
 
