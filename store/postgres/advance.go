@@ -20,7 +20,7 @@ type advancement struct {
 // Advance is store.Shards's.
 func (s *Store) Advance(ctx context.Context, sh flyte.Shard, epoch int64, c flyte.Cursor) error {
 	sh.Scope = cleanScope(sh.Scope)
-	if err := s.advances.do(ctx, &advancement{shard: sh, epoch: epoch, cursor: c}); err != nil {
+	if err := s.advances.Do(ctx, &advancement{shard: sh, epoch: epoch, cursor: c}); err != nil {
 		return fmt.Errorf("advance shard %s: %w", sh, err)
 	}
 	return nil
@@ -37,9 +37,9 @@ func (s *Store) runAdvance(ctx context.Context, tx pgx.Tx, jobs []*job[*advancem
 	var orgs, projects, domains []string
 	var places []int32
 	for _, j := range jobs {
-		sc := j.in.shard.Scope
+		sc := j.In.shard.Scope
 		orgs, projects, domains = append(orgs, sc.Org), append(projects, sc.Project), append(domains, sc.Domain)
-		places = append(places, int32(j.in.shard.Index)) //nolint:gosec // below flyte.Buckets
+		places = append(places, int32(j.In.shard.Index)) //nolint:gosec // below flyte.Buckets
 	}
 	held, err := list(ctx, tx, scanHeld, lock, orgs, projects, domains, places)
 	if err != nil {
@@ -51,12 +51,12 @@ func (s *Store) runAdvance(ctx context.Context, tx pgx.Tx, jobs []*job[*advancem
 	}
 	var p pipeline
 	for _, j := range jobs {
-		if epoch, ok := epochs[j.in.shard]; !ok || epoch != j.in.epoch {
-			j.err = store.ErrConflict
+		if epoch, ok := epochs[j.In.shard]; !ok || epoch != j.In.epoch {
+			j.Err = store.ErrConflict
 			continue
 		}
-		c, sc := j.in.cursor, j.in.shard.Scope
-		p.exec(advance, micros(c.Since), int64(c.Overlap), sc.Org, sc.Project, sc.Domain, j.in.shard.Index)
+		c, sc := j.In.cursor, j.In.shard.Scope
+		p.exec(advance, micros(c.Since), int64(c.Overlap), sc.Org, sc.Project, sc.Domain, j.In.shard.Index)
 	}
 	return p.run(ctx, tx)
 }

@@ -27,7 +27,7 @@ func (s *Store) Begin(ctx context.Context, id string, attempts int, now time.Tim
 	for i := range b.rates {
 		b.rates[i].Bucket = clean(b.rates[i].Bucket)
 	}
-	if err := s.begins.do(ctx, b); err != nil {
+	if err := s.begins.Do(ctx, b); err != nil {
 		return 0, fmt.Errorf("begin delivery %s: %w", id, err)
 	}
 	return b.wait, nil
@@ -37,8 +37,8 @@ func (s *Store) Begin(ctx context.Context, id string, attempts int, now time.Tim
 func (s *Store) runBegin(ctx context.Context, tx pgx.Tx, jobs []*job[*beginning]) error {
 	ids, names := make([]string, 0, len(jobs)), []string{}
 	for _, j := range jobs {
-		ids = append(ids, j.in.id)
-		for _, r := range j.in.rates {
+		ids = append(ids, j.In.id)
+		for _, r := range j.In.rates {
 			if r.PerSecond > 0 {
 				names = append(names, r.Bucket)
 			}
@@ -68,7 +68,7 @@ func (s *Store) runBegin(ctx context.Context, tx pgx.Tx, jobs []*job[*beginning]
 		b.holds[h.lane] = h.until
 	}
 	for _, j := range jobs {
-		j.in.wait, j.err = b.begin(j.in)
+		j.In.wait, j.Err = b.begin(j.In)
 	}
 	return b.save(ctx, tx)
 }

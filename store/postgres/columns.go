@@ -5,6 +5,8 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"github.com/flyte-notifier/flyte-notifier/store/internal/engine"
 )
 
 // micros is a time as a column: NULL is the zero time.
@@ -80,7 +82,7 @@ func decode(text *string, v any, id, column string) error {
 		return nil
 	}
 	if err := json.Unmarshal([]byte(*text), v); err != nil {
-		return &damageError{id: id, column: column, err: err}
+		return &engine.DamageError{ID: id, Column: column, Err: err}
 	}
 	return nil
 }

@@ -16,7 +16,7 @@ const deliveryColumns = `d.id, d.key, d.watch_id, d.org, d.project, d.domain, d.
 	d.connection, d.address, d.state, d.attempts, d.next_at, d.opened_at, d.unknown_at, d.double,
 	d.created_at, d.settled_at, d.since, d.spent, d.trace, d.last_error, d.render_error, d.receipt, d.destination, d.content`
 
-// scanDelivery reads a row of deliveryColumns. With a damageError the delivery holds all the rest.
+// scanDelivery reads a row of deliveryColumns. With an engine.DamageError the delivery holds all the rest.
 func scanDelivery(row pgx.Row) (d store.Delivery, err error) {
 	var state string
 	var next, created, since int64

@@ -13,8 +13,7 @@ import (
 )
 
 var (
-	errClosed = errors.New("the store is closed")
-	errNoID   = errors.New("the id is empty")
+	errNoID = errors.New("the id is empty")
 
 	// errAgain is for a transaction that met another in a way that Postgres does not know of.
 	errAgain = errors.New("changed by another transaction")
@@ -59,22 +58,4 @@ func notFound(err error) error {
 		return store.ErrNotFound
 	}
 	return err
-}
-
-// damageError says that a part of a row could not be read.
-type damageError struct {
-	id     string
-	column string
-	err    error
-}
-
-func (e *damageError) Error() string {
-	return fmt.Sprintf("row %s: column %s is damaged: %v", e.id, e.column, e.err)
-}
-
-func (e *damageError) Unwrap() error { return e.err }
-
-func damaged(err error) bool {
-	_, ok := errors.AsType[*damageError](err)
-	return ok
 }

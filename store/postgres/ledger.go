@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/flyte-notifier/flyte-notifier/store"
+	"github.com/flyte-notifier/flyte-notifier/store/internal/engine"
 )
 
 // Redrive is store.Ledger's.
@@ -16,7 +17,7 @@ func (s *Store) Redrive(ctx context.Context, ids []string, now time.Time) (map[s
 	refused := map[string]store.DeliveryState{}
 	now = s.clock.theirs(now)
 	ids = slices.Compact(slices.Sorted(slices.Values(ids)))
-	for chunk := range slices.Chunk(ids, batchSize) {
+	for chunk := range slices.Chunk(ids, engine.BatchSize) {
 		more, err := write(ctx, s, func(tx pgx.Tx) (map[string]store.DeliveryState, error) { return s.redrive(ctx, tx, chunk, now) })
 		if err != nil {
 			return nil, fmt.Errorf("redrive deliveries: %w", err)
@@ -104,25 +105,12 @@ func (s *Store) revive(ctx context.Context, tx pgx.Tx, ids []string, now time.Ti
 // Counts is store.Ledger's. Triggers keep the counts.
 func (s *Store) Counts(ctx context.Context) (map[store.WatchState]int, map[store.DeliveryState]int, error) {
 	const query = "SELECT what = 'watches', state, sum(n)::bigint FROM flyte_notifier.counts GROUP BY what, state HAVING sum(n) > 0"
-	watches, deliveries := map[store.WatchState]int{}, map[store.DeliveryState]int{}
-	_, err := list(ctx, s.pool, func(row pgx.Row) (_ struct{}, err error) {
-		var ofWatches bool
-		var state string
-		var n int
-		if err := row.Scan(&ofWatches, &state, &n); err != nil {
-			return struct{}{}, err
-		}
-		if ofWatches {
-			watches[store.WatchState(state)] = n
-		} else {
-			deliveries[store.DeliveryState(state)] = n
-		}
-		return struct{}{}, nil
-	}, query)
+	tally := engine.NewTally()
+	_, err := list(ctx, s.pool, func(row pgx.Row) (struct{}, error) { return struct{}{}, tally.Scan(row.Scan) }, query)
 	if err != nil {
 		return nil, nil, fmt.Errorf("read counts: %w", err)
 	}
-	return watches, deliveries, nil
+	return tally.Watches, tally.Deliveries, nil
 }
 
 // Ping is store.Store's: it reads, and commits a write.

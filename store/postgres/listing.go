@@ -2,19 +2,14 @@ package postgres
 
 import (
 	"context"
-	"fmt"
-	"math"
 	"slices"
 	"strconv"
 
 	"github.com/jackc/pgx/v5"
 
 	"github.com/flyte-notifier/flyte-notifier/store"
+	"github.com/flyte-notifier/flyte-notifier/store/internal/engine"
 )
-
-// pageSize is how many rows a listing holds at once: no transaction stays open while its rows are being
-// handled.
-const pageSize = 100
 
 // table is what a listing needs to know of one.
 type table[T any] struct {
@@ -23,12 +18,6 @@ type table[T any] struct {
 	columns string
 	scan    func(pgx.Row) (T, error)
 	common  string // the state that the index by state leaves out
-}
-
-// placed is a row with its place in the order of creation.
-type placed[T any] struct {
-	seq int64
-	row T
 }
 
 // Deliveries is store.Ledger's. A row of which a part is damaged comes without that part.
@@ -49,31 +38,13 @@ func listing[T any](ctx context.Context, s *Store, tab table[T], f store.Filter,
 		ids = append(ids, clean(id))
 	}
 	f.IDs = slices.Compact(slices.Sorted(slices.Values(ids)))
-	left, last := f.Limit, int64(math.MaxInt64)
-	if left <= 0 {
-		left, last = math.MaxInt, math.MinInt64
-	}
-	for left > 0 {
-		page, err := readPage(ctx, s, tab, f, last, min(left, pageSize))
-		if err != nil {
-			return fmt.Errorf("list %s: %w", tab.name, err)
-		}
-		for _, p := range page {
-			if err := yield(p.row); err != nil {
-				return err
-			}
-			last = p.seq
-		}
-		if len(page) < pageSize {
-			return nil
-		}
-		left -= len(page)
-	}
-	return nil
+	return engine.List(tab.name, f.Limit, func(last int64, n int) ([]engine.Placed[T], error) {
+		return readPage(ctx, s, tab, f, last, n)
+	}, yield)
 }
 
 // readPage returns the next rows after the last one, in the filter's order.
-func readPage[T any](ctx context.Context, s *Store, tab table[T], f store.Filter, last int64, n int) ([]placed[T], error) {
+func readPage[T any](ctx context.Context, s *Store, tab table[T], f store.Filter, last int64, n int) ([]engine.Placed[T], error) {
 	after, order := ">", "ASC"
 	if f.Limit > 0 {
 		after, order = "<", "DESC"
@@ -99,7 +70,7 @@ func readPage[T any](ctx context.Context, s *Store, tab table[T], f store.Filter
 }
 
 // scanPlaced reads a row that begins with its place.
-func (tab table[T]) scanPlaced(row pgx.Row) (p placed[T], err error) {
-	p.row, err = tab.scan(prefixed{row, &p.seq})
+func (tab table[T]) scanPlaced(row pgx.Row) (p engine.Placed[T], err error) {
+	p.Row, err = tab.scan(prefixed{row, &p.Seq})
 	return p, err
 }

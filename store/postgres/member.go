@@ -12,6 +12,7 @@ import (
 
 	"github.com/flyte-notifier/flyte-notifier/flyte"
 	"github.com/flyte-notifier/flyte-notifier/store"
+	"github.com/flyte-notifier/flyte-notifier/store/internal/engine"
 )
 
 const (
@@ -74,7 +75,7 @@ func (s *Store) keep(m *member) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.members == nil {
-		return errClosed
+		return engine.ErrClosed
 	}
 	s.members[m] = struct{}{}
 	return nil

@@ -29,7 +29,7 @@ func (s *Store) Move(ctx context.Context, t store.Transition) error {
 		d.NextAt = s.clock.theirs(d.NextAt)
 		m.deliveries = append(m.deliveries, d)
 	}
-	if err := s.moves.do(ctx, m); err != nil {
+	if err := s.moves.Do(ctx, m); err != nil {
 		return fmt.Errorf("move watch %s: %w", t.Watch.ID, err)
 	}
 	return nil
@@ -76,8 +76,8 @@ func (s *Store) runMove(ctx context.Context, tx pgx.Tx, jobs []*job[*movement]) 
 	}
 	var w moves
 	for _, j := range jobs {
-		if j.err = g.refuses(j.in); j.err == nil {
-			if err := w.add(g, j.in); err != nil {
+		if j.Err = g.refuses(j.In); j.Err == nil {
+			if err := w.add(g, j.In); err != nil {
 				return err
 			}
 		}
@@ -89,8 +89,8 @@ func (s *Store) runMove(ctx context.Context, tx pgx.Tx, jobs []*job[*movement]) 
 func survey(ctx context.Context, tx pgx.Tx, jobs []*job[*movement]) (*ground, error) {
 	var watches, deliveries []string
 	for _, j := range jobs {
-		watches = append(watches, j.in.watch.ID)
-		for _, d := range j.in.deliveries {
+		watches = append(watches, j.In.watch.ID)
+		for _, d := range j.In.deliveries {
 			watches, deliveries = append(watches, d.WatchID), append(deliveries, d.ID)
 		}
 	}

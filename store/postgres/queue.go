@@ -11,6 +11,7 @@ import (
 	"github.com/riverqueue/river/rivertype"
 
 	"github.com/flyte-notifier/flyte-notifier/store"
+	"github.com/flyte-notifier/flyte-notifier/store/internal/engine"
 )
 
 // River's settings. Rescue adds up: a server is killed right after it took a job; the job is stuck
@@ -73,8 +74,8 @@ func (p promptly) NextRetry(*rivertype.JobRow) time.Time { return p.clock.Now().
 // Work is store.Queue's. It goes on through any outage of Postgres.
 func (s *Store) Work(ctx context.Context, grace time.Duration, do func(context.Context, store.Delivery) time.Duration) error {
 	read := newLoader(s)
-	defer read.close()
-	w := &worker{jobs: s.jobs, read: read.load, do: do}
+	defer read.Close()
+	w := &worker{jobs: s.jobs, read: reading(read), do: do}
 	adopting := make(chan struct{})
 	go func() {
 		defer close(adopting)
@@ -209,7 +210,7 @@ func interrupt(ctx context.Context, tx pgx.Tx, id string, opened, now time.Time)
 		return store.ErrConflict
 	}
 	d, err := scanDelivery(tx.QueryRow(ctx, update, found[0].seq, now.UnixMicro()))
-	if err != nil && !damaged(err) {
+	if err != nil && !engine.Damaged(err) {
 		return err
 	}
 	var events eventRows

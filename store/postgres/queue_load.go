@@ -3,11 +3,11 @@ package postgres
 import (
 	"context"
 	"fmt"
-	"sync"
 
 	"github.com/jackc/pgx/v5"
 
 	"github.com/flyte-notifier/flyte-notifier/store"
+	"github.com/flyte-notifier/flyte-notifier/store/internal/engine"
 )
 
 // loaded is a delivery as its job finds it.
@@ -16,94 +16,46 @@ type loaded struct {
 	head bool // it is Pending, and the first of its watch and lane
 }
 
-// loader reads deliveries for jobs. What is asked for while a query is under way goes into the next one
-// together: jobs come in fetches of many.
-type loader struct {
-	s    *Store
-	asks chan *ask
-	stop chan struct{}
-	done sync.WaitGroup
-}
-
+// ask is for a delivery by its id.
 type ask struct {
 	id     string
-	answer chan error
 	loaded loaded
 }
 
-func newLoader(s *Store) *loader {
-	l := &loader{s: s, asks: make(chan *ask), stop: make(chan struct{})}
-	l.done.Go(l.loop)
-	return l
-}
+// newLoader returns what reads deliveries for jobs: they come in fetches of many.
+func newLoader(s *Store) *engine.Batches[*ask] { return engine.Start(s.load) }
 
-func (l *loader) close() {
-	close(l.stop)
-	l.done.Wait()
-}
-
-// load returns the delivery. One that is gone is not a head.
-func (l *loader) load(ctx context.Context, id string) (loaded, error) {
-	a := &ask{id: id, answer: make(chan error, 1)}
-	select {
-	case l.asks <- a:
-	case <-ctx.Done():
-		return loaded{}, ctx.Err()
-	case <-l.stop:
-		return loaded{}, errClosed
-	}
-	select {
-	case err := <-a.answer:
-		return a.loaded, err
-	case <-ctx.Done():
-		return loaded{}, ctx.Err()
-	}
-}
-
-func (l *loader) loop() {
-	for {
-		select {
-		case <-l.stop:
-			return
-		case a := <-l.asks:
-			l.read(l.gather(a))
+// reading asks a loader.
+func reading(b *engine.Batches[*ask]) func(context.Context, string) (loaded, error) {
+	return func(ctx context.Context, id string) (loaded, error) {
+		a := &ask{id: id}
+		if err := b.Do(ctx, a); err != nil {
+			return loaded{}, err // it may still be written to
 		}
+		return a.loaded, nil
 	}
 }
 
-// gather takes what waits, without waiting for more.
-func (l *loader) gather(first *ask) map[string]*ask {
-	all := map[string]*ask{first.id: first}
-	for len(all) < batchSize {
-		select {
-		case a := <-l.asks:
-			all[a.id] = a // an id is asked for once at a time, see jobs.begin
-		default:
-			return all
-		}
-	}
-	return all
-}
-
-func (l *loader) read(all map[string]*ask) {
+// load reads the deliveries. One that is gone is not a head.
+func (s *Store) load(asks []*engine.Job[*ask]) {
 	const query = "SELECT d.head, " + deliveryColumns + " FROM flyte_notifier.deliveries d WHERE d.id = ANY($1)"
-	ids := make([]string, 0, len(all))
-	for id := range all {
-		ids = append(ids, id)
+	ids := make([]string, 0, len(asks))
+	for _, a := range asks {
+		ids = append(ids, a.In.id)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), batchTimeout)
 	defer cancel()
-	found, err := list(ctx, l.s.pool, scanLoaded, query, ids)
+	found, err := list(ctx, s.pool, scanLoaded, query, ids)
 	if err != nil {
 		err = fmt.Errorf("read deliveries: %w", err)
 	}
+	byID := make(map[string]loaded, len(found))
 	for _, d := range found {
-		if err == nil {
-			all[d.ID].loaded = d
-		}
+		byID[d.ID] = d
 	}
-	for _, a := range all {
-		a.answer <- err
+	for _, a := range asks {
+		a.In.loaded = byID[a.In.id]
+		a.Answer(err)
 	}
 }
 

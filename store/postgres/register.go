@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/flyte-notifier/flyte-notifier/store"
+	"github.com/flyte-notifier/flyte-notifier/store/internal/engine"
 )
 
 // registration is one call of Register.
@@ -28,7 +29,7 @@ func (s *Store) Register(ctx context.Context, w store.Watch) (store.Watch, error
 	}
 	w.Version = 1
 	r := &registration{watch: cleanWatch(w)}
-	if err := s.registers.do(ctx, r); err != nil {
+	if err := s.registers.Do(ctx, r); err != nil {
 		return store.Watch{}, fmt.Errorf("register watch %s: %w", w.ID, err)
 	}
 	return r.stored, nil
@@ -42,8 +43,8 @@ func (s *Store) runRegister(ctx context.Context, tx pgx.Tx, jobs []*job[*registr
 		return err
 	}
 	for _, j := range first {
-		if inserted[j.in.watch.ID] {
-			j.in.stored = j.in.watch
+		if inserted[j.In.watch.ID] {
+			j.In.stored = j.In.watch
 		} else {
 			rest = append(rest, j)
 		}
@@ -58,14 +59,14 @@ func (s *Store) runRegister(ctx context.Context, tx pgx.Tx, jobs []*job[*registr
 func firsts(jobs []*job[*registration]) (first, rest []*job[*registration]) {
 	seen := make(map[string]bool, len(jobs))
 	for _, j := range jobs {
-		if id := j.in.watch.ID; !seen[id] {
+		if id := j.In.watch.ID; !seen[id] {
 			seen[id] = true
 			first = append(first, j)
 		} else {
 			rest = append(rest, j)
 		}
 	}
-	slices.SortFunc(first, func(a, b *job[*registration]) int { return cmp.Compare(a.in.watch.ID, b.in.watch.ID) })
+	slices.SortFunc(first, func(a, b *job[*registration]) int { return cmp.Compare(a.In.watch.ID, b.In.watch.ID) })
 	return first, rest
 }
 
@@ -80,10 +81,10 @@ func insertWatches(ctx context.Context, tx pgx.Tx, first []*job[*registration]) 
 	var rows watchRows
 	texts := make([]string, 0, len(first))
 	for _, j := range first {
-		if err := rows.add(j.in.watch); err != nil {
+		if err := rows.add(j.In.watch); err != nil {
 			return nil, err
 		}
-		texts = append(texts, store.Registered(j.in.watch).Text)
+		texts = append(texts, store.Registered(j.In.watch).Text)
 	}
 	var p pipeline
 	var ids, purged []string
@@ -114,7 +115,7 @@ type placedWatch struct {
 
 func scanPlacedWatch(row pgx.Row) (p placedWatch, err error) {
 	p.Watch, err = scanWatch(prefixed{row, &p.seq})
-	if damaged(err) {
+	if engine.Damaged(err) {
 		p.damage, err = err, nil
 	}
 	return p, err
@@ -128,8 +129,8 @@ func registerAgain(ctx context.Context, tx pgx.Tx, jobs []*job[*registration]) e
 		return err
 	}
 	later := slices.ContainsFunc(jobs, func(j *job[*registration]) bool {
-		w := found[j.in.watch.ID]
-		return w != nil && j.in.watch.Attempt > w.Attempt
+		w := found[j.In.watch.ID]
+		return w != nil && j.In.watch.Attempt > w.Attempt
 	})
 	if later {
 		if found, err = readWatches(ctx, tx, jobs, "ORDER BY w.id FOR NO KEY UPDATE"); err != nil {
@@ -138,20 +139,20 @@ func registerAgain(ctx context.Context, tx pgx.Tx, jobs []*job[*registration]) e
 	}
 	var events eventRows
 	for _, j := range jobs {
-		w := found[j.in.watch.ID]
+		w := found[j.In.watch.ID]
 		switch {
 		case w == nil: // purged
-			j.in.stored = store.Watch{ID: j.in.watch.ID, State: store.Ended}
+			j.In.stored = store.Watch{ID: j.In.watch.ID, State: store.Ended}
 			continue
 		case w.damage != nil:
-			j.err = w.damage
+			j.Err = w.damage
 			continue
-		case j.in.watch.Attempt > w.Attempt:
-			w.reregister(j.in.watch.Attempt)
-			events.add(w.seq, store.Registered(j.in.watch))
+		case j.In.watch.Attempt > w.Attempt:
+			w.reregister(j.In.watch.Attempt)
+			events.add(w.seq, store.Registered(j.In.watch))
 		}
-		j.in.stored = w.Watch
-		j.in.stored.Outputs = slices.Clone(w.Outputs)
+		j.In.stored = w.Watch
+		j.In.stored.Outputs = slices.Clone(w.Outputs)
 	}
 	return saveAttempts(ctx, tx, found, &events)
 }
@@ -159,7 +160,7 @@ func registerAgain(ctx context.Context, tx pgx.Tx, jobs []*job[*registration]) e
 func readWatches(ctx context.Context, tx pgx.Tx, jobs []*job[*registration], lock string) (map[string]*placedWatch, error) {
 	ids := make([]string, 0, len(jobs))
 	for _, j := range jobs {
-		ids = append(ids, j.in.watch.ID)
+		ids = append(ids, j.In.watch.ID)
 	}
 	query := "SELECT w.seq, " + watchColumns + " FROM flyte_notifier.watches w WHERE w.id = ANY($1) " + lock
 	all, err := list(ctx, tx, scanPlacedWatch, query, ids)

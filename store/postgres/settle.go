@@ -25,7 +25,7 @@ func (s *Store) Settle(ctx context.Context, id string, o store.Outcome) error {
 		o.Receipt = nil // the caller's
 		cleanAll(&o.LastError, &o.RenderError)
 		o.NextAt, o.Hold, o.At = s.clock.theirs(o.NextAt), s.clock.theirs(o.Hold), s.clock.theirs(o.At)
-		err = s.settles.do(ctx, &settlement{id: clean(id), outcome: o, receipt: receipt})
+		err = s.settles.Do(ctx, &settlement{id: clean(id), outcome: o, receipt: receipt})
 	}
 	if err != nil {
 		return fmt.Errorf("settle delivery %s: %w", id, err)
@@ -45,7 +45,7 @@ const lockLanes = "SELECT " + standingColumns + ` FROM flyte_notifier.deliveries
 func (s *Store) runSettle(ctx context.Context, tx pgx.Tx, jobs []*job[*settlement]) error {
 	ids := make([]string, 0, len(jobs))
 	for _, j := range jobs {
-		ids = append(ids, j.in.id)
+		ids = append(ids, j.In.id)
 	}
 	var watches []locked
 	var standings []standing
@@ -60,7 +60,7 @@ func (s *Store) runSettle(ctx context.Context, tx pgx.Tx, jobs []*job[*settlemen
 		changes: map[int64]*change{}, holds: map[store.Lane]time.Time{}, left: map[turn]bool{},
 	}
 	for _, j := range jobs {
-		j.err = r.settle(j.in)
+		j.Err = r.settle(j.In)
 	}
 	heads, err := r.save(ctx, tx)
 	if err != nil {

@@ -115,11 +115,11 @@ func (s *Store) Close() error {
 		}
 		s.leaveAll()
 		if s.registers != nil {
-			s.registers.close()
-			s.moves.close()
-			s.begins.close()
-			s.settles.close()
-			s.advances.close()
+			s.registers.Close()
+			s.moves.Close()
+			s.begins.Close()
+			s.settles.Close()
+			s.advances.Close()
 		}
 		for _, pool := range []*pgxpool.Pool{s.hot, s.pool} {
 			if pool != nil {

@@ -5,6 +5,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/flyte-notifier/flyte-notifier/store/internal/engine"
 )
 
 // transact runs fn in a transaction, twice if it got in the way of another.
@@ -60,7 +62,7 @@ func collect[T any](rows pgx.Rows, scan func(pgx.Row) (T, error)) (all []T, err 
 	defer rows.Close()
 	for rows.Next() {
 		row, err := scan(rows)
-		if err != nil && !damaged(err) {
+		if err != nil && !engine.Damaged(err) {
 			return nil, err
 		}
 		all = append(all, row)

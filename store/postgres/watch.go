@@ -15,7 +15,7 @@ const watchColumns = `w.id, w.kind, w.attempt, w.state, w.org, w.project, w.doma
 	w.own_org, w.own_project, w.own_domain, w.own_name, w.wait, w.phase, w.version, w.trace, w.missing, w.reason,
 	w.created_at, w.ended_at, w.outputs, w.custom, w.inputs`
 
-// scanWatch reads a row of watchColumns. With a damageError the watch holds all the rest.
+// scanWatch reads a row of watchColumns. With an engine.DamageError the watch holds all the rest.
 func scanWatch(row pgx.Row) (w store.Watch, err error) {
 	var kind, state string
 	var created int64

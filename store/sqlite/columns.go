@@ -4,6 +4,8 @@ import (
 	"database/sql"
 	"encoding/json"
 	"time"
+
+	"github.com/flyte-notifier/flyte-notifier/store/internal/engine"
 )
 
 // micros is a time as a column: NULL is the zero time.
@@ -45,7 +47,7 @@ func decode(raw []byte, v any, id, column string) error {
 		return nil
 	}
 	if err := json.Unmarshal(raw, v); err != nil {
-		return &damageError{id: id, column: column, err: err}
+		return &engine.DamageError{ID: id, Column: column, Err: err}
 	}
 	return nil
 }

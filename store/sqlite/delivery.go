@@ -32,7 +32,7 @@ func deliveryArgs(d store.Delivery) ([]any, error) {
 	}, nil
 }
 
-// scanDelivery reads a row of deliveryColumns. With a damageError the delivery holds all the rest.
+// scanDelivery reads a row of deliveryColumns. With an engine.DamageError the delivery holds all the rest.
 func scanDelivery(row scanner) (d store.Delivery, err error) {
 	var next, created, since int64
 	var opened, unknown, settled sql.NullInt64

@@ -7,6 +7,7 @@ import (
 	"os"
 
 	"github.com/flyte-notifier/flyte-notifier/store"
+	"github.com/flyte-notifier/flyte-notifier/store/internal/engine"
 )
 
 // What SQLite's user_version says of a store: 0 is one like any other.
@@ -69,7 +70,7 @@ func (s *Store) ExportWatches(ctx context.Context, after int64, limit int) ([]st
 	if len(page) == 0 {
 		return nil, after, nil
 	}
-	last := page[len(page)-1].seq
+	last := page[len(page)-1].Seq
 	parcels, err := s.parcels(ctx, page, after, last)
 	if err != nil {
 		return nil, after, fmt.Errorf("read what goes with watches: %w", err)
@@ -78,13 +79,13 @@ func (s *Store) ExportWatches(ctx context.Context, after int64, limit int) ([]st
 }
 
 // parcels reads what goes with a page of watches, those after one place up to another.
-func (s *Store) parcels(ctx context.Context, page []placed[store.Watch], after, last int64) ([]store.Parcel, error) {
+func (s *Store) parcels(ctx context.Context, page []engine.Placed[store.Watch], after, last int64) ([]store.Parcel, error) {
 	const ofPage = " IN (SELECT w.id FROM watches w WHERE w.seq > ? AND w.seq <= ?)"
 	parcels := make([]store.Parcel, len(page))
 	bySeq, byID := map[int64]*store.Parcel{}, map[string]*store.Parcel{}
 	for i, w := range page {
-		parcels[i].Watch = w.row
-		bySeq[w.seq], byID[w.row.ID] = &parcels[i], &parcels[i]
+		parcels[i].Watch = w.Row
+		bySeq[w.Seq], byID[w.Row.ID] = &parcels[i], &parcels[i]
 	}
 	events, err := read(ctx, s.queries, scanPlacedEvent,
 		"SELECT watch, seq, at, kind, text FROM events WHERE watch > ? AND watch <= ? ORDER BY watch, seq", after, last)
@@ -92,8 +93,8 @@ func (s *Store) parcels(ctx context.Context, page []placed[store.Watch], after, 
 		return nil, err
 	}
 	for _, e := range events {
-		if p := bySeq[e.seq]; p != nil {
-			p.Events = append(p.Events, e.row)
+		if p := bySeq[e.Seq]; p != nil {
+			p.Events = append(p.Events, e.Row)
 		}
 	}
 	deliveries, err := read(ctx, s.queries, scanDelivery, "SELECT "+deliveryColumns+" FROM deliveries WHERE watch_id"+ofPage+" ORDER BY seq", after, last)
@@ -111,8 +112,8 @@ func (s *Store) parcels(ctx context.Context, page []placed[store.Watch], after, 
 }
 
 // scanPlacedEvent reads an event with the seq of its watch.
-func scanPlacedEvent(row scanner) (p placed[store.Event], err error) {
-	p.row, err = scanEvent(scanFunc(func(dest ...any) error { return row.Scan(append([]any{&p.seq}, dest...)...) }))
+func scanPlacedEvent(row scanner) (p engine.Placed[store.Event], err error) {
+	p.Row, err = scanEvent(scanFunc(func(dest ...any) error { return row.Scan(append([]any{&p.Seq}, dest...)...) }))
 	return p, err
 }
 
@@ -134,8 +135,8 @@ func (s *Store) ExportOrphans(ctx context.Context, after int64, limit int) ([]st
 	}
 	parcels := make([]store.Parcel, 0, len(page))
 	for _, p := range page {
-		parcels = append(parcels, store.Parcel{Watch: store.Watch{ID: p.row.WatchID}, Purged: true, Deliveries: []store.Delivery{p.row}})
-		after = p.seq
+		parcels = append(parcels, store.Parcel{Watch: store.Watch{ID: p.Row.WatchID}, Purged: true, Deliveries: []store.Delivery{p.Row}})
+		after = p.Seq
 	}
 	return parcels, after, nil
 }

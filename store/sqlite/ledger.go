@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/flyte-notifier/flyte-notifier/store"
+	"github.com/flyte-notifier/flyte-notifier/store/internal/engine"
 )
 
 // Redrive is store.Ledger's.
@@ -39,12 +40,12 @@ func (t *tx) redrive(id string, now time.Time, refused map[string]store.Delivery
 		refused[id] = ""
 		return nil
 	}
-	d := found[0].row
+	d := found[0].Row
 	if d.State != store.Dead && d.State != store.Silenced {
 		refused[id] = d.State
 		return nil
 	}
-	p := place{seq: found[0].seq, watch: d.WatchID, connection: d.Connection, address: d.Address}
+	p := place{seq: found[0].Seq, watch: d.WatchID, connection: d.Connection, address: d.Address}
 	if err := t.exec(revive, now.UnixMicro(), p.seq); err != nil {
 		return err
 	}
@@ -57,25 +58,12 @@ func (t *tx) redrive(id string, now time.Time, refused map[string]store.Delivery
 // Counts is store.Ledger's. Triggers keep the counts.
 func (s *Store) Counts(ctx context.Context) (map[store.WatchState]int, map[store.DeliveryState]int, error) {
 	const query = "SELECT what = 'watches', state, n FROM counts WHERE n > 0"
-	watches, deliveries := map[store.WatchState]int{}, map[store.DeliveryState]int{}
-	_, err := read(ctx, s.queries, func(row scanner) (_ struct{}, err error) {
-		var ofWatches bool
-		var state string
-		var n int
-		if err := row.Scan(&ofWatches, &state, &n); err != nil {
-			return struct{}{}, err
-		}
-		if ofWatches {
-			watches[store.WatchState(state)] = n
-		} else {
-			deliveries[store.DeliveryState(state)] = n
-		}
-		return struct{}{}, nil
-	}, query)
+	tally := engine.NewTally()
+	_, err := read(ctx, s.queries, func(row scanner) (struct{}, error) { return struct{}{}, tally.Scan(row.Scan) }, query)
 	if err != nil {
 		return nil, nil, fmt.Errorf("read counts: %w", err)
 	}
-	return watches, deliveries, nil
+	return tally.Watches, tally.Deliveries, nil
 }
 
 // Ping is store.Store's: it reads, and commits a write of 64 KiB, since a disk that takes a few bytes

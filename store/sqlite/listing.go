@@ -4,31 +4,21 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"math"
 	"slices"
 	"strings"
 
 	"github.com/flyte-notifier/flyte-notifier/store"
+	"github.com/flyte-notifier/flyte-notifier/store/internal/engine"
 )
 
 // idsAtOnce bounds the values of one query.
 const idsAtOnce = 500
-
-// pageSize is how many rows a listing holds at once: no transaction stays open while its rows are
-// being handled.
-const pageSize = 100
 
 // table is what a listing needs to know of one.
 type table[T any] struct {
 	name    string
 	columns string
 	scan    func(scanner) (T, error)
-}
-
-// placed is a row with its place in the order of creation.
-type placed[T any] struct {
-	seq int64
-	row T
 }
 
 // Deliveries is store.Ledger's. A row of which a part is damaged comes without that part.
@@ -45,33 +35,13 @@ func listing[T any](ctx context.Context, s *Store, tab table[T], f store.Filter,
 	if len(f.IDs) > 0 {
 		return listIDs(ctx, s, tab, f, yield)
 	}
-	left, last := f.Limit, int64(math.MinInt64)
-	if left <= 0 {
-		left = math.MaxInt
-	} else {
-		last = math.MaxInt64
-	}
-	for left > 0 {
-		page, err := readPage(ctx, s, tab, f, last, min(left, pageSize))
-		if err != nil {
-			return fmt.Errorf("list %s: %w", tab.name, err)
-		}
-		for _, p := range page {
-			if err := yield(p.row); err != nil {
-				return err
-			}
-			last = p.seq
-		}
-		if len(page) < pageSize {
-			return nil
-		}
-		left -= len(page)
-	}
-	return nil
+	return engine.List(tab.name, f.Limit, func(last int64, n int) ([]engine.Placed[T], error) {
+		return readPage(ctx, s, tab, f, last, n)
+	}, yield)
 }
 
 // readPage returns the next rows after the last one, in the filter's order.
-func readPage[T any](ctx context.Context, s *Store, tab table[T], f store.Filter, last int64, n int) ([]placed[T], error) {
+func readPage[T any](ctx context.Context, s *Store, tab table[T], f store.Filter, last int64, n int) ([]engine.Placed[T], error) {
 	after, order := ">", "ASC"
 	if f.Limit > 0 {
 		after, order = "<", "DESC"
@@ -85,9 +55,9 @@ func readPage[T any](ctx context.Context, s *Store, tab table[T], f store.Filter
 }
 
 // scanPlaced reads a row that begins with its place.
-func (tab table[T]) scanPlaced(row scanner) (p placed[T], err error) {
-	p.row, err = tab.scan(scanFunc(func(dest ...any) error {
-		return row.Scan(append([]any{&p.seq}, dest...)...)
+func (tab table[T]) scanPlaced(row scanner) (p engine.Placed[T], err error) {
+	p.Row, err = tab.scan(scanFunc(func(dest ...any) error {
+		return row.Scan(append([]any{&p.Seq}, dest...)...)
 	}))
 	return p, err
 }

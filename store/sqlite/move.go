@@ -2,10 +2,10 @@ package sqlite
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/flyte-notifier/flyte-notifier/store"
+	"github.com/flyte-notifier/flyte-notifier/store/internal/engine"
 )
 
 const (
@@ -98,7 +98,7 @@ func (t *tx) move(id string, watch []any, deliveries []row, events []store.Event
 // whyNot tells a watch that moved on from one that is not there.
 func (t *tx) whyNot(id string) error {
 	_, err := t.watch(id)
-	if _, damaged := errors.AsType[*damageError](err); err == nil || damaged {
+	if err == nil || engine.Damaged(err) {
 		return store.ErrConflict
 	}
 	return err

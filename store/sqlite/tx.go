@@ -4,10 +4,10 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"fmt"
 	"sync"
 
 	"github.com/flyte-notifier/flyte-notifier/store"
+	"github.com/flyte-notifier/flyte-notifier/store/internal/engine"
 )
 
 // tx is the transaction of the writer, with its prepared statements. Its calls take no context:
@@ -77,7 +77,7 @@ func (t *tx) nested(j *job) error {
 	if err := t.exec("SAVEPOINT job"); err != nil {
 		return err
 	}
-	if j.err = j.run(t); j.err != nil {
+	if j.Err = j.In(t); j.Err != nil {
 		if err := t.exec("ROLLBACK TO job"); err != nil {
 			return err
 		}
@@ -171,7 +171,7 @@ func collect[T any](rows *sql.Rows, scan func(scanner) (T, error)) (all []T, err
 	defer func() { err = errors.Join(err, rows.Close()) }()
 	for rows.Next() {
 		row, err := scan(rows)
-		if _, damaged := errors.AsType[*damageError](err); err != nil && !damaged {
+		if err != nil && !engine.Damaged(err) {
 			return nil, err
 		}
 		all = append(all, row)
@@ -185,16 +185,3 @@ func notFound(err error) error {
 	}
 	return err
 }
-
-// damageError says that a part of a row could not be read.
-type damageError struct {
-	id     string
-	column string
-	err    error
-}
-
-func (e *damageError) Error() string {
-	return fmt.Sprintf("row %s: column %s is damaged: %v", e.id, e.column, e.err)
-}
-
-func (e *damageError) Unwrap() error { return e.err }

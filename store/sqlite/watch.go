@@ -47,7 +47,7 @@ func rounded(t time.Time) time.Time {
 	return time.UnixMicro(t.UnixMicro()).UTC()
 }
 
-// scanWatch reads a row of watchColumns. With a damageError the watch holds all the rest.
+// scanWatch reads a row of watchColumns. With an engine.DamageError the watch holds all the rest.
 func scanWatch(row scanner) (w store.Watch, err error) {
 	var created int64
 	var missing, ended sql.NullInt64

@@ -6,54 +6,34 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
-	"runtime"
 	"sync"
+
+	"github.com/flyte-notifier/flyte-notifier/store/internal/engine"
 )
-
-// batchSize is how many writes one commit takes at most: enough that the sync of the disk weighs
-// little, few enough that a batch is over in milliseconds.
-const batchSize = 256
-
-var errClosed = errors.New("the store is closed")
 
 // writer does all writes of the process in one goroutine. What waits while the disk syncs a commit
 // goes into the next one together, each write in a savepoint of its own, so that one that fails
 // takes no other with it.
 type writer struct {
+	batches *engine.Batches[func(*tx) error] // nil until start
 	db      *sql.DB
-	jobs    chan *job
-	closing chan struct{}
-	stopped chan struct{}
-	started bool
-	once    sync.Once
 	release sync.Once
 	tx      *tx // nil until the first write, and after a transaction was lost
 	recent  *recent
 }
 
-// job is one write. run may be called again when a transaction is lost, so it leaves nothing
-// behind but what it assigns.
-type job struct {
-	ctx  context.Context
-	run  func(*tx) error
-	err  error
-	done chan error
-}
+// job is one write. It may be run again when a transaction is lost, so it leaves nothing behind but what
+// it assigns.
+type job = engine.Job[func(*tx) error]
 
-func newWriter(db *sql.DB) *writer {
-	return &writer{db: db, jobs: make(chan *job), closing: make(chan struct{}), stopped: make(chan struct{})}
-}
+func newWriter(db *sql.DB) *writer { return &writer{db: db} }
 
-func (w *writer) start() {
-	w.started = true
-	go w.loop()
-}
+func (w *writer) start() { w.batches = engine.Start(w.commit) }
 
 // close waits for the batch at work and closes the connection. It may be called again.
 func (w *writer) close() error {
-	w.once.Do(func() { close(w.closing) })
-	if w.started {
-		<-w.stopped
+	if w.batches != nil {
+		w.batches.Close()
 	}
 	w.release.Do(func() {
 		if w.tx != nil {
@@ -67,7 +47,7 @@ func (w *writer) close() error {
 // answered at once; its write may still happen, so fn must not use what the caller may change.
 func write[T any](ctx context.Context, s *Store, fn func(*tx) (T, error)) (T, error) {
 	var out, zero T
-	err := s.write.do(ctx, func(t *tx) (err error) {
+	err := s.write.batches.Do(ctx, func(t *tx) (err error) {
 		out, err = fn(t)
 		return err
 	})
@@ -77,85 +57,16 @@ func write[T any](ctx context.Context, s *Store, fn func(*tx) (T, error)) (T, er
 	return out, nil
 }
 
-func (w *writer) do(ctx context.Context, run func(*tx) error) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	j := &job{ctx: ctx, run: run, done: make(chan error, 1)}
-	select {
-	case w.jobs <- j:
-	case <-ctx.Done():
-		return fmt.Errorf("wait for the store: %w", ctx.Err())
-	case <-w.closing:
-		return errClosed
-	}
-	select {
-	case err := <-j.done:
-		return err
-	case <-ctx.Done():
-		return fmt.Errorf("wait for the store: %w", ctx.Err())
-	}
-}
-
-func (w *writer) loop() {
-	defer close(w.stopped)
-	for {
-		select {
-		case <-w.closing:
-			return
-		case j := <-w.jobs:
-			w.commit(w.gather(j))
-		}
-	}
-}
-
-// gather takes what waits, without waiting for more, and drops what nobody waits for any longer. It
-// lets those run once who may be about to write: when nobody is, that takes no time.
-func (w *writer) gather(first *job) []*job {
-	batch, yielded := make([]*job, 0, batchSize), false
-	for j := first; ; {
-		if err := j.ctx.Err(); err != nil {
-			j.done <- err
-		} else {
-			batch = append(batch, j)
-		}
-		if len(batch) == batchSize {
-			return batch
-		}
-		if j = w.next(); j == nil && !yielded {
-			yielded = true
-			runtime.Gosched()
-			j = w.next()
-		}
-		if j == nil {
-			return batch
-		}
-	}
-}
-
-// next is a job that waits, or nil.
-func (w *writer) next() *job {
-	select {
-	case j := <-w.jobs:
-		return j
-	default:
-		return nil
-	}
-}
-
 // commit runs the batch in one transaction and answers every caller. When the transaction is lost
 // (a full disk, say) each write is tried alone, so that only those fail that cannot be done.
 func (w *writer) commit(batch []*job) {
-	if len(batch) == 0 {
-		return
-	}
 	err := w.attempt(batch)
 	if err != nil && len(batch) > 1 && !errors.Is(err, errBegin) {
 		w.oneByOne(batch)
 		return
 	}
 	for _, j := range batch {
-		j.answer(err)
+		j.Answer(err)
 	}
 }
 
@@ -173,16 +84,8 @@ func (w *writer) oneByOne(batch []*job) {
 				lost++
 			}
 		}
-		j.answer(err)
+		j.Answer(err)
 	}
-}
-
-// answer gives the caller the job's own error, or that of its transaction.
-func (j *job) answer(err error) {
-	if err == nil {
-		err = j.err
-	}
-	j.done <- err
 }
 
 // errBegin marks a transaction that could not even begin: no write of it would fare better alone.
@@ -233,11 +136,11 @@ func (w *writer) begin() error {
 
 // single needs no savepoint: what fails is rolled back whole.
 func (w *writer) single(j *job) error {
-	if j.err = j.run(w.tx); j.err == nil {
+	if j.Err = j.In(w.tx); j.Err == nil {
 		return w.end()
 	}
 	if err := w.tx.exec("ROLLBACK"); err != nil {
-		return j.err // the database rolled back by itself
+		return j.Err // the database rolled back by itself
 	}
 	return nil
 }
