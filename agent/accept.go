@@ -82,10 +82,7 @@ func (s *Service) read(r request) *task {
 	inputs := decodeInputs(r.inputs)
 	t := &task{
 		request: r,
-		env: spec.Env{
-			Registry: s.Registry, Connections: s.Connections, AllowCrossProject: s.AllowCrossProject, Inputs: inputs,
-			Caller: spec.Execution{Org: who.own.Org, Project: who.own.Project, Domain: who.own.Domain, Name: who.own.Name},
-		},
+		env:     s.specs.of(spec.Execution{Org: who.own.Org, Project: who.own.Project, Domain: who.own.Domain, Name: who.own.Name}, inputs),
 		watch: store.Watch{
 			ID: executor.NewID("w", who.key), Attempt: who.attempt, State: store.Active,
 			Execution: who.own, Own: who.own, CreatedAt: time.Now().UTC(),
@@ -93,13 +90,18 @@ func (s *Service) read(r request) *task {
 	}
 	t.watch.Inputs = t.document(inputs)
 	t.watch.Outputs, t.problems = declaredOutputs(r.template.GetInterface())
-	if size := proto.Size(r.template.GetCustom()); size > maxCustom {
-		t.refuse("custom", fmt.Sprintf("has %d bytes, at most %d are allowed", size, maxCustom))
+	raw, err := proto.MarshalOptions{Deterministic: true}.Marshal(r.template.GetCustom())
+	switch {
+	case err != nil:
+		t.refuse("custom", err.Error())
+		return t
+	case len(raw) > maxCustom:
+		t.refuse("custom", fmt.Sprintf("has %d bytes, at most %d are allowed", len(raw), maxCustom))
 		return t
 	}
 	switch kind := r.template.GetType(); kind {
 	case TypeNotification:
-		t.notification()
+		t.notification(s.specs.task(raw, r.template.GetCustom(), t.env))
 	case TypeSend:
 		t.send()
 	default:
@@ -108,19 +110,19 @@ func (s *Service) read(r request) *task {
 	return t
 }
 
-func (t *task) notification() {
-	parsed, problems := spec.ParseTask(t.template.GetCustom().AsMap(), t.env)
-	if len(problems) > 0 {
-		t.problems = append(t.problems, problems...)
+func (t *task) notification(r reading) {
+	if len(r.problems) > 0 {
+		t.problems = append(t.problems, r.problems...)
 		return
 	}
+	parsed := r.task
 	if t.sync && parsed.Wait {
 		t.refuse("wait", "true needs the asynchronous API of agents, and this call is the synchronous one")
 	}
 	x := parsed.Target
 	t.watch.Kind, t.watch.Wait, t.watch.Node = store.Follow, parsed.Wait, x.Node
 	t.watch.Execution = flyte.ExecutionID{Scope: flyte.Scope{Org: x.Org, Project: x.Project, Domain: x.Domain}, Name: x.Name}
-	t.watch.Custom = t.document(parsed)
+	t.watch.Custom = r.document
 }
 
 func (t *task) send() {

@@ -40,12 +40,13 @@ type Service struct {
 	service.UnimplementedAgentMetadataServiceServer
 	Options
 	calls   *calls
+	specs   *specs
 	readers readers // of the server that serves it
 }
 
 // New returns a service over a store.
 func New(o Options) *Service {
-	return &Service{Options: o, calls: newCalls(o.Metrics)}
+	return &Service{Options: o, calls: newCalls(o.Metrics), specs: newSpecs(o)}
 }
 
 // Register adds the three services to a gRPC server.

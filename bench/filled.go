@@ -20,7 +20,7 @@ func (b *bench) filled(ctx context.Context, e engine, w *world, n int) (url stri
 	}
 	s := &server{column: e.column, proc: a.process, tasks: a.tasks}
 	first := w.first.Load()
-	_, err = a.tasks.CreateTask(ctx, create(0, own()))
+	_, err = a.tasks.CreateTask(ctx, create(0, ownSpec(0)))
 	for begin := time.Now(); err == nil && w.first.Load() == first; sleep(ctx, 20*time.Millisecond) {
 		if err = ctx.Err(); time.Since(begin) > 20*time.Second {
 			err = fmt.Errorf("the agent never looked at its first watch: %s", a.lastWords())

@@ -11,6 +11,7 @@ import (
 	"github.com/flyteorg/flyte/flyteidl/gen/pb-go/flyteidl/admin"
 	"github.com/flyteorg/flyte/flyteidl/gen/pb-go/flyteidl/core"
 	"github.com/flyteorg/flyte/flyteidl/gen/pb-go/flyteidl/service"
+	"google.golang.org/protobuf/types/known/structpb"
 )
 
 // server is one that takes FlytePropeller's calls.
@@ -83,7 +84,7 @@ func (s *server) creating(ctx context.Context, callers int, d time.Duration) (sa
 	}
 	looked := s.looked()
 	got, err := s.round(ctx, callers, d, func(ctx context.Context, i int) error {
-		_, err := s.tasks.CreateTask(ctx, create(first+i, own()))
+		_, err := s.tasks.CreateTask(ctx, create(first+i, ownSpec(first+i)))
 		return err
 	})
 	const patience = 20 * time.Second
@@ -114,9 +115,9 @@ func (s *server) prepare(ctx context.Context, n int) error {
 	for range n {
 		for _, kind := range []struct {
 			metas *[][]byte
-			watch object
-		}{{&s.metas, waiting(s.next)}, {&s.own, own()}} {
-			meta, err := s.accepted(ctx, create(s.next, kind.watch))
+			spec  *structpb.Struct
+		}{{&s.metas, spec(s.next, waiting(s.next))}, {&s.own, ownSpec(s.next)}} {
+			meta, err := s.accepted(ctx, create(s.next, kind.spec))
 			if err != nil {
 				return fmt.Errorf("create a task at %s: %w", s.column, err)
 			}

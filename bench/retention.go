@@ -105,7 +105,7 @@ func (b *bench) delivered(ctx context.Context, e engine, url string, w *world, d
 		return err
 	}
 	w.fail(0)
-	_, err = a.tasks.CreateTask(ctx, create(0, own()))
+	_, err = a.tasks.CreateTask(ctx, create(0, ownSpec(0)))
 	if err == nil {
 		_, err = w.slack.await(ctx, 1)
 	}

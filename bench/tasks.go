@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"sync"
 
 	"github.com/flyteorg/flyte/flyteidl/gen/pb-go/flyteidl/admin"
 	"github.com/flyteorg/flyte/flyteidl/gen/pb-go/flyteidl/core"
@@ -16,6 +17,17 @@ type (
 
 // channels is over how many destinations messages are spread.
 const channels = 100
+
+// ownSpec is the spec of the i-th task that watches its own execution. They differ in nothing but the
+// channel, and building one for each call would slow the caller, not the server.
+func ownSpec(i int) *structpb.Struct { return ownSpecs()[i%channels] }
+
+var ownSpecs = sync.OnceValue(func() (all [channels]*structpb.Struct) {
+	for i := range all {
+		all[i] = spec(i, own())
+	}
+	return all
+})
 
 // spec is a notification task's as users write it: two rules, one of them with a filter.
 func spec(i int, watch object) *structpb.Struct {
@@ -49,14 +61,14 @@ func waiting(i int) object {
 }
 
 // create is the call that FlytePropeller makes for a task that runs in the i-th execution.
-func create(i int, watch object) *admin.CreateTaskRequest {
+func create(i int, custom *structpb.Struct) *admin.CreateTaskRequest {
 	taskID := &core.Identifier{
 		ResourceType: core.ResourceType_TASK, Project: scope.Project, Domain: scope.Domain, Name: "train.notify", Version: "v1",
 	}
 	return &admin.CreateTaskRequest{
 		Inputs: &core.LiteralMap{Literals: map[string]*core.Literal{"rows": integer(int64(i)), "epochs": integer(12)}},
 		Template: &core.TaskTemplate{
-			Id: taskID, Type: "notification", Custom: spec(i, watch),
+			Id: taskID, Type: "notification", Custom: custom,
 			Metadata: &core.TaskMetadata{
 				Runtime: &core.RuntimeMetadata{Type: core.RuntimeMetadata_FLYTE_SDK, Version: "1.16.31", Flavor: "python"},
 				Retries: &core.RetryStrategy{Retries: 3},

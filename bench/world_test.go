@@ -179,7 +179,7 @@ func schema(t *testing.T, path string) string {
 
 func TestTasksAreAsDescribed(t *testing.T) {
 	t.Parallel()
-	first, second := create(1, own()), create(2, own())
+	first, second := create(1, ownSpec(1)), create(2, ownSpec(2))
 	require.NotEqual(t, first.GetOutputPrefix(), second.GetOutputPrefix())
 	require.Contains(t, first.GetOutputPrefix(), name(1))
 	require.Equal(t, name(2), waiting(1)["watch"].(object)["execution"].(object)["name"]) //nolint:forcetypeassert // as it is made

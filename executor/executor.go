@@ -60,9 +60,9 @@ type NotifierExecutor struct {
 	feed      *flyte.Feed
 	specs     *memo.Memo[document]
 	nodeCalls *rate.Limiter
-	follow    chan flyte.ExecutionID // of watches that were registered here
-	send      chan store.Watch       // sends that were registered here
-	delivered func()                 // deliveries were inserted
+	follow    chan store.Watch // watches that were registered here
+	send      chan store.Watch // sends that were registered here
+	delivered func()           // deliveries were inserted
 	holding   atomic.Pointer[holding]
 	held      chan struct{} // closed once something was held, or there was nothing
 	heldOnce  sync.Once
@@ -79,7 +79,8 @@ const (
 	freshBatch   = 4_000            // fresh watches in memory at once
 	wokenBatch   = 4_000            // registered here and not looked at yet; more are left to the fresh ones
 	sendsAtOnce  = 4_000
-	readers      = 16 // concurrent reads of facts
+	readers      = 16  // concurrent reads of facts
+	writers      = 256 // concurrent writes of first phases: the store takes them together
 	specsKept    = 256
 )
 
@@ -102,7 +103,7 @@ func New(o Options) *NotifierExecutor {
 		metrics:   newMetrics(o.Metrics),
 		tracer:    tracing.Tracer(o.Tracer),
 		nodeCalls: rate.NewLimiter(rate.Limit(o.Config.NodeCalls), max(1, int(o.Config.NodeCalls))),
-		follow:    make(chan flyte.ExecutionID, wokenBatch), send: make(chan store.Watch, wokenBatch),
+		follow:    make(chan store.Watch, wokenBatch), send: make(chan store.Watch, wokenBatch),
 		specs: memo.New(specsKept, readSpec),
 		held:  make(chan struct{}), sendSlots: make(chan struct{}, sendsAtOnce), delivered: o.Delivered,
 	}
@@ -121,16 +122,13 @@ func (n *NotifierExecutor) Wake(w store.Watch) {
 	if w.State != store.Active || w.Phase != "" {
 		return
 	}
+	woken := n.follow
 	if w.Kind == store.Send {
-		select {
-		case n.send <- w:
-		default: // a later look at the store finds it
-		}
-		return
+		woken = n.send
 	}
 	select {
-	case n.follow <- w.Execution:
-	default:
+	case woken <- w:
+	default: // a later look at the store finds it
 	}
 }
 

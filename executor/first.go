@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -34,7 +35,7 @@ func (n *NotifierExecutor) wokenLooks(ctx context.Context) error {
 			return ctx.Err()
 		case first := <-n.follow:
 			begin, many := time.Now(), len(n.follow) >= manyWoken
-			err := inScopes(n, n.woken(first), func(scope flyte.Scope, batch []string) error {
+			err := inScopes(n, n.woken(first), func(scope flyte.Scope, batch []store.Watch) error {
 				_, err := n.look(ctx, scope, batch)
 				return err
 			})
@@ -49,12 +50,12 @@ func (n *NotifierExecutor) wokenLooks(ctx context.Context) error {
 }
 
 // woken is what waits to be looked at, by scope.
-func (n *NotifierExecutor) woken(first flyte.ExecutionID) map[flyte.Scope][]string {
-	all := map[flyte.Scope][]string{first.Scope: {first.Name}}
+func (n *NotifierExecutor) woken(first store.Watch) map[flyte.Scope][]store.Watch {
+	all := map[flyte.Scope][]store.Watch{first.Execution.Scope: {first}}
 	for range wokenBatch {
 		select {
-		case id := <-n.follow:
-			all[id.Scope] = append(all[id.Scope], id.Name)
+		case w := <-n.follow:
+			all[w.Execution.Scope] = append(all[w.Execution.Scope], w)
 		default:
 			return all
 		}
@@ -120,32 +121,32 @@ func inScopes[T any](n *NotifierExecutor, all map[flyte.Scope][]T, do func(scope
 	return errors.Join(append(failures, g.Wait())...)
 }
 
-// look reads executions without a time filter, and moves those of their watches that nobody has
-// looked at: the phase found there counts as entered. found are the names that flyteadmin listed.
-func (n *NotifierExecutor) look(ctx context.Context, scope flyte.Scope, names []string) (found map[string]bool, err error) {
-	names = slices.Compact(slices.Sorted(slices.Values(names)))
+// look reads the executions of new watches without a time filter, and moves the watches: the phase found
+// there counts as entered. They are taken as they were read or registered: one that somebody has moved
+// since is a conflict. found are the names that flyteadmin listed.
+func (n *NotifierExecutor) look(ctx context.Context, scope flyte.Scope, watches []store.Watch) (found map[string]bool, err error) {
+	byName := make(map[string][]store.Watch, len(watches))
+	for _, w := range watches {
+		byName[w.Execution.Name] = append(byName[w.Execution.Name], w)
+	}
 	listCtx, cancel := context.WithTimeout(ctx, factsTimeout)
 	defer cancel()
-	rows, err := n.admin.List(listCtx, scope, names, time.Time{})
+	rows, err := n.admin.List(listCtx, scope, slices.Sorted(maps.Keys(byName)), time.Time{})
 	if err != nil {
-		return nil, fmt.Errorf("first look at %d executions of %s: %w", len(names), scope, err)
+		return nil, fmt.Errorf("first look at %d executions of %s: %w", len(byName), scope, err)
 	}
 	found = make(map[string]bool, len(rows))
 	for _, row := range rows {
 		found[row.Name] = true
 	}
-	_, err = n.rows(ctx, scope, rows, func(w store.Watch) bool { return w.Phase == "" })
+	_, err = n.see(ctx, scope, rows, byName)
 	return found, err
 }
 
 // firstLook looks at watches, and sees to those whose execution is not there. It returns how many
 // are.
 func (n *NotifierExecutor) firstLook(ctx context.Context, scope flyte.Scope, watches []store.Watch) (int, error) {
-	names := make([]string, 0, len(watches))
-	for _, w := range watches {
-		names = append(names, w.Execution.Name)
-	}
-	found, err := n.look(ctx, scope, names)
+	found, err := n.look(ctx, scope, watches)
 	if found == nil {
 		return 0, err
 	}

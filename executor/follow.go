@@ -19,43 +19,45 @@ import (
 // has read may be older, and be written when no read by time tells of the row any more.
 type sink struct{ n *NotifierExecutor }
 
-// Rows implements flyte.Sink.
+// Rows implements flyte.Sink. Rows come again and again; only a difference to the store makes a read of
+// facts.
 func (s sink) Rows(ctx context.Context, scope flyte.Scope, rows []flyte.Row, _ flyte.Look) (int, error) {
-	return s.n.rows(ctx, scope, rows, func(store.Watch) bool { return true })
-}
-
-// rows moves the watches that the rows are news to, and returns how many there were. Rows come
-// again and again; only a difference to the store makes a read of facts.
-func (n *NotifierExecutor) rows(ctx context.Context, scope flyte.Scope, rows []flyte.Row, mine func(store.Watch) bool) (int, error) {
-	byName, err := n.watches(ctx, scope, rows, mine)
+	byName, err := s.n.watches(ctx, scope, rows)
 	if err != nil {
 		return 0, err
 	}
+	return s.n.see(ctx, scope, rows, byName)
+}
+
+// see moves those watches, by the name of a row, that the row is news to, and returns how many there were.
+func (n *NotifierExecutor) see(ctx context.Context, scope flyte.Scope, rows []flyte.Row, byName map[string][]store.Watch) (int, error) {
 	var news atomic.Int64
-	var g errgroup.Group // without a context: one failure does not stop the others
-	g.SetLimit(readers)
+	var reads, writes errgroup.Group // without a context: one failure does not stop the others
+	reads.SetLimit(readers)
+	writes.SetLimit(writers)
 	for _, row := range rows {
-		if !concerns(byName[row.Name], row) {
-			continue
-		}
-		g.Go(func() error {
-			id := flyte.ExecutionID{Scope: scope, Name: row.Name}
-			left, err := n.enter(ctx, id, row.Phase, byName[row.Name])
-			if !concerns(left, row) {
-				return err
+		var loud []store.Watch
+		for _, w := range byName[row.Name] {
+			if w.Execution.Name != row.Name || !n.entersQuietly(w, row.Phase) {
+				loud = append(loud, w)
+				continue
 			}
-			moved, refreshErr := n.refresh(ctx, id, left)
-			news.Add(int64(moved))
-			return errors.Join(err, refreshErr)
-		})
+			writes.Go(func() error { return n.enter(ctx, w, row.Phase) })
+		}
+		if concerns(loud, row) {
+			reads.Go(func() error {
+				moved, err := n.refresh(ctx, flyte.ExecutionID{Scope: scope, Name: row.Name}, loud)
+				news.Add(int64(moved))
+				return err
+			})
+		}
 	}
-	err = g.Wait()
+	err := errors.Join(reads.Wait(), writes.Wait())
 	return int(news.Load()), err
 }
 
-// watches reads those watches behind the rows that are mine, by the name of the row that may be
-// news to them.
-func (n *NotifierExecutor) watches(ctx context.Context, scope flyte.Scope, rows []flyte.Row, mine func(store.Watch) bool) (map[string][]store.Watch, error) {
+// watches reads the watches behind the rows, by the name of the row that may be news to them.
+func (n *NotifierExecutor) watches(ctx context.Context, scope flyte.Scope, rows []flyte.Row) (map[string][]store.Watch, error) {
 	names := make([]string, len(rows))
 	for i, r := range rows {
 		names[i] = r.Name
@@ -65,7 +67,7 @@ func (n *NotifierExecutor) watches(ctx context.Context, scope flyte.Scope, rows 
 		return nil, fmt.Errorf("read watches of %s: %w", scope, err)
 	}
 	byName := map[string][]store.Watch{}
-	for _, w := range slices.DeleteFunc(all, func(w store.Watch) bool { return !mine(w) }) {
+	for _, w := range all {
 		if w.Execution.Scope == scope {
 			byName[w.Execution.Name] = append(byName[w.Execution.Name], w)
 		}
@@ -102,22 +104,17 @@ func done(w store.Watch) bool {
 	return w.Kind != store.Follow || w.State == store.Cancelled || w.State == store.Lost
 }
 
-// enter records the first phase of those watches of an execution that tell nobody of it: the row says
-// enough, so that most new watches cost no read of facts. It returns the others. A row is only ever
-// trusted for a first look: of a watch that somebody moved meanwhile it might be older news.
-func (n *NotifierExecutor) enter(ctx context.Context, id flyte.ExecutionID, phase string, watches []store.Watch) (left []store.Watch, err error) {
-	var errs []error
-	for _, w := range watches {
-		if w.Execution != id || !n.entersQuietly(w, phase) {
-			left = append(left, w)
-			continue
-		}
-		x := flyte.Execution{ID: id, Phase: phase}
-		if err := n.transition(ctx, w, Facts{Execution: x}, false, time.Now().UTC()); !errors.Is(err, store.ErrConflict) {
-			errs = append(errs, err) // whoever moved it knows more
-		}
+// enter records the first phase of a watch that tells nobody of it: the row says enough, so that most new
+// watches cost no read of facts. A row is only ever trusted for a first look: of a watch that somebody
+// moved meanwhile it might be older news.
+func (n *NotifierExecutor) enter(ctx context.Context, w store.Watch, phase string) error {
+	now := time.Now().UTC()
+	w.Phase, w.Missing = phase, time.Time{}
+	err := n.commit(ctx, store.Transition{Watch: w, Events: []store.Event{{At: now, Kind: eventPhase, Text: phase}}}, now)
+	if errors.Is(err, store.ErrConflict) {
+		return nil // whoever moved it knows more
 	}
-	return left, errors.Join(errs...)
+	return err
 }
 
 // entersQuietly says whether nothing but the phase is to be recorded when a new watch finds its

@@ -11,9 +11,12 @@ import (
 	"github.com/flyte-notifier/flyte-notifier/store"
 )
 
+// eventPhase is the kind of a timeline's event that a phase was entered.
+const eventPhase = "phase"
+
 // transition records a phase and everything that follows from it, in one transaction.
 func (n *NotifierExecutor) transition(ctx context.Context, w store.Watch, f Facts, ended bool, now time.Time) error {
-	t := store.Transition{Watch: w, Events: []store.Event{{At: now, Kind: "phase", Text: phaseText(f, now)}}}
+	t := store.Transition{Watch: w, Events: []store.Event{{At: now, Kind: eventPhase, Text: phaseText(f, now)}}}
 	t.Watch.Phase, t.Watch.Missing = f.phase(), time.Time{}
 	t.Watch.State, t.Watch.EndedAt = store.Active, time.Time{}
 	if ended {

@@ -15,7 +15,7 @@ import (
 func ParseTask(tree any, env Env) (*Task, []notifier.Problem) {
 	var doc taskDocument
 	p := &parser{env: env, problems: strict.Decode(tree, &doc)}
-	task := &Task{Wait: doc.Wait, Target: p.target(doc.Watch)}
+	task := &Task{Wait: doc.Wait, Target: p.target(doc.Watch), own: doc.Watch.Execution == (executionDocument{})}
 	if task.Wait && task.Target.Self {
 		p.add("wait", "a task cannot wait for the execution that runs it: it would never end")
 	}

@@ -47,6 +47,19 @@ type Task struct {
 	Target Target `json:"-"` // the watch holds it: all executions of a workflow store the same document
 	Wait   bool   `json:"wait,omitempty"`
 	Rules  []Rule `json:"rules"`
+
+	own bool // it names no execution but watches the one that runs it
+}
+
+// For returns the task as another execution of the same project and domain would bring it, with the same
+// rules. It is false for a task that names the execution it watches: only that one's caller can judge it.
+func (t *Task) For(caller Execution) (*Task, bool) {
+	if !t.own || !proper(caller) {
+		return nil, false
+	}
+	same := *t
+	same.Target.Execution = caller
+	return &same, true
 }
 
 // Target is what a task watches. Its Name is empty where the spec was judged alone and does not

@@ -37,9 +37,13 @@ func (p *parser) self(caller Execution) {
 	case caller.Name == "" && p.env.alone():
 	case caller.Name == "":
 		p.add(executionPath, "required: the task does not run in an execution")
-	case !identifier(caller.Project) || !identifier(caller.Domain) || !identifier(caller.Name):
+	case !proper(caller):
 		p.add(executionPath, "the task's own execution has no proper name")
 	}
+}
+
+func proper(x Execution) bool {
+	return identifier(x.Project) && identifier(x.Domain) && identifier(x.Name)
 }
 
 // told says whether there is a problem at the path or below it already.

@@ -18,6 +18,8 @@ const (
 	insertWatch = "INSERT INTO watches (" + watchColumns + `, bucket, own_bucket)
 		SELECT ?1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?
 		WHERE NOT EXISTS (SELECT 1 FROM purged_watches WHERE id = ?1) ON CONFLICT (id) DO NOTHING`
+	// insertFirst is the first event of the watch that was just inserted.
+	insertFirst = "INSERT INTO events (watch, seq, at, kind, text) VALUES (last_insert_rowid(), 1, ?, ?, ?)"
 	purgedWatch = "SELECT EXISTS (SELECT 1 FROM purged_watches WHERE id = ?)"
 )
 
@@ -50,7 +52,7 @@ func (t *tx) register(w store.Watch, args []any, event store.Event) (store.Watch
 	case err != nil:
 		return w, err
 	case n == 1:
-		return w, t.addEvent(w.ID, event)
+		return w, t.exec(insertFirst, event.At.UnixMicro(), event.Kind, event.Text)
 	}
 	stored, err := t.watch(w.ID)
 	switch {

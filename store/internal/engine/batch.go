@@ -93,35 +93,30 @@ func (b *Batches[T]) loop() {
 }
 
 // gather takes what waits, without waiting for more, and drops what nobody waits for any longer. It
-// lets those run once who may be about to ask: when nobody is, that takes no time.
+// lets those run who may be about to ask, for as long as some do: when nobody is, that takes no time.
 func (b *Batches[T]) gather(first *Job[T]) []*Job[T] {
-	batch, yielded := make([]*Job[T], 0, BatchSize), false
-	for j := first; ; {
+	batch := make([]*Job[T], 0, BatchSize)
+	for j := first; j != nil && len(batch) < BatchSize; j = b.next() {
 		if err := j.ctx.Err(); err != nil {
 			j.done <- err
 		} else {
 			batch = append(batch, j)
 		}
-		if len(batch) == BatchSize {
-			return batch
-		}
-		if j = b.next(); j == nil && !yielded {
-			yielded = true
-			runtime.Gosched()
-			j = b.next()
-		}
-		if j == nil {
-			return batch
-		}
 	}
+	return batch
 }
 
-// next is a job that waits, or nil.
+// next is a job that waits, now or once others have run, or nil.
 func (b *Batches[T]) next() *Job[T] {
-	select {
-	case j := <-b.jobs:
-		return j
-	default:
-		return nil
+	for yielded := false; ; yielded = true {
+		select {
+		case j := <-b.jobs:
+			return j
+		default:
+			if yielded {
+				return nil
+			}
+			runtime.Gosched()
+		}
 	}
 }
