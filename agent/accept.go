@@ -90,18 +90,13 @@ func (s *Service) read(r request) *task {
 	}
 	t.watch.Inputs = t.document(inputs)
 	t.watch.Outputs, t.problems = declaredOutputs(r.template.GetInterface())
-	raw, err := proto.MarshalOptions{Deterministic: true}.Marshal(r.template.GetCustom())
-	switch {
-	case err != nil:
-		t.refuse("custom", err.Error())
-		return t
-	case len(raw) > maxCustom:
-		t.refuse("custom", fmt.Sprintf("has %d bytes, at most %d are allowed", len(raw), maxCustom))
+	if size := proto.Size(r.template.GetCustom()); size > maxCustom {
+		t.refuse("custom", fmt.Sprintf("has %d bytes, at most %d are allowed", size, maxCustom))
 		return t
 	}
 	switch kind := r.template.GetType(); kind {
 	case TypeNotification:
-		t.notification(s.specs.task(raw, r.template.GetCustom(), t.env))
+		t.notification(s.specs.task(r.template.GetCustom(), t.env))
 	case TypeSend:
 		t.send()
 	default:

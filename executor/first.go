@@ -51,7 +51,7 @@ func (n *NotifierExecutor) wokenLooks(ctx context.Context) error {
 
 // woken is what waits to be looked at, by scope.
 func (n *NotifierExecutor) woken(first store.Watch) map[flyte.Scope][]store.Watch {
-	all := map[flyte.Scope][]store.Watch{first.Execution.Scope: {first}}
+	all := map[flyte.Scope][]store.Watch{first.Execution.Scope: append(make([]store.Watch, 0, 1+len(n.follow)), first)}
 	for range wokenBatch {
 		select {
 		case w := <-n.follow:

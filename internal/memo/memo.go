@@ -21,28 +21,41 @@ type Memo[V any] struct {
 	old   map[string]V // the young of before: what is used again becomes young again
 }
 
-// New returns a memo of a function, which holds at most twice limit results.
+// New returns a memo of a function, which holds at most twice limit results. Without a function it is for
+// Get and Put alone.
 func New[V any](limit int, of func(string) V) *Memo[V] {
 	return &Memo[V]{of: of, limit: limit, young: map[string]V{}}
 }
 
 // Of returns what the function makes of the text.
 func (m *Memo[V]) Of(text string) V {
-	if len(text) > longest {
-		return m.of(text)
+	v, ok := m.Get(text)
+	if !ok {
+		v = m.of(text)
+		m.Put(text, v)
 	}
+	return v
+}
+
+// Get returns what was put for the text, as long as it is remembered.
+func (m *Memo[V]) Get(text string) (v V, ok bool) {
 	m.mu.RLock()
-	v, young := m.young[text]
+	v, ok = m.young[text]
 	old := false
-	if !young {
+	if !ok {
 		v, old = m.old[text]
 	}
 	m.mu.RUnlock()
-	if young {
-		return v
+	if old {
+		m.Put(text, v)
 	}
-	if !old {
-		v = m.of(text)
+	return v, ok || old
+}
+
+// Put remembers what a text came to, unless it is too long.
+func (m *Memo[V]) Put(text string, v V) {
+	if len(text) > longest {
+		return
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -50,5 +63,4 @@ func (m *Memo[V]) Of(text string) V {
 		m.young, m.old = map[string]V{}, m.young
 	}
 	m.young[text] = v
-	return v
 }

@@ -31,7 +31,10 @@ const (
 	pragmaCache = "cache_size(-16000)" // KiB, as all negative sizes
 	pragmaSmall = "cache_size(-8000)"  // of each reader: most of what they read they read once a round
 	pragmaLimit = "journal_size_limit(67108864)"
-	pragmaRead  = "query_only(1)"
+	// Pages of the WAL, 16 MB, before the writer copies them into the file: callers wait meanwhile, and
+	// pages that many commits change are then copied once.
+	pragmaCheckpoint = "wal_autocheckpoint(4000)"
+	pragmaRead       = "query_only(1)"
 )
 
 // Store is a store.Store on one file. It is safe for concurrent use.
@@ -88,7 +91,7 @@ func open(ctx context.Context, path string, server bool) (_ *Store, err error) {
 
 // connect opens both pools and brings the schema up to date.
 func (s *Store) connect(ctx context.Context, path string) error {
-	db, err := openPool(path, 1, pragmaBusy, pragmaWAL, pragmaSync, pragmaTemp, pragmaCache, pragmaLimit)
+	db, err := openPool(path, 1, pragmaBusy, pragmaWAL, pragmaSync, pragmaTemp, pragmaCache, pragmaLimit, pragmaCheckpoint)
 	if err != nil {
 		return err
 	}
