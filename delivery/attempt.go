@@ -23,11 +23,15 @@ func (l *line) attempt(u until, d store.Delivery) (again time.Duration) {
 	}
 	defer leave()
 	d.Attempts, d.OpenedAt = d.Attempts+1, started
-	if p.renderError != "" {
+	message, err := compose(&d)
+	if err != nil {
+		return l.fail(u, d, err)
+	}
+	if d.RenderError != "" {
 		o.metrics.templateFailures.WithLabelValues(d.Kind).Inc()
 	}
 	call, end := o.traced(u.call, d)
-	receipt, err := o.send(call, p)
+	receipt, err := o.send(call, p, message)
 	end(err)
 	o.metrics.attempt(d.Kind, err, time.Since(started))
 	if err != nil {
@@ -41,7 +45,6 @@ func (l *line) attempt(u until, d store.Delivery) (again time.Duration) {
 func (l *line) ready(u until, d *store.Delivery) (p prepared, again time.Duration, ok bool) {
 	o := l.outbox
 	p, err := o.prepare(*d)
-	d.RenderError = p.renderError
 	if err == nil && l.calls(p, *d) {
 		next, wait, ok := l.inTurn(u) // one at a time, so that a name is resolved once
 		if !ok {
@@ -153,7 +156,7 @@ func (l *line) begin(u until, d store.Delivery, p prepared) (started time.Time, 
 }
 
 // send calls the notifier, and makes a panic in it an unknown outcome.
-func (o *Outbox) send(ctx context.Context, p prepared) (r notifier.Receipt, err error) {
+func (o *Outbox) send(ctx context.Context, p prepared, m notifier.Message) (r notifier.Receipt, err error) {
 	ctx, cancel := context.WithTimeout(ctx, o.Config.Timeout)
 	defer cancel()
 	defer func() {
@@ -161,7 +164,7 @@ func (o *Outbox) send(ctx context.Context, p prepared) (r notifier.Receipt, err 
 			err = notifier.Unknown.Errorf("notifier %s panicked: %v", p.connection.Kind, v)
 		}
 	}()
-	return p.connection.Notifier.Send(ctx, p.destination, p.message)
+	return p.connection.Notifier.Send(ctx, p.destination, m)
 }
 
 // look asks the service whether an attempt with an unknown outcome arrived. settled: it did, and
@@ -182,6 +185,9 @@ func (o *Outbox) look(u until, d *store.Delivery, p prepared) (again time.Durati
 	case err != nil:
 		return 0, false, notifier.Retry.Errorf("look up an unknown outcome: %w", err)
 	case found:
+		if _, err := compose(d); err != nil { // what arrived may be the default message
+			d.RenderError = err.Error()
+		}
 		return o.settle(u.record, *d, o.delivered(*d, receipt)), true, nil
 	}
 	return 0, false, nil

@@ -13,17 +13,15 @@ import (
 	"github.com/flyte-notifier/flyte-notifier/store"
 )
 
-// prepared is a delivery, ready to be sent.
+// prepared is what a delivery needs to be sent, but for its message.
 type prepared struct {
 	connection  *notifier.Connection
 	destination notifier.Destination
-	message     notifier.Message
-	renderError string
 	rates       []store.Rate
 	cached      bool // the destination's exact name came from the cache
 }
 
-// prepare makes the message and finds the destination. Nobody is called. Its errors have a verdict.
+// prepare finds the connection and the destination. Nobody is called. Its errors have a verdict.
 func (o *Outbox) prepare(d store.Delivery) (p prepared, err error) {
 	if p.connection, err = o.Connections.Find(d.Kind, d.Connection); err != nil {
 		return p, notifier.Permanent.Errorf("connection: %w", err)
@@ -38,20 +36,27 @@ func (o *Outbox) prepare(d store.Delivery) (p prepared, err error) {
 	if p.destination, err = spec.Destination(manifest, d.Destination); err != nil {
 		return p, notifier.PermanentError(err)
 	}
-	content, err := render.Unmarshal(d.Content)
-	if err != nil {
-		return p, notifier.Permanent.Errorf("read facts: %w", err)
-	}
-	message, templateErr := render.Message(content, d.ID)
-	p.message = message
-	if templateErr != nil {
-		p.renderError = templateErr.Error()
-	}
 	p.rates = rates(p.connection, d.Address)
 	if _, ok := p.connection.Notifier.(notifier.Resolver); !ok {
 		return p, allowed(p.connection, p.destination, nil)
 	}
 	return p, nil
+}
+
+// compose makes the message, and notes in the delivery what is wrong with its template. That is most of a
+// step's work here, so it comes last: a step that finds no place or token has not done it. Its error has a
+// verdict.
+func compose(d *store.Delivery) (notifier.Message, error) {
+	content, err := render.Unmarshal(d.Content)
+	if err != nil {
+		return notifier.Message{}, notifier.Permanent.Errorf("read facts: %w", err)
+	}
+	d.RenderError = ""
+	message, err := render.Message(content, d.ID)
+	if err != nil {
+		d.RenderError = err.Error()
+	}
+	return message, nil
 }
 
 // resolve fills in the destination's exact name where the service has one, as remembered or from the

@@ -8,7 +8,6 @@ import (
 	"strings"
 	"text/template/parse"
 
-	"github.com/flyte-notifier/flyte-notifier/internal/memo"
 	"github.com/flyte-notifier/flyte-notifier/notifier"
 )
 
@@ -18,13 +17,7 @@ const main = "template"
 // Check returns what is wrong with a template before any data is there: its syntax, unknown
 // variables and functions, what is refused (define, template, block, a range over a number, range,
 // with and if nested over two deep), or a text over 64 KiB. The error names the line.
-func Check(text string) error { return checked.Of(text) }
-
-// checked remembers what was found, since each execution of a workflow brings the same templates.
-var checked = memo.New(1024, func(text string) error {
-	_, err := compile(text)
-	return err
-})
+func Check(text string) error { return programs.Of(text).err }
 
 // IsTemplate says whether a string is a template: whether it holds "{{".
 func IsTemplate(s string) bool { return strings.Contains(s, "{{") }
@@ -43,7 +36,7 @@ func compile(text string) (*parse.Tree, error) {
 	if len(set) != 1 || set[main] != tree {
 		return nil, errors.New("define and block are not supported")
 	}
-	c := &checker{tree: tree, functions: functionNames()}
+	c := &checker{tree: tree, functions: functionNames}
 	c.list(tree.Root, scope{root: true})
 	if c.err != nil {
 		return nil, c.err

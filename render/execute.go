@@ -3,8 +3,11 @@ package render
 import (
 	"errors"
 	"strconv"
+	"sync"
 	"text/template"
 	"text/template/parse"
+
+	"github.com/flyte-notifier/flyte-notifier/internal/memo"
 )
 
 // String renders one text. What is longer than 64 KiB is cut, ending in "…". The error names the
@@ -13,19 +16,52 @@ func String(text string, d Data) (string, error) {
 	if !IsTemplate(text) {
 		return cut(text, maxText), nil
 	}
+	return programs.Of(text).run(d)
+}
+
+// programs remembers what texts were compiled to, since each execution of a workflow brings the same ones.
+var programs = memo.New(1024, func(text string) *program {
 	tree, err := compile(text)
-	if err != nil {
-		return "", err
+	return &program{tree: tree, err: err}
+})
+
+// program is a text that was compiled: a tree that is only read, or what is wrong with the text.
+type program struct {
+	tree *parse.Tree
+	err  error
+	idle sync.Pool // of *runner
+}
+
+// runner runs a program, one execution after the other.
+type runner struct {
+	*template.Template
+	budget *budget // of its functions
+}
+
+func (p *program) run(d Data) (string, error) {
+	if p.err != nil {
+		return "", p.err
 	}
-	t := template.New(main).Funcs((&budget{}).functions()).Option("missingkey=zero")
-	if t, err = t.AddParseTree(main, tree); err != nil {
+	r, err := p.runner()
+	if err != nil {
 		return "", readable(err)
 	}
+	defer p.idle.Put(r)
+	*r.budget = budget{}
 	var out output
-	if err := t.Execute(&out, d.variables()); err != nil && !errors.Is(err, errFull) {
+	if err := r.Execute(&out, d.variables()); err != nil && !errors.Is(err, errFull) {
 		return "", readable(err)
 	}
 	return cut(string(out.b), maxText), nil
+}
+
+func (p *program) runner() (*runner, error) {
+	if r, ok := p.idle.Get().(*runner); ok {
+		return r, nil
+	}
+	b := &budget{}
+	t, err := template.New(main).Funcs(b.functions()).Option("missingkey=zero").AddParseTree(main, p.tree)
+	return &runner{t, b}, err
 }
 
 // The functions that instrument adds to a template.

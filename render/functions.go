@@ -68,10 +68,8 @@ func (b *budget) functions() template.FuncMap {
 }
 
 // functionNames are all names that templates may call.
-func functionNames() []string {
-	all := slices.Collect(maps.Keys((&budget{}).functions()))
-	return slices.Sorted(slices.Values(append(all, "and", "or", "not", "len", "index", "slice")))
-}
+var functionNames = slices.Sorted(slices.Values(append(
+	slices.Collect(maps.Keys((&budget{}).functions())), "and", "or", "not", "len", "index", "slice")))
 
 // text is any value as templates print it.
 func (b *budget) text(v any) (string, error) {

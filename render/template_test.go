@@ -1,7 +1,9 @@
 package render_test
 
 import (
+	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 	"unicode/utf8"
@@ -243,4 +245,26 @@ func TestIsTemplate(t *testing.T) {
 	t.Parallel()
 	require.True(t, render.IsTemplate("a{{.Name}}"))
 	require.False(t, render.IsTemplate("#alerts }} {"))
+}
+
+// A template is compiled once: executions that follow each other, or run at the same time, must not see
+// each other's data or what the other has used of its bounds.
+func TestExecutionsOfOneTemplateAreApart(t *testing.T) {
+	t.Parallel()
+	const text = `{{.Name}}{{range split "," .Inputs.many}}{{trunc 0 .}}{{end}}`
+	many := strings.Repeat(",", 9_000) // of 10,000 rounds
+	var all sync.WaitGroup
+	for i := range 8 {
+		all.Go(func() {
+			d := data()
+			d.Name, d.Inputs = fmt.Sprint("f", i), map[string]any{"many": many}
+			for range 5 {
+				got, err := render.String(text, d)
+				if err != nil || got != d.Name {
+					t.Errorf("%q, %v", got, err)
+				}
+			}
+		})
+	}
+	all.Wait()
 }

@@ -16,8 +16,9 @@ const schema = "flyte_notifier"
 
 const (
 	connectTimeout = 5 * time.Second
-	poolSize       = 16 // for reads, rare writes and River
+	poolSize       = 10 // for reads and rare writes
 	hotSize        = 5  // one for each kind of hot writes
+	riverSize      = 6  // for River's own statements
 )
 
 // limits keep a transaction from holding others up: its locks are gone seconds after its server has died
@@ -96,12 +97,20 @@ func (s *Store) connect(ctx context.Context) error {
 	} else {
 		direct(c.ConnConfig)
 	}
-	hot := c.Copy()
-	c.MaxConns, hot.MaxConns = poolSize, hotSize
+	hot, rivers := c.Copy(), c.Copy()
+	c.MaxConns, hot.MaxConns, rivers.MaxConns = poolSize, hotSize, riverSize
+	if !s.pooled {
+		// River changes the states of thousands of jobs in one statement, and then looks for those it did
+		// not find: without a hash, by comparing each with each.
+		parameters(rivers.ConnConfig)["enable_hashjoin"] = "on"
+	}
 	if s.pool, err = pgxpool.NewWithConfig(ctx, c); err != nil {
 		return fmt.Errorf("open store: %w", err)
 	}
 	if s.hot, err = pgxpool.NewWithConfig(ctx, hot); err != nil {
+		return fmt.Errorf("open store: %w", err)
+	}
+	if s.rivers, err = pgxpool.NewWithConfig(ctx, rivers); err != nil {
 		return fmt.Errorf("open store: %w", err)
 	}
 	return nil

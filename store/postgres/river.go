@@ -21,6 +21,8 @@ const (
 	deliveryQueue = "deliveries"
 	deliveryKind  = "delivery"
 
+	fewJobs = 16 // for which comparing each with each costs nothing
+
 	// maxAttempts is never reached: a snooze gives its attempt back, and only a rescue costs one.
 	// Whether a delivery is given up is the outbox's decision, not River's.
 	maxAttempts = math.MaxInt16
@@ -115,6 +117,11 @@ func (s *Store) complete(ctx context.Context, tx pgx.Tx, ids []string) error {
 	at := s.jobs.working(ids)
 	if len(at) == 0 {
 		return nil
+	}
+	if len(at) > fewJobs { // as for River's own, see connect
+		if _, err := tx.Exec(ctx, "SET LOCAL enable_hashjoin = on"); err != nil {
+			return err
+		}
 	}
 	p := riverdriver.JobSetStateIfRunningManyParams{Schema: s.jobs.schema}
 	now := s.clock.Now()

@@ -37,6 +37,7 @@ type Store struct {
 	pooled  bool // URL is a pooler's
 	pool    *pgxpool.Pool
 	hot     *pgxpool.Pool // for batches
+	rivers  *pgxpool.Pool // for River
 	jobs    *jobs
 	clock   *clock
 
@@ -86,7 +87,7 @@ func open(ctx context.Context, o Options, prepare func(*Store, context.Context) 
 	if err := s.clock.measure(ctx, s.pool); err != nil {
 		return nil, hint(err)
 	}
-	if s.jobs, err = newJobs(s.pool, schema, s.pooled, o.Log, s.clock); err != nil {
+	if s.jobs, err = newJobs(s.rivers, schema, s.pooled, o.Log, s.clock); err != nil {
 		return nil, err
 	}
 	s.registers = newBatcher(s, s.runRegister)
@@ -121,7 +122,7 @@ func (s *Store) Close() error {
 			s.settles.Close()
 			s.advances.Close()
 		}
-		for _, pool := range []*pgxpool.Pool{s.hot, s.pool} {
+		for _, pool := range []*pgxpool.Pool{s.hot, s.rivers, s.pool} {
 			if pool != nil {
 				pool.Close()
 			}

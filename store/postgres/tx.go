@@ -18,6 +18,7 @@ func (s *Store) transact(ctx context.Context, pool *pgxpool.Pool, fn func(tx pgx
 	if demoted(err) {
 		s.pool.Reset() // the next connections look for the server that takes writes
 		s.hot.Reset()
+		s.rivers.Reset()
 	}
 	return err
 }
