@@ -33,6 +33,7 @@ func (l *line) attempt(u until, d store.Delivery) (again time.Duration) {
 	call, end := o.traced(u.call, d)
 	receipt, err := o.send(call, p, message)
 	end(err)
+	l.sends.sent()
 	o.metrics.attempt(d.Kind, err, time.Since(started))
 	if err != nil {
 		return l.fail(u, d, l.stale(u.record, p, err))

@@ -74,7 +74,7 @@ func (l *line) place(u until) (leave func(), again time.Duration, ok bool) {
 		return c.leave, 0, true
 	}
 	if u.begin.Err() == nil && l.answers() {
-		again = l.later(0) // its first call is over soon, whatever hangs elsewhere
+		again = l.sends.later() // its first call is over soon, whatever hangs elsewhere
 	}
 	return nil, again, false
 }

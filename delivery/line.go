@@ -21,6 +21,7 @@ type line struct {
 	answered atomic.Int64  // when a first call came to an end last, in ns
 	waiters  atomic.Int32  // for the turn
 	dry      atomic.Int64  // until then there is no token, in ns
+	sends    tempo
 }
 
 func newLine(o *Outbox, l store.Lane, perSecond float64) *line {

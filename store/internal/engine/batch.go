@@ -96,11 +96,14 @@ func (b *Batches[T]) loop() {
 // lets those run who may be about to ask, for as long as some do: when nobody is, that takes no time.
 func (b *Batches[T]) gather(first *Job[T]) []*Job[T] {
 	batch := make([]*Job[T], 0, BatchSize)
-	for j := first; j != nil && len(batch) < BatchSize; j = b.next() {
+	for j := first; j != nil; j = b.next() {
 		if err := j.ctx.Err(); err != nil {
 			j.done <- err
 		} else {
 			batch = append(batch, j)
+		}
+		if len(batch) == BatchSize {
+			break
 		}
 	}
 	return batch

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 
@@ -71,5 +72,36 @@ func TestWhatWaitsIsDoneTogether(t *testing.T) {
 		require.ErrorIs(t, got["gone"], context.Canceled)
 		require.ErrorIs(t, b.Do(t.Context(), "late"), engine.ErrClosed)
 		require.ErrorIs(t, b.Do(ctx, "late"), context.Canceled)
+	})
+}
+
+// More callers than a batch takes: nobody is left out when one is full.
+func TestNobodyIsLostBehindAFullBatch(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const callers = 3*engine.BatchSize + 7
+		free := make(chan struct{})
+		var sizes []int
+		b := engine.Start(func(jobs []*engine.Job[int]) {
+			<-free
+			sizes = append(sizes, len(jobs))
+			for _, j := range jobs {
+				j.Answer(nil)
+			}
+		})
+		var answered atomic.Int64
+		for i := range callers {
+			go func() {
+				if b.Do(t.Context(), i) == nil {
+					answered.Add(1)
+				}
+			}()
+		}
+		synctest.Wait()
+		close(free)
+		synctest.Wait()
+		b.Close()
+		require.EqualValues(t, callers, answered.Load())
+		require.Equal(t, engine.BatchSize, slices.Max(sizes))
 	})
 }
