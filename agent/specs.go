@@ -45,21 +45,21 @@ func (s *specs) of(caller spec.Execution, inputs map[string]any) spec.Env {
 	return env
 }
 
-// task reads a spec.
+// task reads a spec. What is known of one was read for another execution of the same project and domain.
 func (s *specs) task(custom *structpb.Struct, env spec.Env) reading {
 	key := string(canonical(make([]byte, 0, 1<<10), custom, env.Caller.Project, env.Caller.Domain))
-	known, ok := s.known.Get(key)
-	if !ok {
-		// Read as some execution of the domain would bring it, so that nothing depends on which.
-		known = read(custom, s.of(spec.Execution{Project: env.Caller.Project, Domain: env.Caller.Domain, Name: "any"}, nil))
-		s.known.Put(key, known)
-	}
-	if known.task != nil {
+	if known, ok := s.known.Get(key); ok {
 		if task, same := known.task.For(env.Caller); same {
 			return reading{task: task, document: known.document}
 		}
 	}
-	return read(custom, env)
+	r := read(custom, env)
+	if r.task != nil {
+		if _, own := r.task.For(env.Caller); own {
+			s.known.Put(key, r)
+		}
+	}
+	return r
 }
 
 func read(custom *structpb.Struct, env spec.Env) (r reading) {

@@ -34,12 +34,18 @@ func TestASpecThatComesAgainIsItsCallersOwn(t *testing.T) {
 			w.create(request(w.t, named, from("ml", "f3"))) // itself, but by its name
 			w.create(request(w.t, named, from("ml", "f4")))
 		}
+		for i, other := range []string{"a1", "a2"} {
+			byInput := object{"watch": object{"execution": object{"input": "other"}}, "rules": rules()}
+			r := request(w.t, byInput, from("ml", fmt.Sprint("f", 5+i)))
+			r.Inputs = &core.LiteralMap{Literals: map[string]*core.Literal{"other": text(other)}}
+			w.create(r)
+		}
 		watched := map[string]string{}
 		for _, x := range w.watches() {
 			require.Contains(w.t, string(x.Custom), `"phase-failed"`)
 			watched[x.Own.Name] = x.Execution.Name
 		}
-		require.Equal(w.t, map[string]string{"f1": "f1", "f2": "f2", "f3": "f3", "f4": "f3"}, watched)
+		require.Equal(w.t, map[string]string{"f1": "f1", "f2": "f2", "f3": "f3", "f4": "f3", "f5": "a1", "f6": "a2"}, watched)
 
 		phase := func(project, name string) core.TaskExecution_Phase {
 			return w.get(w.create(request(w.t, private, from(project, name)))).GetPhase()

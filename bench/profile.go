@@ -35,7 +35,6 @@ func serveProfiled(args []string) error {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
-	go app.PaceCollector(ctx)
 	err = app.Run(ctx, app.Options{Config: cfg, Stdout: io.Discard, Log: slog.New(slog.NewJSONHandler(os.Stderr, nil))})
 	pprof.StopCPUProfile()
 	heap, createErr := os.Create(args[1] + ".heap")

@@ -186,9 +186,7 @@ func (o *Outbox) look(u until, d *store.Delivery, p prepared) (again time.Durati
 	case err != nil:
 		return 0, false, notifier.Retry.Errorf("look up an unknown outcome: %w", err)
 	case found:
-		if _, err := compose(d); err != nil { // what arrived may be the default message
-			d.RenderError = err.Error()
-		}
+		_, _ = compose(d) // what arrived may be the default message; what cannot be composed never did
 		return o.settle(u.record, *d, o.delivered(*d, receipt)), true, nil
 	}
 	return 0, false, nil

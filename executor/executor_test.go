@@ -124,7 +124,7 @@ func (a *fakeAdmin) Execution(ctx context.Context, want flyte.ExecutionID) (flyt
 	defer a.mu.Unlock()
 	a.reads[want.Name]++
 	x, ok := a.executions[want.Name]
-	if !ok {
+	if !ok || x.ID != want {
 		return x, flyte.ErrNotFound
 	}
 	return x, nil

@@ -36,9 +36,10 @@ func (n *NotifierExecutor) see(ctx context.Context, scope flyte.Scope, rows []fl
 	reads.SetLimit(readers)
 	writes.SetLimit(writers)
 	for _, row := range rows {
+		id := flyte.ExecutionID{Scope: scope, Name: row.Name}
 		var loud []store.Watch
 		for _, w := range byName[row.Name] {
-			if w.Execution.Name != row.Name || !n.entersQuietly(w, row.Phase) {
+			if w.Execution != id || !n.entersQuietly(w, row.Phase) {
 				loud = append(loud, w)
 				continue
 			}
@@ -46,7 +47,7 @@ func (n *NotifierExecutor) see(ctx context.Context, scope flyte.Scope, rows []fl
 		}
 		if concerns(loud, row) {
 			reads.Go(func() error {
-				moved, err := n.refresh(ctx, flyte.ExecutionID{Scope: scope, Name: row.Name}, loud)
+				moved, err := n.refresh(ctx, id, loud)
 				news.Add(int64(moved))
 				return err
 			})
@@ -106,7 +107,7 @@ func done(w store.Watch) bool {
 
 // enter records the first phase of a watch that tells nobody of it: the row says enough, so that most new
 // watches cost no read of facts. A row is only ever trusted for a first look: of a watch that somebody
-// moved meanwhile it might be older news.
+// moved meanwhile it might be older news. That a new watch finds its execution running is no news for the log.
 func (n *NotifierExecutor) enter(ctx context.Context, w store.Watch, phase string) error {
 	now := time.Now().UTC()
 	w.Phase, w.Missing = phase, time.Time{}

@@ -132,6 +132,20 @@ func TestAnExecutionThatFlyteadminDoesNotKnowIsLost(t *testing.T) {
 	})
 }
 
+// The task's own execution has the name of the one that it waits for, in another domain: what is read of the one
+// says nothing of the other.
+func TestNamesakesInOtherDomainsAreApart(t *testing.T) {
+	run(t, func(b *bench) {
+		b.admin.set("nightly", "RUNNING")
+		w := b.register("nightly", []spec.Rule{onPhases("r", "FAILED")}, func(w *store.Watch) {
+			w.Execution.Domain, w.Wait = "staging", true
+		})
+		b.pass(time.Minute)
+		require.Equal(b.t, store.Lost, b.watch(w.ID).State)
+		require.Equal(b.t, []string{"registered", "missing", "lost"}, b.timeline(w.ID))
+	})
+}
+
 func TestAnExecutionThatAppearsLateIsNotLost(t *testing.T) {
 	run(t, func(b *bench) {
 		w := b.register("late", []spec.Rule{onPhases("r", "RUNNING")})

@@ -17,15 +17,27 @@ const main = "template"
 // Check returns what is wrong with a template before any data is there: its syntax, unknown
 // variables and functions, what is refused (define, template, block, a range over a number, range,
 // with and if nested over two deep), or a text over 64 KiB. The error names the line.
-func Check(text string) error { return programs.Of(text).err }
+func Check(text string) error {
+	if !IsTemplate(text) {
+		return fits(text)
+	}
+	return programs.Of(text).err
+}
+
+func fits(text string) error {
+	if len(text) > maxText {
+		return fmt.Errorf("is %d bytes long, over the limit of %d", len(text), maxText)
+	}
+	return nil
+}
 
 // IsTemplate says whether a string is a template: whether it holds "{{".
 func IsTemplate(s string) bool { return strings.Contains(s, "{{") }
 
 // compile parses and checks the text, and makes it safe to execute.
 func compile(text string) (*parse.Tree, error) {
-	if len(text) > maxText {
-		return nil, fmt.Errorf("is %d bytes long, over the limit of %d", len(text), maxText)
+	if err := fits(text); err != nil {
+		return nil, err
 	}
 	set := map[string]*parse.Tree{}
 	tree := parse.New(main)

@@ -20,7 +20,7 @@ func String(text string, d Data) (string, error) {
 }
 
 // programs remembers what texts were compiled to, since each execution of a workflow brings the same ones.
-var programs = memo.New(1024, func(text string) *program {
+var programs = memo.New(256, func(text string) *program {
 	tree, err := compile(text)
 	return &program{tree: tree, err: err}
 })

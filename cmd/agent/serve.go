@@ -35,7 +35,6 @@ func serveCommand() *cobra.Command {
 				return &exitError{exitFailed, err}
 			}
 			defer stop()
-			go app.PaceCollector(c.Context())
 			err = app.Run(c.Context(), app.Options{Config: cfg, Version: version(), Stdout: c.OutOrStdout(), Log: log, Tracer: tracer})
 			if err != nil {
 				return &exitError{exitFailed, err}

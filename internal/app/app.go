@@ -137,6 +137,10 @@ func (s *server) run(ctx context.Context) error {
 	g.Go(func() error { return s.executor.Run(ctx) })
 	g.Go(func() error { return s.outbox.Run(ctx) })
 	g.Go(func() error { return s.retain(ctx) })
+	g.Go(func() error {
+		paceCollector(ctx)
+		return nil
+	})
 	s.Log.InfoContext(ctx, "serving", "grpc", grpcListener.Addr().String(), "http", httpListener.Addr().String(), "connections", slices.Sorted(maps.Keys(s.Config.Connections)))
 	if s.Ready != nil {
 		s.Ready(grpcListener.Addr().String(), httpListener.Addr().String())

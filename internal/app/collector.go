@@ -10,22 +10,24 @@ import (
 
 // The heap is small, some ten megabytes: under load it doubles, and is collected, many times a second,
 // which takes an eighth of the CPU. So it may grow further while that is so, and only then: a server that
-// has little to do stays as small as it is.
+// has little to do stays as small as it is, and one whose heap is large has no need of it.
 const (
 	roomyPercent  = 300 // of the live heap, under load
 	normalPercent = 100
-	manyCycles    = 3 // in a second
+	manyCycles    = 3        // in a second
+	smallHeap     = 32 << 20 // bytes, live
 )
 
-// PaceCollector adjusts Go's garbage collector to the load until ctx ends. It leaves it alone where the
-// environment sets GOGC or GOMEMLIMIT.
-func PaceCollector(ctx context.Context) {
-	if os.Getenv("GOGC") != "" || os.Getenv("GOMEMLIMIT") != "" {
+// paceCollector adjusts Go's garbage collector to the load until ctx ends. It leaves it alone where the
+// environment sets GOGC; what GOMEMLIMIT says goes before in any case.
+func paceCollector(ctx context.Context) {
+	if os.Getenv("GOGC") != "" {
 		return
 	}
 	ticker := time.NewTicker(time.Second)
 	defer ticker.Stop()
-	percent, before := normalPercent, collections()
+	percent := normalPercent
+	before, _ := collections()
 	for {
 		select {
 		case <-ctx.Done():
@@ -33,28 +35,30 @@ func PaceCollector(ctx context.Context) {
 			return
 		case <-ticker.C:
 		}
-		now := collections()
-		if want := collectorPercent(percent, now-before); want != percent {
+		cycles, live := collections()
+		if want := collectorPercent(percent, cycles-before, live); want != percent {
 			percent = want
 			debug.SetGCPercent(percent)
 		}
-		before = now
+		before = cycles
 	}
 }
 
-// collectorPercent is what GOGC should be after a second with so many collections.
-func collectorPercent(percent int, cycles uint64) int {
+// collectorPercent is what GOGC should be after a second with so many collections, the last of which left so
+// many bytes.
+func collectorPercent(percent int, cycles, live uint64) int {
 	switch {
+	case cycles == 0, live > smallHeap:
+		return normalPercent
 	case cycles >= manyCycles:
 		return roomyPercent
-	case cycles == 0:
-		return normalPercent
 	}
 	return percent
 }
 
-func collections() uint64 {
-	cycles := []metrics.Sample{{Name: "/gc/cycles/automatic:gc-cycles"}}
-	metrics.Read(cycles)
-	return cycles[0].Value.Uint64()
+// collections is how many there were, and how many bytes the last one left.
+func collections() (cycles, live uint64) {
+	read := []metrics.Sample{{Name: "/gc/cycles/automatic:gc-cycles"}, {Name: "/gc/heap/live:bytes"}}
+	metrics.Read(read)
+	return read[0].Value.Uint64(), read[1].Value.Uint64()
 }

@@ -21,8 +21,6 @@ const (
 	deliveryQueue = "deliveries"
 	deliveryKind  = "delivery"
 
-	fewJobs = 16 // for which comparing each with each costs nothing
-
 	// maxAttempts is never reached: a snooze gives its attempt back, and only a rescue costs one.
 	// Whether a delivery is given up is the outbox's decision, not River's.
 	maxAttempts = math.MaxInt16
@@ -67,7 +65,7 @@ type atWork struct {
 	settled bool  // its delivery is, and it is completed
 }
 
-// newJobs returns jobs that are inserted through the pool. poll says that it goes through a pooler
+// newJobs returns jobs that River works on through the pool. poll says that it goes through a pooler
 // which shares connections between transactions, so that nobody can listen on them.
 func newJobs(pool *pgxpool.Pool, schema string, poll bool, log *slog.Logger, c *clock) (*jobs, error) {
 	log = quietly(log)
@@ -118,10 +116,8 @@ func (s *Store) complete(ctx context.Context, tx pgx.Tx, ids []string) error {
 	if len(at) == 0 {
 		return nil
 	}
-	if len(at) > fewJobs { // as for River's own, see connect
-		if _, err := tx.Exec(ctx, "SET LOCAL enable_hashjoin = on"); err != nil {
-			return err
-		}
+	if _, err := tx.Exec(ctx, "SET LOCAL enable_hashjoin = on"); err != nil { // as for River's own, see connect
+		return err
 	}
 	p := riverdriver.JobSetStateIfRunningManyParams{Schema: s.jobs.schema}
 	now := s.clock.Now()

@@ -12,6 +12,9 @@ import (
 // enough that a batch is over in milliseconds.
 const BatchSize = 256
 
+// yields is how often a batch that is being gathered lets others run, who may be about to ask.
+const yields = 16
+
 // ErrClosed is returned for what a closed store is asked to do.
 var ErrClosed = errors.New("the store is closed")
 
@@ -93,10 +96,11 @@ func (b *Batches[T]) loop() {
 }
 
 // gather takes what waits, without waiting for more, and drops what nobody waits for any longer. It
-// lets those run who may be about to ask, for as long as some do: when nobody is, that takes no time.
+// lets those run who may be about to ask, a few times as long as some do: when nobody is, that takes no time.
 func (b *Batches[T]) gather(first *Job[T]) []*Job[T] {
 	batch := make([]*Job[T], 0, BatchSize)
-	for j := first; j != nil; j = b.next() {
+	yielded := 0
+	for j := first; j != nil; j = b.next(&yielded) {
 		if err := j.ctx.Err(); err != nil {
 			j.done <- err
 		} else {
@@ -110,15 +114,16 @@ func (b *Batches[T]) gather(first *Job[T]) []*Job[T] {
 }
 
 // next is a job that waits, now or once others have run, or nil.
-func (b *Batches[T]) next() *Job[T] {
-	for yielded := false; ; yielded = true {
+func (b *Batches[T]) next(yielded *int) *Job[T] {
+	for again := *yielded < yields; ; again = false {
 		select {
 		case j := <-b.jobs:
 			return j
 		default:
-			if yielded {
+			if !again {
 				return nil
 			}
+			*yielded++
 			runtime.Gosched()
 		}
 	}
