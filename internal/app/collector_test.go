@@ -15,8 +15,15 @@ func TestTheHeapHasRoomWhileThereIsMuchToDo(t *testing.T) {
 		cycles, live uint64
 		want         int
 	}{
-		{0, small, normalPercent}, {2, small, normalPercent}, {3, small, roomyPercent}, {1, small, roomyPercent},
-		{9, small, roomyPercent}, {0, small, normalPercent}, {9, large, normalPercent}, {9, small, roomyPercent}, {2, large, normalPercent},
+		{0, small, normalPercent},
+		{2, small, normalPercent},
+		{3, small, roomyPercent},
+		{1, small, roomyPercent},
+		{9, small, roomyPercent},
+		{0, small, normalPercent},
+		{9, large, normalPercent},
+		{9, small, roomyPercent},
+		{2, large, normalPercent},
 	} {
 		percent = collectorPercent(percent, second.cycles, second.live)
 		require.Equal(t, second.want, percent, "after %d collections that left %d bytes", second.cycles, second.live)
