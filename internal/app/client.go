@@ -18,7 +18,7 @@ func Client() *http.Client {
 			Proxy:               http.ProxyFromEnvironment,
 			DialContext:         (&net.Dialer{Timeout: 5 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
 			TLSHandshakeTimeout: 5 * time.Second,
-			MaxIdleConnsPerHost: 32,
+			MaxIdleConnsPerHost: 256, // as many sends as are under way to one service: else each dials anew
 			IdleConnTimeout:     90 * time.Second,
 			ForceAttemptHTTP2:   true,
 			// All sends to a service share one HTTP/2 connection: without pings, one that a firewall

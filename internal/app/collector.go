@@ -12,10 +12,10 @@ import (
 // which takes an eighth of the CPU. So it may grow further while that is so, and only then: a server that
 // has little to do stays as small as it is, and one whose heap is large has no need of it.
 const (
-	roomyPercent  = 300 // of the live heap, under load
+	roomyHeap     = 24 << 20 // bytes that the heap may grow to under load
+	roomyPercent  = 300      // of the live heap, at most
 	normalPercent = 100
-	manyCycles    = 3        // in a second
-	smallHeap     = 32 << 20 // bytes, live
+	manyCycles    = 3 // in a second
 )
 
 // paceCollector adjusts Go's garbage collector to the load until ctx ends. It leaves it alone where the
@@ -47,13 +47,14 @@ func paceCollector(ctx context.Context) {
 // collectorPercent is what GOGC should be after a second with so many collections, the last of which left so
 // many bytes.
 func collectorPercent(percent int, cycles, live uint64) int {
+	most := min(max(100*roomyHeap/max(live, 1), 100+normalPercent)-100, roomyPercent)
 	switch {
-	case cycles == 0, live > smallHeap:
+	case cycles == 0:
 		return normalPercent
 	case cycles >= manyCycles:
-		return roomyPercent
+		return int(most) //nolint:gosec // at most roomyPercent
 	}
-	return percent
+	return min(percent, int(most)) //nolint:gosec // at most roomyPercent
 }
 
 // collections is how many there were, and how many bytes the last one left.

@@ -9,7 +9,7 @@ import (
 
 func TestTheHeapHasRoomWhileThereIsMuchToDo(t *testing.T) {
 	t.Parallel()
-	const small, large = smallHeap / 2, 2 * smallHeap
+	const small, middling, large = roomyHeap / 8, roomyHeap * 2 / 5, roomyHeap
 	percent := normalPercent
 	for _, second := range []struct {
 		cycles, live uint64
@@ -18,11 +18,13 @@ func TestTheHeapHasRoomWhileThereIsMuchToDo(t *testing.T) {
 		{0, small, normalPercent},
 		{2, small, normalPercent},
 		{3, small, roomyPercent},
-		{1, small, roomyPercent},
-		{9, small, roomyPercent},
+		{1, small, roomyPercent}, // until it is quiet
 		{0, small, normalPercent},
+		{9, 0, roomyPercent},
+		{9, middling, 150}, // of two fifths to all of it
 		{9, large, normalPercent},
 		{9, small, roomyPercent},
+		{2, middling, 150},
 		{2, large, normalPercent},
 	} {
 		percent = collectorPercent(percent, second.cycles, second.live)

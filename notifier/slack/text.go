@@ -14,9 +14,9 @@ import (
 var bareURL = regexp.MustCompile(`https?://[^\s<>"|]*[^\s<>"|.,;:!?)'\]}]`)
 
 // escape is the one escaping that mrkdwn knows. With it no mention, date or link can be made.
-func escape(s string) string {
-	return strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;").Replace(s)
-}
+func escape(s string) string { return escaper.Replace(s) }
+
+var escaper = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;")
 
 // running is plain text as mrkdwn, its URLs made links: we tell Slack to leave it verbatim, for
 // otherwise it would make mentions of @here and #channel as well.
@@ -31,6 +31,9 @@ func running(s string) string {
 	return b.String()
 }
 
+// linkEscaper is for the address of a link.
+var linkEscaper = strings.NewReplacer("|", "%7C", "<", "%3C", ">", "%3E", " ", "%20", "\"", "%22", "&", "&amp;")
+
 // maxURL is the longest URL that is made a link.
 const maxURL = 1000
 
@@ -41,7 +44,7 @@ func anchor(text, target string) string {
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
 		return text
 	}
-	safe := strings.NewReplacer("|", "%7C", "<", "%3C", ">", "%3E", " ", "%20", "\"", "%22", "&", "&amp;").Replace(u.String())
+	safe := linkEscaper.Replace(u.String())
 	if len(safe) > maxURL {
 		return text
 	}
