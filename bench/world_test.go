@@ -96,26 +96,38 @@ func TestNamesInMessages(t *testing.T) {
 // that can be purged, counts that are right.
 func TestFilling(t *testing.T) {
 	t.Parallel()
-	for engine, open := range map[string]func(*testing.T) (string, store.Store, func(context.Context, string, filling) error){
-		"sqlite": func(t *testing.T) (string, store.Store, func(context.Context, string, filling) error) {
-			path := filepath.Join(t.TempDir(), "notifier.db")
-			s, err := sqlite.Open(t.Context(), path)
-			require.NoError(t, err)
-			return "sqlite://" + path, s, fillSQLite
+	type kind struct {
+		url  func(*testing.T) string
+		open func(ctx context.Context, url string) (store.Store, error)
+		fill func(ctx context.Context, url string, f filling) error
+	}
+	for engine, k := range map[string]kind{
+		"sqlite": {
+			url: func(t *testing.T) string { return "sqlite://" + filepath.Join(t.TempDir(), "notifier.db") },
+			open: func(ctx context.Context, url string) (store.Store, error) {
+				return sqlite.Open(ctx, strings.TrimPrefix(url, "sqlite://"))
+			},
+			fill: fillSQLite,
 		},
-		"postgres": func(t *testing.T) (string, store.Store, func(context.Context, string, filling) error) {
-			url := pgtest.Database(t)
-			s, err := postgres.OpenServer(t.Context(), postgres.Options{URL: url})
-			require.NoError(t, err)
-			return url, s, fillPostgres
+		"postgres": {
+			url: func(t *testing.T) string { return pgtest.Database(t) },
+			open: func(ctx context.Context, url string) (store.Store, error) {
+				return postgres.OpenServer(ctx, postgres.Options{URL: url})
+			},
+			fill: fillPostgres,
 		},
 	} {
 		t.Run(engine, func(t *testing.T) {
 			t.Parallel()
-			url, s, fill := open(t)
-			t.Cleanup(func() { require.NoError(t, s.Close()) })
+			url := k.url(t)
+			s, err := k.open(t.Context(), url)
+			require.NoError(t, err)
 			seed(t, s)
-			require.NoError(t, fill(t.Context(), url, filling{watches: 100, deliveries: 200}))
+			require.NoError(t, s.Close())
+			require.NoError(t, k.fill(t.Context(), url, filling{watches: 100, deliveries: 200}))
+			s, err = k.open(t.Context(), url)
+			require.NoError(t, err)
+			t.Cleanup(func() { require.NoError(t, s.Close()) })
 			names, err := s.Names(t.Context(), flyte.Shard{Scope: scope, Of: 1}, time.Now(), "", 1000)
 			require.NoError(t, err)
 			require.Len(t, names, 100)
