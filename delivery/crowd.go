@@ -95,10 +95,7 @@ func (c *crowd) waited() {
 func (c *crowd) leave() {
 	c.mu.Lock()
 	c.moved = time.Now()
-	c.left++
-	if c.moved.Sub(c.since) > measure {
-		c.adapt(c.moved)
-	}
+	c.count(c.moved)
 	c.mu.Unlock()
 	<-c.places
 }
@@ -107,9 +104,14 @@ func (c *crowd) leave() {
 func (c *crowd) passed() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.left++
 	c.roomy = c.roomy || len(c.places) <= cap(c.places)/2
-	if now := time.Now(); now.Sub(c.since) > measure {
+	c.count(time.Now())
+}
+
+// count counts one that leaves.
+func (c *crowd) count(now time.Time) {
+	c.left++
+	if now.Sub(c.since) > measure {
 		c.adapt(now)
 	}
 }
@@ -134,18 +136,24 @@ func (c *crowd) later(wait time.Duration) time.Duration {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := time.Now()
-	at := now.Add(max(wait, leastLater))
-	if c.next.After(at) {
-		at = c.next
-	}
-	if limit := now.Add(max(wait, mostLater)); at.After(limit) {
-		return limit.Sub(now)
-	}
 	pace := c.pace
 	if now.Sub(c.moved) > 3*standstill {
 		pace = slowest
 	}
-	c.next = at.Add(max(pace, c.least))
+	return inLine(&c.next, now, wait, mostLater, max(pace, c.least))
+}
+
+// inLine returns when one more comes back who has to wait so long at least: a pace after the one before, which
+// next remembers, and not later than most unless it has to wait longer.
+func inLine(next *time.Time, now time.Time, wait, most, pace time.Duration) time.Duration {
+	at := now.Add(max(wait, leastLater))
+	if next.After(at) {
+		at = *next
+	}
+	if limit := now.Add(max(wait, most)); at.After(limit) {
+		return limit.Sub(now)
+	}
+	*next = at.Add(pace)
 	return at.Sub(now)
 }
 

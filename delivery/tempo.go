@@ -45,14 +45,5 @@ func (t *tempo) later() time.Duration {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.short = true
-	now := time.Now()
-	at := now.Add(leastLater)
-	if t.next.After(at) {
-		at = t.next
-	}
-	if limit := now.Add(longestTempo); at.After(limit) {
-		return longestTempo
-	}
-	t.next = at.Add(max(t.every*2/3, fastest))
-	return at.Sub(now)
+	return inLine(&t.next, time.Now(), 0, longestTempo, max(t.every*2/3, fastest))
 }
