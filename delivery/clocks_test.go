@@ -43,8 +43,10 @@ func (s off) Interrupt(ctx context.Context, id string, opened, now time.Time) er
 	return s.Store.Interrupt(ctx, id, opened.Add(s.by), now.Add(s.by))
 }
 
-func (s off) Work(ctx context.Context, grace time.Duration, do func(context.Context, store.Delivery) time.Duration) error {
-	return s.Store.Work(ctx, grace, func(ctx context.Context, d store.Delivery) time.Duration {
+func (s off) Work(
+	ctx context.Context, connections []string, grace time.Duration, do func(context.Context, store.Delivery) time.Duration,
+) error {
+	return s.Store.Work(ctx, connections, grace, func(ctx context.Context, d store.Delivery) time.Duration {
 		d.NextAt, d.OpenedAt = s.shift(d.NextAt, -s.by), s.shift(d.OpenedAt, -s.by)
 		return do(ctx, d)
 	})

@@ -36,7 +36,11 @@ type hands struct {
 // work sends what the queue hands out until ctx ends.
 func (o *Outbox) work(ctx context.Context, u until, q store.Queue) error {
 	h := &hands{Outbox: o, queue: q, until: u, lines: map[store.Lane]*line{}, connections: map[string]*connection{}}
-	if err := q.Work(ctx, stopGrace, h.take); err != nil {
+	var names []string
+	for _, c := range o.Connections.All() {
+		names = append(names, c.Name)
+	}
+	if err := q.Work(ctx, names, stopGrace, h.take); err != nil {
 		return fmt.Errorf("work on deliveries: %w", err)
 	}
 	return nil

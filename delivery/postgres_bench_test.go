@@ -142,3 +142,23 @@ func BenchmarkPostgresLatency(b *testing.B) {
 	b.ReportMetric(float64(all[len(all)/2].Microseconds())/1000, "ms-p50")
 	b.ReportMetric(float64(all[len(all)*99/100].Microseconds())/1000, "ms-p99")
 }
+
+// BenchmarkPostgresBeside measures how long a delivery of a quiet connection waits beside the backlog of a busy one.
+func BenchmarkPostgresBeside(b *testing.B) {
+	const lanes, watches = 50, 400
+	sent := make(chan string, lanes*watches+1)
+	w := on(b, pgtest.Start(b, pgtest.Options{}).Database(b), unlimited(b, func(key string) { sent <- key }))
+	w.conns = append(w.conns, &notifier.Connection{Name: "quiet", Kind: "chat", Notifier: w.conns[0].Notifier})
+	for i := range watches {
+		w.batch(fmt.Sprint("w", i), lanes)
+	}
+	w.start()
+	<-sent // it has begun
+	before, begin := 1, time.Now()
+	w.move("urgent", w.delivery("urgent", "chat", "quiet", "#urgent", json.RawMessage(`{"channel": "#urgent"}`)))
+	for ; <-sent != "urgent"; before++ {
+	}
+	b.ReportMetric(float64(time.Since(begin).Milliseconds()), "ms")
+	b.ReportMetric(float64(before), "before-it")
+	w.awaitSettled(lanes*watches + 1)
+}

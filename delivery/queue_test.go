@@ -52,8 +52,8 @@ func (q *queue) look() {
 	}
 }
 
-// Work is store.Queue's.
-func (q *queue) Work(ctx context.Context, grace time.Duration, do func(context.Context, store.Delivery) time.Duration) error {
+// Work is store.Queue's, for all connections.
+func (q *queue) Work(ctx context.Context, _ []string, grace time.Duration, do func(context.Context, store.Delivery) time.Duration) error {
 	var wg sync.WaitGroup
 	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()

@@ -97,12 +97,13 @@ type Outbox interface {
 // Queue is the port of an engine that hands deliveries out by itself, to many servers at once. An
 // engine without it is asked by Lanes and Due, and has one server.
 type Queue interface {
-	// Work calls do for every delivery that is Pending, the first of its watch and lane, and due;
-	// on many goroutines, until ctx ends and the calls under way have returned. Their contexts
+	// Work calls do for every delivery of the connections that is Pending, the first of its watch and lane,
+	// and due; on many goroutines, until ctx ends and the calls under way have returned. Their contexts
 	// outlive ctx by grace at most. do returns how long to wait before the delivery is handed out
 	// again, unless it was settled meanwhile. A delivery whose server died is handed out to another,
-	// with OpenedAt set if an attempt was under way: it may still be.
-	Work(ctx context.Context, grace time.Duration, do func(context.Context, Delivery) (again time.Duration)) error
+	// with OpenedAt set if an attempt was under way: it may still be. What waits for one connection holds up
+	// no other's. Deliveries of a connection that no server works for are handed out in the end, to anybody.
+	Work(ctx context.Context, connections []string, grace time.Duration, do func(context.Context, Delivery) (again time.Duration)) error
 	// Interrupt turns the attempt that was opened then into an unknown one, due now. ErrConflict: it
 	// is no longer open.
 	Interrupt(ctx context.Context, id string, opened, now time.Time) error

@@ -172,7 +172,7 @@ func TestAQueueStaysOne(t *testing.T) {
 	s := metered.Wrap(f, reg)
 	q, ok := s.(store.Queue)
 	require.True(t, ok)
-	require.NoError(t, q.Work(t.Context(), time.Second, nil))
+	require.NoError(t, q.Work(t.Context(), nil, time.Second, nil))
 	require.NoError(t, q.Interrupt(t.Context(), "d1", time.Now(), time.Now()))
 	_, err := s.Recover(t.Context(), time.Now())
 	require.NoError(t, err)

@@ -17,3 +17,12 @@ func (s *Store) Working() int {
 	defer s.jobs.mu.Unlock()
 	return len(s.jobs.work)
 }
+
+// RiverIndexes returns the indexes that River is told to rebuild.
+func RiverIndexes() []string { return riverIndexes() }
+
+// QueueOf returns the queue of a connection.
+func QueueOf(connection string) string { return queueOf(connection) }
+
+// Rehome hands over the jobs of connections that are gone.
+func (s *Store) Rehome(ctx context.Context) error { return s.rehome(ctx) }

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgproto3"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sync/errgroup"
@@ -74,11 +75,10 @@ func TestCommandsNeedTheirSchema(t *testing.T) {
 	s := openAt(t, url)
 	require.NoError(t, open())
 	conn := connect(t, url)
-	run(t, conn, "UPDATE flyte_notifier.goose_db_version SET version_id = 999 WHERE version_id = 1")
+	run(t, conn, "INSERT INTO flyte_notifier.goose_db_version (version_id, is_applied) VALUES (999, true)")
 	require.ErrorContains(t, open(), "newer flyte-notifier (schema 999")
-	run(t, conn, "UPDATE flyte_notifier.goose_db_version SET is_applied = false WHERE version_id = 999")
-	run(t, conn, "UPDATE flyte_notifier.goose_db_version SET version_id = -1 WHERE version_id = 0")
-	require.ErrorContains(t, open(), "has schema -1, this program needs")
+	run(t, conn, "DELETE FROM flyte_notifier.goose_db_version WHERE version_id > 1")
+	require.ErrorContains(t, open(), "has schema 1, this program needs")
 	require.NoError(t, s.Ping(t.Context()), "a server that runs goes on")
 }
 
@@ -204,4 +204,16 @@ func TestLocksOfAnotherDatabaseAreRefused(t *testing.T) {
 	t.Parallel()
 	_, err := postgres.OpenServer(t.Context(), postgres.Options{URL: pgtest.Database(t), LockURL: pgtest.Database(t)})
 	require.ErrorContains(t, err, "store.lock_url leads to another database than store.url")
+}
+
+// TestRiverKnowsItsIndexes compares what River is told to rebuild with what there is: it would complain of more, and what
+// it is not told of would only grow.
+func TestRiverKnowsItsIndexes(t *testing.T) {
+	t.Parallel()
+	conn := connect(t, empty(t))
+	rows, err := conn.Query(t.Context(), "SELECT indexname FROM pg_indexes WHERE schemaname = 'flyte_notifier' AND tablename = 'river_job' ORDER BY 1")
+	require.NoError(t, err)
+	names, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	require.NoError(t, err)
+	require.Equal(t, postgres.RiverIndexes(), names)
 }

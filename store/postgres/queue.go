@@ -29,18 +29,20 @@ const (
 	// waits for Postgres to come back.
 	stuckAfter = 10 * time.Minute
 
-	// maxWorkers is how many jobs are at work at most. They wait for services most of the time, so
-	// many cost little; several connections that hang must not use them up.
-	maxWorkers = 2000
+	// maxWorkers is how many jobs of a queue, and so of a connection, are at work at most: as many as the
+	// outbox has places for, and lets wait for one. With more it would have to put jobs off that
+	// could as well wait in the queue; with fewer, lanes that hang would hold up the others.
+	maxWorkers = 768
 
 	// fetchCooldown is the least time between two fetches. River's default of 100 ms would hold a
 	// server to a few hundred jobs a second, and each of them back by as much.
-	fetchCooldown = 2 * time.Millisecond
+	fetchCooldown = 5 * time.Millisecond
 
 	// fetchPoll is how late a snoozed job is at most: nobody is told of it. New jobs come at once,
-	// by NOTIFY; where nobody can listen they are polled for.
+	// by NOTIFY; where nobody can listen they are polled for. With many queues each is polled less often.
 	fetchPoll  = 100 * time.Millisecond
 	blindFetch = 20 * time.Millisecond
+	pollShare  = 10 * time.Millisecond // times the number of queues
 
 	// soon is how far ahead River's scheduler makes jobs available: it looks once in this time, and
 	// what is due sooner must be available at once.
@@ -72,7 +74,9 @@ type promptly struct{ clock *clock }
 func (p promptly) NextRetry(*rivertype.JobRow) time.Time { return p.clock.Now().Add(time.Second) }
 
 // Work is store.Queue's. It goes on through any outage of Postgres.
-func (s *Store) Work(ctx context.Context, grace time.Duration, do func(context.Context, store.Delivery) time.Duration) error {
+func (s *Store) Work(
+	ctx context.Context, connections []string, grace time.Duration, do func(context.Context, store.Delivery) time.Duration,
+) error {
 	read := newLoader(s)
 	defer read.Close()
 	w := &worker{jobs: s.jobs, read: reading(read), do: do}
@@ -83,7 +87,7 @@ func (s *Store) Work(ctx context.Context, grace time.Duration, do func(context.C
 	}()
 	defer func() { <-adopting }()
 	for ctx.Err() == nil {
-		if err := s.jobs.run(ctx, grace, w); err != nil && ctx.Err() == nil {
+		if err := s.jobs.run(ctx, connections, grace, w); err != nil && ctx.Err() == nil {
 			s.jobs.log.WarnContext(ctx, "deliveries cannot be worked on yet", "error", err)
 			sleep(ctx, startEvery)
 		}
@@ -92,21 +96,17 @@ func (s *Store) Work(ctx context.Context, grace time.Duration, do func(context.C
 }
 
 // run works until ctx ends and what is under way then has ended.
-func (j *jobs) run(ctx context.Context, grace time.Duration, w *worker) error {
+func (j *jobs) run(ctx context.Context, connections []string, grace time.Duration, w *worker) error {
 	workers := river.NewWorkers()
 	if err := river.AddWorkerSafely(workers, w); err != nil {
 		return fmt.Errorf("add worker: %w", err)
 	}
-	poll := fetchPoll
-	if j.poll {
-		poll = blindFetch
-	}
 	client, err := river.NewClient(riverpgxv5.New(j.pool), &river.Config{
 		Schema: j.schema, Logger: j.log, PollOnly: j.poll,
-		Queues: map[string]river.QueueConfig{deliveryQueue: {MaxWorkers: maxWorkers}}, Workers: workers,
-		FetchCooldown: fetchCooldown, FetchPollInterval: poll,
+		Queues: j.queues(connections), Workers: workers, FetchCooldown: fetchCooldown,
 		JobTimeout: jobTime, RescueStuckJobsAfter: rescueAfter, JobStuckThreshold: stuckAfter,
 		RetryPolicy: promptly{j.clock}, SoftStopTimeout: grace,
+		ReindexerIndexNames:         riverIndexes(),
 		CompletedJobRetentionPeriod: keepCompleted, CancelledJobRetentionPeriod: keepOthers, DiscardedJobRetentionPeriod: keepOthers,
 		// River has it for tests, but it is what we need: its snoozes and its scheduler by Postgres' clock.
 		// Its rescuer keeps to the local one. A job that is rescued too early only looks, see Work.

@@ -27,6 +27,9 @@ func (s *Store) keepAdopting(ctx context.Context) {
 			before = time.UnixMicro(math.MaxInt64)
 		}
 		n, err := s.adopt(ctx, before)
+		if err == nil && !first { // by then this server's queues are reported
+			err = s.rehome(ctx)
+		}
 		if n > 0 {
 			s.options.Log.InfoContext(ctx, "deliveries without jobs were given some", "deliveries", n)
 		}
@@ -57,7 +60,7 @@ func (s *Store) adoptSome(ctx context.Context, tx pgx.Tx, before time.Time) (int
 	// A join that hashes: there may be many of both, and the planner knows nothing of what is in args.
 	const lock = `SELECT pg_try_advisory_xact_lock($1, 0), set_config('enable_nestloop', 'off', true),
 		set_config('enable_hashjoin', 'on', true), set_config('enable_seqscan', 'on', true)`
-	const find = `SELECT d.id, d.next_at FROM flyte_notifier.deliveries d LEFT JOIN (
+	const find = `SELECT d.id, d.connection, d.next_at FROM flyte_notifier.deliveries d LEFT JOIN (
 			SELECT j.args->>'id' AS id FROM flyte_notifier.river_job j WHERE j.kind = '` + deliveryKind + `'
 			AND (j.state IN ('available', 'pending', 'retryable', 'scheduled')
 			OR j.state = 'running' AND j.attempted_at > now() - interval '` + adoptStuck + `')) live ON live.id = d.id

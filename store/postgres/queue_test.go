@@ -47,7 +47,7 @@ func (w *worked) start(url string, log *slog.Logger, do func(context.Context, *p
 	ctx, cancel := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		err := s.Work(ctx, time.Second, func(ctx context.Context, d store.Delivery) time.Duration { return do(ctx, s, d) })
+		err := s.Work(ctx, []string{testLane().Connection, "other"}, time.Second, func(ctx context.Context, d store.Delivery) time.Duration { return do(ctx, s, d) })
 		if err != nil {
 			w.t.Errorf("work: %v", err)
 		}

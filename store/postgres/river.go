@@ -17,14 +17,21 @@ import (
 )
 
 const (
-	// deliveryQueue and deliveryKind are what River's tables and UI call the work.
-	deliveryQueue = "deliveries"
-	deliveryKind  = "delivery"
+	// deliveryKind is what River's tables and UI call the work.
+	deliveryKind = "delivery"
 
 	// maxAttempts is never reached: a snooze gives its attempt back, and only a rescue costs one.
 	// Whether a delivery is given up is the outbox's decision, not River's.
 	maxAttempts = math.MaxInt16
 )
+
+// riverIndexes are those that River rebuilds now and then: all that our migrations leave of its own.
+func riverIndexes() []string {
+	return []string{
+		"river_job_kind", "river_job_pkey", "river_job_prioritized_fetching_index",
+		"river_job_state_and_finalized_at_index", "river_job_unique_idx",
+	}
+}
 
 // deliveryArgs are a job's arguments. A job is only a wake-up: all that matters is in the row of
 // the delivery.
@@ -37,13 +44,14 @@ func (deliveryArgs) Kind() string { return deliveryKind }
 
 // InsertOpts is river.JobArgsWithInsertOpts's.
 func (deliveryArgs) InsertOpts() river.InsertOpts {
-	return river.InsertOpts{Queue: deliveryQueue, MaxAttempts: maxAttempts}
+	return river.InsertOpts{MaxAttempts: maxAttempts}
 }
 
 // queued is a delivery that became the one to send next in its watch and lane.
 type queued struct {
-	id string
-	at time.Time // when it is due
+	id         string
+	connection string
+	at         time.Time // when it is due
 }
 
 // jobs are River's jobs of this process: a client that inserts them, and those at work.
@@ -95,12 +103,13 @@ func (s *Store) enqueue(ctx context.Context, tx pgx.Tx, heads []queued) error {
 	}
 	params := make([]river.InsertManyParams, len(heads))
 	for i, h := range heads {
-		params[i].Args = deliveryArgs{ID: h.id}
+		o := &river.InsertOpts{Queue: queueOf(h.connection)}
 		// What is due soon is handed out at once, and waits precisely; the rest waits for River's
 		// scheduler, which looks once in soon.
 		if s.clock.until(h.at) > soon {
-			params[i].InsertOpts = &river.InsertOpts{ScheduledAt: h.at}
+			o.ScheduledAt = h.at
 		}
+		params[i] = river.InsertManyParams{Args: deliveryArgs{ID: h.id}, InsertOpts: o}
 	}
 	if _, err := s.jobs.insert.InsertManyTx(ctx, tx, params); err != nil {
 		return fmt.Errorf("insert jobs: %w", err)

@@ -1,0 +1,96 @@
+package postgres_test
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/flyte-notifier/flyte-notifier/internal/pgtest"
+	"github.com/flyte-notifier/flyte-notifier/store"
+	"github.com/flyte-notifier/flyte-notifier/store/postgres"
+)
+
+func TestAConnectionHasItsQueue(t *testing.T) {
+	t.Parallel()
+	for connection, want := range map[string]string{
+		"slack": "slack", "ml-team_2": "ml-team_2", "": "deliveries", "-a": "deliveries", "a__b": "deliveries", "a-": "deliveries",
+		strings.Repeat("a", 64): strings.Repeat("a", 64), strings.Repeat("a", 65): "deliveries",
+	} {
+		require.Equal(t, want, postgres.QueueOf(connection), connection)
+	}
+}
+
+// fan stores a watch with n deliveries of a connection that wait for nothing, due at once.
+func (w *worked) fan(id, connection string, n int) {
+	w.t.Helper()
+	watch, err := w.store.Register(w.t.Context(), testWatch(id))
+	require.NoError(w.t, err)
+	move := store.Transition{Watch: watch}
+	for i := range n {
+		d := testDelivery(id)
+		d.ID, d.Connection, d.Address = fmt.Sprint(id, "-", i), connection, fmt.Sprint("#", i)
+		d.Key = d.ID
+		move.Deliveries = append(move.Deliveries, d)
+	}
+	require.NoError(w.t, w.store.Move(w.t.Context(), move))
+}
+
+// TestABusyConnectionHoldsUpNoOther gives one connection more to do than a server does at once.
+func TestABusyConnectionHoldsUpNoOther(t *testing.T) {
+	t.Parallel()
+	busy, release := testLane().Connection, make(chan struct{})
+	var started, others atomic.Int32
+	w := work(t, func(ctx context.Context, s *postgres.Store, d store.Delivery) time.Duration {
+		if d.Connection == busy {
+			started.Add(1)
+			<-release
+		} else {
+			others.Add(1)
+		}
+		_ = s.Settle(ctx, d.ID, delivered())
+		return 0
+	})
+	const more = 2000
+	w.fan("busy", busy, more)
+	w.await("some are at work", func() bool { return started.Load() > 100 })
+	w.fan("named", "other", 1)
+	w.fan("nameless", "", 1)
+	w.await("the others are done", func() bool { return others.Load() == 2 })
+	require.Less(t, started.Load(), int32(more))
+	close(release)
+	w.await("all end", func() bool { return w.jobs("completed") == more+2 })
+}
+
+// TestDeliveriesOfAConnectionThatIsGone are told to any server, but not while one works for the connection.
+func TestDeliveriesOfAConnectionThatIsGone(t *testing.T) {
+	t.Parallel()
+	var calls atomic.Int32
+	do := func(ctx context.Context, s *postgres.Store, d store.Delivery) time.Duration {
+		calls.Add(1)
+		_ = s.Settle(ctx, d.ID, store.Outcome{State: store.Dead, At: time.Now()})
+		return 0
+	}
+	w := &worked{t: t, url: pgtest.Database(t)}
+	w.store = w.start(w.url, slog.New(slog.DiscardHandler), do)
+	conn := connect(t, w.url)
+	const queues = "INSERT INTO flyte_notifier.river_queue (name, metadata, created_at, updated_at) VALUES ('elsewhere', '{}', now(), now())"
+	run(t, conn, queues)
+	w.fan("gone", "gone", 1)
+	w.fan("elsewhere", "elsewhere", 1)
+	require.NoError(t, w.store.Rehome(t.Context()))
+	require.Equal(t, 2, w.jobs("available"), "they are not overdue")
+	run(t, conn, "UPDATE flyte_notifier.river_job SET scheduled_at = now() - interval '2 minutes'")
+	require.NoError(t, w.store.Rehome(t.Context()))
+	w.await("one is handed out", func() bool { return w.jobs("completed") == 1 })
+	require.Equal(t, 1, w.jobs("available"), "another server works for it")
+	run(t, conn, "UPDATE flyte_notifier.river_queue SET updated_at = now() - interval '26 minutes' WHERE name = 'elsewhere'")
+	require.NoError(t, w.store.Rehome(t.Context()))
+	w.await("both are handed out", func() bool { return w.jobs("completed") == 2 })
+	require.EqualValues(t, 2, calls.Load())
+}
