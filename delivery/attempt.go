@@ -58,6 +58,7 @@ func (l *line) ready(u until, d *store.Delivery) (p prepared, again time.Duratio
 		}
 		defer leave()
 		err = l.resolve(u, &p)
+		l.heed(err) // before the next one asks
 		next()
 	} else if err == nil {
 		err = l.resolve(u, &p)
@@ -92,9 +93,16 @@ func (l *line) fail(u until, d store.Delivery, err error) (again time.Duration) 
 	out := l.outbox.failed(d, err)
 	if !out.Hold.IsZero() {
 		l.outbox.metrics.holds.WithLabelValues(d.Kind).Inc()
-		l.outbox.holds.add(l.Lane, out.Hold.Sub(out.At))
+		l.heed(err)
 	}
 	return l.outbox.settle(u.record, d, out)
+}
+
+// heed leaves the service alone for as long as an error of its asks for.
+func (l *line) heed(err error) {
+	if _, after := notifier.VerdictOf(err); after > 0 {
+		l.outbox.holds.add(l.Lane, min(after, maxRetryTime))
+	}
 }
 
 // stale forgets an exact name from the cache that the service does not know any more, and makes
