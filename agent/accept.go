@@ -9,6 +9,7 @@ import (
 	"github.com/flyteorg/flyte/flyteidl/gen/pb-go/flyteidl/admin"
 	"github.com/flyteorg/flyte/flyteidl/gen/pb-go/flyteidl/core"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/structpb"
 
 	"github.com/flyte-notifier/flyte-notifier/executor"
 	"github.com/flyte-notifier/flyte-notifier/flyte"
@@ -90,10 +91,6 @@ func (s *Service) read(r request) *task {
 	}
 	t.watch.Inputs = t.document(inputs)
 	t.watch.Outputs, t.problems = declaredOutputs(r.template.GetInterface())
-	if size := proto.Size(r.template.GetCustom()); size > maxCustom {
-		t.refuse("custom", fmt.Sprintf("has %d bytes, at most %d are allowed", size, maxCustom))
-		return t
-	}
 	switch kind := r.template.GetType(); kind {
 	case TypeNotification:
 		t.notification(s.specs.task(r.template.GetCustom(), t.env))
@@ -121,6 +118,10 @@ func (t *task) notification(r reading) {
 }
 
 func (t *task) send() {
+	if problems := oversize(t.template.GetCustom()); problems != nil {
+		t.problems = append(t.problems, problems...)
+		return
+	}
 	parsed, problems := spec.ParseSend(t.template.GetCustom().AsMap(), t.env)
 	if len(problems) > 0 {
 		t.problems = append(t.problems, problems...)
@@ -130,6 +131,14 @@ func (t *task) send() {
 	t.watch.Kind, t.watch.Wait = store.Send, parsed.Require == spec.RequireDelivered || len(t.watch.Outputs) > 0
 	t.require = parsed.Require
 	t.watch.Custom = t.document(parsed)
+}
+
+// oversize says so of a spec that is too large. Measuring takes a while: only one that is not known is measured.
+func oversize(custom *structpb.Struct) []notifier.Problem {
+	if size := proto.Size(custom); size > maxCustom {
+		return []notifier.Problem{{Path: "custom", Text: fmt.Sprintf("has %d bytes, at most %d are allowed", size, maxCustom)}}
+	}
+	return nil
 }
 
 func (t *task) refuse(path, text string) {

@@ -63,6 +63,9 @@ func (s *specs) task(custom *structpb.Struct, env spec.Env) reading {
 }
 
 func read(custom *structpb.Struct, env spec.Env) (r reading) {
+	if problems := oversize(custom); problems != nil {
+		return reading{problems: problems}
+	}
 	if r.task, r.problems = spec.ParseTask(custom.AsMap(), env); r.task == nil {
 		return r
 	}

@@ -147,6 +147,43 @@ func TestOneWriteFailsAlone(t *testing.T) {
 	}
 }
 
+// TestOneWriteFailsAtOnce has a batch in which one write fails before it changes anything, which may take the whole
+// transaction with it: the others are done, and once.
+func TestOneWriteFailsAtOnce(t *testing.T) {
+	t.Parallel()
+	for _, how := range []string{"ABORT", "FAIL", "ROLLBACK"} {
+		t.Run(how, func(t *testing.T) {
+			t.Parallel()
+			path := filepath.Join(t.TempDir(), "notifier.db")
+			s, db := openAt(t, path), rawOpen(t, path)
+			_, err := db.Exec(`CREATE TRIGGER poison BEFORE INSERT ON watches WHEN NEW.id = 'poison'
+				BEGIN SELECT RAISE(` + how + `, 'this one is poison'); END`)
+			require.NoError(t, err)
+			var watches []store.Watch
+			for i := range 60 {
+				w, err := s.Register(t.Context(), testWatch(fmt.Sprint(i)))
+				require.NoError(t, err)
+				watches = append(watches, w)
+			}
+			release := hold(t, path) // so that they gather
+			var group errgroup.Group
+			for i, w := range watches {
+				group.Go(func() error { return s.Move(t.Context(), store.Transition{Watch: w}) })
+				if i == 30 {
+					group.Go(func() error {
+						if _, err := s.Register(t.Context(), testWatch("poison")); err == nil || !strings.Contains(err.Error(), "this one is poison") {
+							return fmt.Errorf("a poisoned registration came to %w", err)
+						}
+						return nil
+					})
+				}
+			}
+			release()
+			require.NoError(t, group.Wait())
+		})
+	}
+}
+
 func TestDamagedRowHidesNoOther(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "notifier.db")

@@ -16,6 +16,7 @@ type tx struct {
 	conn    *sql.Conn
 	stmts   map[string]*sql.Stmt
 	touched []string // watches that it may change
+	changed bool     // some row, since it was last reset
 }
 
 // touch tells that watches are about to change.
@@ -60,6 +61,7 @@ func (t *tx) affect(query string, args ...any) (int, error) {
 		return 0, err
 	}
 	n, err := result.RowsAffected()
+	t.changed = t.changed || n > 0
 	return int(n), err
 }
 
@@ -70,19 +72,6 @@ func (t *tx) row(query string, args []any, dest ...any) error {
 		return err
 	}
 	return notFound(stmt.QueryRowContext(context.Background(), args...).Scan(dest...))
-}
-
-// nested runs a job in a savepoint. It returns an error when the whole transaction is lost.
-func (t *tx) nested(j *job) error {
-	if err := t.exec("SAVEPOINT job"); err != nil {
-		return err
-	}
-	if j.Err = j.In(t); j.Err != nil {
-		if err := t.exec("ROLLBACK TO job"); err != nil {
-			return err
-		}
-	}
-	return t.exec("RELEASE job")
 }
 
 // list returns all rows of a query of the transaction.

@@ -8,12 +8,13 @@ import (
 	"fmt"
 	"sync"
 
+	"github.com/flyte-notifier/flyte-notifier/store"
 	"github.com/flyte-notifier/flyte-notifier/store/internal/engine"
 )
 
 // writer does all writes of the process in one goroutine. What waits while the disk syncs a commit
-// goes into the next one together, each write in a savepoint of its own, so that one that fails
-// takes no other with it.
+// goes into the next one together. One that is refused before it changed anything takes no other with it;
+// when one fails otherwise, which is rare, they are done again, each alone. That costs less than a savepoint each.
 type writer struct {
 	batches *engine.Batches[func(*tx) error] // nil until start
 	db      *sql.DB
@@ -108,11 +109,18 @@ func (w *writer) attempt(batch []*job) (err error) {
 		return w.single(batch[0])
 	}
 	for _, j := range batch {
-		if err := w.tx.nested(j); err != nil {
-			return err
+		w.tx.changed = false
+		if j.Err = j.In(w.tx); j.Err != nil && (w.tx.changed || !refused(j.Err)) {
+			return fmt.Errorf("one of %d writes failed: %w", len(batch), j.Err)
 		}
 	}
 	return w.end()
+}
+
+// refused says whether it is the store that refuses a write, and not the database, which may have rolled
+// back the transaction.
+func refused(err error) bool {
+	return errors.Is(err, store.ErrConflict) || errors.Is(err, store.ErrNotFound)
 }
 
 // end commits. While it does, watches that may have changed are not remembered: neither as they
@@ -134,7 +142,7 @@ func (w *writer) begin() error {
 	return w.tx.exec("BEGIN IMMEDIATE")
 }
 
-// single needs no savepoint: what fails is rolled back whole.
+// single does a write alone: what fails is rolled back whole.
 func (w *writer) single(j *job) error {
 	if j.Err = j.In(w.tx); j.Err == nil {
 		return w.end()
