@@ -1,7 +1,6 @@
 package flytesim
 
 import (
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -9,10 +8,6 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 )
-
-// filterText is one function of a filter: value_in(phase,FAILED;ABORTED). As in flyteadmin the
-// name ends at the last comma, so that a value cannot hold one.
-var filterText = regexp.MustCompile(`(.+)\((.+),\s?(.+)\)`)
 
 // filter is a parsed function over the rows of type T.
 type filter[T any] struct {
@@ -63,20 +58,44 @@ func parseFilters[T any](all string, columns map[string]column[T]) ([]filter[T],
 	return filters, nil
 }
 
+// split takes one function of a filter apart: value_in(phase,FAILED;ABORTED). It takes what flyteadmin's
+// `(.+)\((.+),\s?(.+)\)` does, many times faster where there are hundreds of values: what comes last decides, so
+// that a value cannot hold a comma.
+func split(one string) (function, field, values string, ok bool) {
+	end := strings.LastIndexByte(one, ')')
+	for open := end; open > 0; {
+		if open = strings.LastIndexByte(one[:open], '('); open < 1 {
+			break
+		}
+		for comma := end - 1; comma > open; {
+			if comma = open + 1 + strings.LastIndexByte(one[open+1:comma], ','); comma <= open+1 {
+				break
+			}
+			if values = one[comma+1 : end]; values == "" {
+				continue
+			}
+			if len(values) > 1 && strings.ContainsRune(" \t\n\f\r", rune(values[0])) {
+				values = values[1:]
+			}
+			return one[:open], one[open+1 : comma], values, true
+		}
+	}
+	return "", "", "", false
+}
+
 func parseFilter[T any](one string, columns map[string]column[T]) (filter[T], error) {
-	parts := filterText.FindStringSubmatch(one)
-	if parts == nil {
+	function, field, values, ok := split(one)
+	if !ok {
 		return filter[T]{}, status.Error(codes.InvalidArgument, "invalid value for filters")
 	}
-	f := filter[T]{function: parts[1], field: parts[2], texts: map[string]bool{}}
-	var ok bool
+	f := filter[T]{function: function, field: field, texts: map[string]bool{}}
 	if f.column, ok = columns[f.field]; !ok {
 		return f, status.Errorf(codes.InvalidArgument, "'%s' is invalid filter", f.field)
 	}
 	if _, ok := comparisons[f.function]; !ok && f.function != "value_in" && f.function != "value_not_in" {
 		return f, status.Errorf(codes.InvalidArgument, "unrecognized filter function: %s", f.function)
 	}
-	for v := range strings.SplitSeq(parts[3], ";") {
+	for v := range strings.SplitSeq(values, ";") {
 		parsed, err := parseValue(f.column.kind, v)
 		if err != nil {
 			return f, err
