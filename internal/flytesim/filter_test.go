@@ -13,7 +13,7 @@ func TestFiltersAreTakenApartAsFlyteadminDoes(t *testing.T) {
 	t.Parallel()
 	whole := regexp.MustCompile(`(.+)\((.+),\s?(.+)\)`)
 	rapid.Check(t, func(t *rapid.T) {
-		text := rapid.StringMatching(`[ab(), ]{0,12}`).Draw(t, "filter")
+		text := rapid.StringMatching(`[a(]{0,3}\(?[a(,]{0,2},? ?[a, ]{0,3}\)?[a)]?`).Draw(t, "filter")
 		function, field, values, ok := split(text)
 		want := whole.FindStringSubmatch(text)
 		require.Equal(t, want != nil, ok)
