@@ -33,7 +33,7 @@ type Server struct {
 	TLS    TLS    `json:"tls" doc:"TLS of the gRPC API; default: none"`
 
 	// RiverUI is nil where the page is off.
-	RiverUI *RiverUI `json:"river_ui" doc:"River's own page about the queue of deliveries, at /river of server.http; needs Postgres; default: off"`
+	RiverUI *RiverUI `json:"river_ui" doc:"River's own page about the queues of deliveries, at /river of server.http; needs Postgres; default: off"`
 
 	Ops   any `json:"ops" unsupported:"true"`
 	Pods  any `json:"pods" unsupported:"true"`

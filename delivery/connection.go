@@ -6,9 +6,9 @@ import (
 )
 
 const (
-	// connectionWindow is how many calls of one connection may be under way at once in this process,
-	// so that one service that hangs leaves workers to the others; not counted the first call of
-	// each of as many lanes, so that it leaves its connection to other channels, too.
+	// connectionWindow is how many calls of one connection may be under way at once in this process;
+	// not counted the first call of each of as many lanes, so that a channel that hangs leaves its connection
+	// to others.
 	connectionWindow = 128
 
 	// maxPatient is how many deliveries of one connection may wait for a lane's turn or a token. Those

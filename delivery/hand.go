@@ -36,14 +36,20 @@ type hands struct {
 // work sends what the queue hands out until ctx ends.
 func (o *Outbox) work(ctx context.Context, u until, q store.Queue) error {
 	h := &hands{Outbox: o, queue: q, until: u, lines: map[store.Lane]*line{}, connections: map[string]*connection{}}
-	var names []string
-	for _, c := range o.Connections.All() {
-		names = append(names, c.Name)
-	}
-	if err := q.Work(ctx, names, stopGrace, h.take); err != nil {
+	if err := q.Work(ctx, o.named(), stopGrace, h.take); err != nil {
 		return fmt.Errorf("work on deliveries: %w", err)
 	}
 	return nil
+}
+
+// named are the connections that deliveries name: a notifier without a config has one of its own.
+func (o *Outbox) named() (names []string) {
+	for _, c := range o.Connections.All() {
+		if m, ok := o.Registry.Find(c.Kind); ok && m.Config != nil {
+			names = append(names, c.Name)
+		}
+	}
+	return names
 }
 
 // take does the next step of a delivery, see store.Queue.

@@ -143,8 +143,15 @@ func BenchmarkPostgresLatency(b *testing.B) {
 	b.ReportMetric(float64(all[len(all)*99/100].Microseconds())/1000, "ms-p99")
 }
 
-// BenchmarkPostgresBeside measures how long a delivery of a quiet connection waits beside the backlog of a busy one.
+// BenchmarkPostgresBeside measures how long a delivery waits beside a backlog: to a quiet channel of the same
+// connection, and of another.
 func BenchmarkPostgresBeside(b *testing.B) {
+	for _, connection := range []string{"team", "quiet"} {
+		b.Run(connection, func(b *testing.B) { beside(b, connection) })
+	}
+}
+
+func beside(b *testing.B, connection string) {
 	const lanes, watches = 50, 400
 	sent := make(chan string, lanes*watches+1)
 	w := on(b, pgtest.Start(b, pgtest.Options{}).Database(b), unlimited(b, func(key string) { sent <- key }))
@@ -155,8 +162,9 @@ func BenchmarkPostgresBeside(b *testing.B) {
 	w.start()
 	<-sent // it has begun
 	before, begin := 1, time.Now()
-	w.move("urgent", w.delivery("urgent", "chat", "quiet", "#urgent", json.RawMessage(`{"channel": "#urgent"}`)))
-	for ; <-sent != "urgent"; before++ {
+	w.move("urgent", w.delivery("urgent", "chat", connection, "#urgent", json.RawMessage(`{"channel": "#urgent"}`)))
+	for <-sent != "urgent" {
+		before++
 	}
 	b.ReportMetric(float64(time.Since(begin).Milliseconds()), "ms")
 	b.ReportMetric(float64(before), "before-it")

@@ -25,8 +25,8 @@ const migratePause = 200 * time.Millisecond
 
 // migrate brings the schema to this program's version. Of servers that start at once one does it.
 //
-// A database of a newer program is no error: migrations only add, so that servers of the version before go on,
-// and may be started again, while a new one takes over.
+// A database of a newer program is no error: migrations take away nothing that the version before needs, so that
+// its servers go on, and may be started again, while a new one takes over.
 func (s *Store) migrate(ctx context.Context) error {
 	pool, err := s.migrationPool(ctx)
 	if err == nil {

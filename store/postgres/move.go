@@ -187,7 +187,7 @@ func (w *moves) deliver(g *ground, deliveries []store.Delivery) error {
 		head := d.State == store.Pending && !g.waiting[turnOf(d)]
 		if head {
 			g.waiting[turnOf(d)] = true
-			w.heads = append(w.heads, queued{id: d.ID, connection: d.Connection, at: d.NextAt})
+			w.heads = append(w.heads, queued{id: d.ID, lane: store.Lane{Connection: d.Connection, Address: d.Address}, at: d.NextAt})
 		}
 		if err := w.deliveries.add(g.seqs[0], d, head); err != nil {
 			return err

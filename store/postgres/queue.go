@@ -29,9 +29,9 @@ const (
 	// waits for Postgres to come back.
 	stuckAfter = 10 * time.Minute
 
-	// maxWorkers is how many jobs of a queue, and so of a connection, are at work at most: as many as the
-	// outbox has places for, and lets wait for one. With more it would have to put jobs off that
-	// could as well wait in the queue; with fewer, lanes that hang would hold up the others.
+	// maxWorkers is how many jobs of a queue, and so of a connection, are at work at most: some are being sent,
+	// some wait for that, and some find out that there is no place for them. With many more most would be put off
+	// that could as well wait in the queue; with fewer, lanes that hang would hold up the others.
 	maxWorkers = 768
 
 	// fetchCooldown is the least time between two fetches. River's default of 100 ms would hold a

@@ -11,6 +11,7 @@ import (
 
 const (
 	adoptEvery   = time.Minute
+	rehomeAfter  = 15          // times that went well
 	adoptOverdue = time.Minute // how long a delivery waits for its job before it is given one
 	adoptAtOnce  = 10000       // in one transaction
 
@@ -19,22 +20,27 @@ const (
 	adoptStuck = "2 minutes"
 )
 
-// keepAdopting adopts deliveries until ctx ends: all of them at first, later those that are overdue.
+// keepAdopting adopts deliveries until ctx ends: all of them at first, later those that are overdue. Once
+// Postgres was there for so long that every server has reported its queues, it looks for queues without servers.
 func (s *Store) keepAdopting(ctx context.Context) {
+	well := 0
 	for first := true; ctx.Err() == nil; {
 		before := s.clock.Now().Add(-adoptOverdue)
 		if first {
 			before = time.UnixMicro(math.MaxInt64)
 		}
 		n, err := s.adopt(ctx, before)
-		if err == nil && !first { // by then this server's queues are reported
+		if well++; err == nil && well > rehomeAfter {
 			err = s.rehome(ctx)
+		}
+		if err != nil {
+			well = 0
 		}
 		if n > 0 {
 			s.options.Log.InfoContext(ctx, "deliveries without jobs were given some", "deliveries", n)
 		}
 		if err != nil && ctx.Err() == nil {
-			s.jobs.log.WarnContext(ctx, "deliveries without jobs cannot be looked for yet", "error", err)
+			s.jobs.log.WarnContext(ctx, "deliveries that nobody sends cannot be looked for yet", "error", err)
 		}
 		first = first && err != nil
 		sleep(ctx, adoptEvery)
@@ -57,16 +63,12 @@ func (s *Store) adopt(ctx context.Context, before time.Time) (n int, err error) 
 }
 
 func (s *Store) adoptSome(ctx context.Context, tx pgx.Tx, before time.Time) (int, error) {
-	// A join that hashes: there may be many of both, and the planner knows nothing of what is in args.
-	const lock = `SELECT pg_try_advisory_xact_lock($1, 0), set_config('enable_nestloop', 'off', true),
-		set_config('enable_hashjoin', 'on', true), set_config('enable_seqscan', 'on', true)`
-	const find = `SELECT d.id, d.connection, d.next_at FROM flyte_notifier.deliveries d LEFT JOIN (
+	const find = `SELECT d.id, d.connection, d.address, d.next_at FROM flyte_notifier.deliveries d LEFT JOIN (
 			SELECT j.args->>'id' AS id FROM flyte_notifier.river_job j WHERE j.kind = '` + deliveryKind + `'
 			AND (j.state IN ('available', 'pending', 'retryable', 'scheduled')
 			OR j.state = 'running' AND j.attempted_at > now() - interval '` + adoptStuck + `')) live ON live.id = d.id
 		WHERE d.head AND d.next_at < $1 AND live.id IS NULL LIMIT $2`
-	var mine bool
-	if err := tx.QueryRow(ctx, lock, int32(adoptLock)).Scan(&mine, nil, nil, nil); err != nil || !mine {
+	if mine, err := alone(ctx, tx); err != nil || !mine {
 		return 0, err
 	}
 	found, err := list(ctx, tx, scanQueued, find, before.UnixMicro(), adoptAtOnce)
@@ -74,4 +76,33 @@ func (s *Store) adoptSome(ctx context.Context, tx pgx.Tx, before time.Time) (int
 		return 0, err
 	}
 	return len(found), s.enqueue(ctx, tx, found)
+}
+
+// alone says whether no other server looks now. It lets the transaction join by hashing: there may be many rows
+// of both sides, and the planner knows nothing of what is in args.
+func alone(ctx context.Context, tx pgx.Tx) (mine bool, err error) {
+	const lock = `SELECT pg_try_advisory_xact_lock($1, 0), set_config('enable_nestloop', 'off', true),
+		set_config('enable_hashjoin', 'on', true), set_config('enable_seqscan', 'on', true)`
+	err = tx.QueryRow(ctx, lock, int32(adoptLock)).Scan(&mine, nil, nil, nil)
+	return mine, err
+}
+
+// rehome hands jobs that are overdue in a queue that no server works on to all servers: its connection was
+// removed from their configs, and somebody has to say so. Servers report their queues at their start, and each 10
+// minutes.
+func (s *Store) rehome(ctx context.Context) error {
+	const move = `UPDATE flyte_notifier.river_job j SET queue = $1
+		WHERE j.state = 'available' AND j.kind = $2 AND j.queue <> $1 AND j.scheduled_at < now() - interval '1 minute'
+		AND NOT EXISTS (SELECT FROM flyte_notifier.river_queue q WHERE q.name = j.queue AND q.updated_at > now() - interval '25 minutes')`
+	_, err := write(ctx, s, func(tx pgx.Tx) (struct{}, error) {
+		mine, err := alone(ctx, tx)
+		if err == nil && mine {
+			_, err = tx.Exec(ctx, move, commonQueue, deliveryKind)
+		}
+		return struct{}{}, err
+	})
+	if err != nil {
+		return fmt.Errorf("hand over jobs of connections that are gone: %w", err)
+	}
+	return nil
 }

@@ -1,16 +1,14 @@
 package postgres
 
 import (
-	"context"
-	"fmt"
 	"regexp"
 	"time"
 
 	"github.com/riverqueue/river"
 )
 
-// commonQueue is of the deliveries whose connection has no queue: none was named, no server works for it, or
-// River does not take its name.
+// commonQueue is of the deliveries whose connection has no queue: there is none (standard output), no server works
+// for it, or River does not take its name (one with two hyphens or underscores together, or one at an end).
 const commonQueue = "deliveries"
 
 // queueName is what River takes for a queue.
@@ -41,17 +39,4 @@ func (j *jobs) queues(connections []string) map[string]river.QueueConfig {
 		all[name] = river.QueueConfig{MaxWorkers: maxWorkers, FetchPollInterval: poll}
 	}
 	return all
-}
-
-// rehome hands jobs that are overdue in a queue that no server works on to all servers: its connection was
-// removed from their configs, and somebody has to say so. Servers report their queues at their start, and each 10
-// minutes.
-func (s *Store) rehome(ctx context.Context) error {
-	const move = `UPDATE flyte_notifier.river_job j SET queue = $1
-		WHERE j.state = 'available' AND j.kind = $2 AND j.queue <> $1 AND j.scheduled_at < now() - interval '1 minute'
-		AND NOT EXISTS (SELECT FROM flyte_notifier.river_queue q WHERE q.name = j.queue AND q.updated_at > now() - interval '25 minutes')`
-	if _, err := s.pool.Exec(ctx, move, commonQueue, deliveryKind); err != nil {
-		return fmt.Errorf("hand over jobs of connections that are gone: %w", err)
-	}
-	return nil
 }

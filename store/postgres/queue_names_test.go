@@ -5,11 +5,13 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/flyte-notifier/flyte-notifier/internal/pgtest"
 	"github.com/flyte-notifier/flyte-notifier/store"
@@ -65,6 +67,38 @@ func TestABusyConnectionHoldsUpNoOther(t *testing.T) {
 	require.Less(t, started.Load(), int32(more))
 	close(release)
 	w.await("all end", func() bool { return w.jobs("completed") == more+2 })
+}
+
+// TestABusyLaneHoldsUpNoOther has a message to a quiet channel come behind a thousand to another of its connection.
+func TestABusyLaneHoldsUpNoOther(t *testing.T) {
+	t.Parallel()
+	release, quiet := make(chan struct{}), make(chan int32, 1)
+	var started atomic.Int32
+	w := work(t, func(ctx context.Context, s *postgres.Store, d store.Delivery) time.Duration {
+		if n := started.Add(1); d.WatchID == "quiet" {
+			quiet <- n
+		} else {
+			<-release
+		}
+		_ = s.Settle(ctx, d.ID, delivered())
+		return 0
+	})
+	let := sync.OnceFunc(func() { close(release) })
+	t.Cleanup(let)
+	const flood = 1000
+	var watches errgroup.Group
+	for i := range flood {
+		watches.Go(func() error { w.lane(fmt.Sprint("flood", i), 1); return nil })
+	}
+	require.NoError(t, watches.Wait())
+	w.await("all workers are at work", func() bool { return w.jobs("available") < flood/2 && w.jobs("available") == flood-int(started.Load()) })
+	before := started.Load()
+	w.fan("quiet", testLane().Connection, 1)
+	release <- struct{}{}
+	w.await("the quiet one has its turn", func() bool { return len(quiet) > 0 })
+	require.LessOrEqual(t, <-quiet, before+2)
+	let()
+	w.await("all end", func() bool { return w.jobs("completed") == flood+1 })
 }
 
 // TestDeliveriesOfAConnectionThatIsGone are told to any server, but not while one works for the connection.

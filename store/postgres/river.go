@@ -14,6 +14,8 @@ import (
 	"github.com/riverqueue/river/riverdriver"
 	"github.com/riverqueue/river/riverdriver/riverpgxv5"
 	"github.com/riverqueue/river/rivertype"
+
+	"github.com/flyte-notifier/flyte-notifier/store"
 )
 
 const (
@@ -49,9 +51,9 @@ func (deliveryArgs) InsertOpts() river.InsertOpts {
 
 // queued is a delivery that became the one to send next in its watch and lane.
 type queued struct {
-	id         string
-	connection string
-	at         time.Time // when it is due
+	id   string
+	lane store.Lane
+	at   time.Time // when it is due
 }
 
 // jobs are River's jobs of this process: a client that inserts them, and those at work.
@@ -62,6 +64,8 @@ type jobs struct {
 	log    *slog.Logger
 	clock  *clock
 	insert *river.Client[pgx.Tx]
+
+	floods floods
 
 	mu   sync.Mutex
 	work map[string]*atWork // by delivery
@@ -103,7 +107,7 @@ func (s *Store) enqueue(ctx context.Context, tx pgx.Tx, heads []queued) error {
 	}
 	params := make([]river.InsertManyParams, len(heads))
 	for i, h := range heads {
-		o := &river.InsertOpts{Queue: queueOf(h.connection)}
+		o := &river.InsertOpts{Queue: queueOf(h.lane.Connection), Priority: s.jobs.floods.priority(h.lane, time.Now())}
 		// What is due soon is handed out at once, and waits precisely; the rest waits for River's
 		// scheduler, which looks once in soon.
 		if s.clock.until(h.at) > soon {

@@ -111,7 +111,7 @@ func (w *writer) attempt(batch []*job) (err error) {
 	for _, j := range batch {
 		w.tx.changed = false
 		if j.Err = j.In(w.tx); j.Err != nil && (w.tx.changed || !refused(j.Err)) {
-			return fmt.Errorf("one of %d writes failed: %w", len(batch), j.Err)
+			return j.Err
 		}
 	}
 	return w.end()
@@ -120,7 +120,7 @@ func (w *writer) attempt(batch []*job) (err error) {
 // refused says whether it is the store that refuses a write, and not the database, which may have rolled
 // back the transaction.
 func refused(err error) bool {
-	return errors.Is(err, store.ErrConflict) || errors.Is(err, store.ErrNotFound)
+	return errors.Is(err, store.ErrConflict) || errors.Is(err, store.ErrNotFound) || engine.Damaged(err)
 }
 
 // end commits. While it does, watches that may have changed are not remembered: neither as they

@@ -1,47 +1,83 @@
 package sqlite
 
 import (
+	"context"
+	"errors"
+	"fmt"
 	"path/filepath"
 	"testing"
+	"testing/synctest"
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/flyte-notifier/flyte-notifier/store"
+	"github.com/flyte-notifier/flyte-notifier/store/internal/engine"
 )
 
-// TestARefusalHalfWayIsUndone has a batch in which some writes are refused after they changed something.
-func TestARefusalHalfWayIsUndone(t *testing.T) {
-	t.Parallel()
-	s, err := Open(t.Context(), filepath.Join(t.TempDir(), "notifier.db"))
-	require.NoError(t, err)
-	defer func() { require.NoError(t, s.Close()) }()
-	const insert = "INSERT INTO purged_watches (id) VALUES (?)"
+// together has the writes done in one batch, and returns what came of each.
+func together(t *testing.T, s *Store, writes ...func(*tx) error) []error {
+	t.Helper()
 	begun, gathered := make(chan struct{}), make(chan struct{})
-	var group errgroup.Group
-	group.Go(func() error {
-		_, err := write(t.Context(), s, func(*tx) (int, error) { close(begun); <-gathered; return 0, nil })
+	do := func(fn func(*tx) error) error {
+		_, err := write(context.Background(), s, func(tx *tx) (struct{}, error) { return struct{}{}, fn(tx) })
 		return err
-	})
-	<-begun
-	for i := range 40 {
-		group.Go(func() error {
-			_, err := write(t.Context(), s, func(tx *tx) (int, error) {
-				if err := tx.exec(insert, i); err != nil || i%20 != 0 {
-					return 0, err
-				}
-				return 0, store.ErrConflict
-			})
-			if i%20 == 0 {
-				require.ErrorIs(t, err, store.ErrConflict)
-				return nil
-			}
-			return err
-		})
 	}
+	var group errgroup.Group
+	group.Go(func() error { return do(func(*tx) error { close(begun); <-gathered; return nil }) })
+	<-begun
+	errs := make([]error, len(writes))
+	for i, fn := range writes {
+		group.Go(func() error { errs[i] = do(fn); return nil })
+	}
+	synctest.Wait()
 	close(gathered)
 	require.NoError(t, group.Wait())
-	var n int
-	require.NoError(t, s.queries.row(t.Context(), "SELECT count(*) FROM purged_watches", nil, &n))
-	require.Equal(t, 38, n)
+	return errs
+}
+
+// TestOneWriteIsUndone has a batch with a write that is refused, or meets a damaged row, before or after it has
+// changed something. Only what has changed something needs another try of the others.
+func TestOneWriteIsUndone(t *testing.T) {
+	t.Parallel()
+	const insert = "INSERT INTO purged_watches (id) VALUES (?)"
+	for name, test := range map[string]struct {
+		err     error
+		changes bool
+		runs    int // of the others
+	}{
+		"refused":                {store.ErrConflict, false, 1},
+		"refused half way":       {store.ErrConflict, true, 2},
+		"damaged":                {&engine.DamageError{}, false, 1},
+		"damaged half way":       {&engine.DamageError{}, true, 2},
+		"failed":                 {errors.New("disk I/O error"), false, 2},
+		"failed half way":        {errors.New("disk I/O error"), true, 2},
+		"not found, as it seems": {fmt.Errorf("look: %w", store.ErrNotFound), false, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			path := filepath.Join(t.TempDir(), "notifier.db")
+			synctest.Test(t, func(t *testing.T) {
+				s, err := Open(t.Context(), path)
+				require.NoError(t, err)
+				defer func() { require.NoError(t, s.Close()) }()
+				runs := 0
+				other := func(tx *tx) error { runs++; return tx.exec(insert, fmt.Sprint("other", runs)) }
+				errs := together(t, s, other, func(tx *tx) error {
+					if test.changes {
+						if err := tx.exec(insert, "undone"); err != nil {
+							return err
+						}
+					}
+					return test.err
+				})
+				require.NoError(t, errs[0])
+				require.ErrorIs(t, errs[1], test.err)
+				require.LessOrEqual(t, runs, test.runs) // that may have come first
+				left, err := read(t.Context(), s.queries, scanText, "SELECT id FROM purged_watches")
+				require.NoError(t, err)
+				require.Equal(t, []string{fmt.Sprint("other", runs)}, left)
+			})
+		})
+	}
 }
