@@ -21,6 +21,9 @@ func (s *Store) Working() int {
 // RiverIndexes returns the indexes that River is told to rebuild.
 func RiverIndexes() []string { return riverIndexes() }
 
+// MaxWorkers is how many jobs of a queue are at work at most.
+const MaxWorkers = maxWorkers
+
 // QueueOf returns the queue of a connection.
 func QueueOf(connection string) string { return queueOf(connection) }
 

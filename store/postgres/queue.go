@@ -36,7 +36,11 @@ const (
 
 	// fetchCooldown is the least time between two fetches. River's default of 100 ms would hold a
 	// server to a few hundred jobs a second, and each of them back by as much.
-	fetchCooldown = 5 * time.Millisecond
+	fetchCooldown = 2 * time.Millisecond
+
+	// notifyCooldown is the least time between two NOTIFYs of a queue from one server: River drops the
+	// second, and its job waits for the next poll. No less is possible.
+	notifyCooldown = river.FetchCooldownMin
 
 	// fetchPoll is how late a snoozed job is at most: nobody is told of it. New jobs come at once,
 	// by NOTIFY; where nobody can listen they are polled for. With many queues each is polled less often.

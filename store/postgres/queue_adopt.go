@@ -91,18 +91,26 @@ func alone(ctx context.Context, tx pgx.Tx) (mine bool, err error) {
 // removed from their configs, and somebody has to say so. Servers report their queues at their start, and each 10
 // minutes.
 func (s *Store) rehome(ctx context.Context) error {
-	const move = `UPDATE flyte_notifier.river_job j SET queue = $1
-		WHERE j.state = 'available' AND j.kind = $2 AND j.queue <> $1 AND j.scheduled_at < now() - interval '1 minute'
-		AND NOT EXISTS (SELECT FROM flyte_notifier.river_queue q WHERE q.name = j.queue AND q.updated_at > now() - interval '25 minutes')`
-	_, err := write(ctx, s, func(tx pgx.Tx) (struct{}, error) {
-		mine, err := alone(ctx, tx)
-		if err == nil && mine {
-			_, err = tx.Exec(ctx, move, commonQueue, deliveryKind)
+	for {
+		moved, err := write(ctx, s, func(tx pgx.Tx) (int, error) { return rehomeSome(ctx, tx) })
+		if err != nil {
+			return fmt.Errorf("hand over jobs of connections that are gone: %w", err)
 		}
-		return struct{}{}, err
-	})
-	if err != nil {
-		return fmt.Errorf("hand over jobs of connections that are gone: %w", err)
+		if moved < adoptAtOnce {
+			return nil
+		}
 	}
-	return nil
+}
+
+func rehomeSome(ctx context.Context, tx pgx.Tx) (moved int, err error) {
+	const move = `UPDATE flyte_notifier.river_job SET queue = $1 WHERE state = 'available' AND id IN (
+		SELECT j.id FROM flyte_notifier.river_job j
+		WHERE j.state = 'available' AND j.kind = $2 AND j.queue <> $1 AND j.scheduled_at < now() - interval '1 minute'
+		AND NOT EXISTS (SELECT FROM flyte_notifier.river_queue q WHERE q.name = j.queue AND q.updated_at > now() - interval '25 minutes')
+		LIMIT $3)`
+	if mine, err := alone(ctx, tx); err != nil || !mine {
+		return 0, err
+	}
+	tag, err := tx.Exec(ctx, move, commonQueue, deliveryKind, adoptAtOnce)
+	return int(tag.RowsAffected()), err
 }

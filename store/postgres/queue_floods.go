@@ -23,7 +23,8 @@ const (
 )
 
 // floods tells lanes that are flooded, so that a message to a quiet one is not behind thousands to another of its
-// connection. Each server goes by what it puts into the queue itself.
+// connection. Each server goes by what it puts into the queue itself; what a transaction that is repeated puts there
+// counts each time.
 type floods struct {
 	mu    sync.Mutex
 	lanes map[store.Lane]time.Time // when what came so far would have come, at the pace of floodEvery
@@ -51,7 +52,7 @@ func (f *floods) priority(l store.Lane, now time.Time) int {
 	return usual
 }
 
-// forget drops lanes that are not flooded, and all if they are too many.
+// forget drops lanes that got little of late, and some of the others if they are too many.
 func (f *floods) forget(now time.Time) {
 	kept := map[store.Lane]time.Time{}
 	for l, at := range f.lanes {

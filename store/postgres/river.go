@@ -82,7 +82,7 @@ type atWork struct {
 func newJobs(pool *pgxpool.Pool, schema string, poll bool, log *slog.Logger, c *clock) (*jobs, error) {
 	log = quietly(log)
 	insert, err := river.NewClient(riverpgxv5.New(pool), &river.Config{
-		Schema: schema, Logger: log, FetchCooldown: fetchCooldown, Test: river.TestConfig{Time: c},
+		Schema: schema, Logger: log, FetchCooldown: notifyCooldown, Test: river.TestConfig{Time: c},
 		Hooks: []rivertype.Hook{river.HookInsertBeginFunc(byServersClock)},
 	})
 	if err != nil {

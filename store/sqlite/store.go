@@ -29,7 +29,7 @@ const (
 	pragmaWAL   = "journal_mode(WAL)"
 	pragmaTemp  = "temp_store(MEMORY)"
 	pragmaCache = "cache_size(-16000)" // KiB, as all negative sizes
-	pragmaSmall = "cache_size(-8000)"  // of each reader: most of what they read they read once a round
+	pragmaSmall = "cache_size(-4000)"  // of each reader: most of what they read they read once a round
 	pragmaLimit = "journal_size_limit(67108864)"
 	// Pages of the WAL, 16 MB, before the writer copies them into the file: callers wait meanwhile, and
 	// pages that many commits change are then copied once.
