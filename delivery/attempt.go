@@ -100,8 +100,8 @@ func (l *line) fail(u until, d store.Delivery, err error) (again time.Duration) 
 
 // heed leaves the service alone for as long as an error of its asks for.
 func (l *line) heed(err error) {
-	if _, after := notifier.VerdictOf(err); after > 0 {
-		l.outbox.holds.add(l.Lane, min(after, maxRetryTime))
+	if _, after := verdictOf(err); after > 0 {
+		l.outbox.holds.add(l.Lane, after)
 	}
 }
 

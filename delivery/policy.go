@@ -32,12 +32,17 @@ func (o *Outbox) exhausted(d store.Delivery) bool {
 	return o.Config.MaxAttempts > 0 && d.Attempts-d.Spent >= o.Config.MaxAttempts
 }
 
+// verdictOf is notifier.VerdictOf, with no longer a pause than is kept to.
+func verdictOf(err error) (notifier.Verdict, time.Duration) {
+	verdict, after := notifier.VerdictOf(err)
+	return verdict, min(after, maxRetryTime)
+}
+
 // failed decides what becomes of a delivery after an error: dead or tried again. An unknown
 // outcome is looked up once more even when no further send is allowed.
 func (o *Outbox) failed(d store.Delivery, err error) store.Outcome {
 	now := time.Now().UTC()
-	verdict, after := notifier.VerdictOf(err)
-	after = min(after, maxRetryTime)
+	verdict, after := verdictOf(err)
 	wait := after
 	if after <= 0 {
 		wait = backoff(max(o.strikes.add(d.ID), d.Attempts-d.Spent))

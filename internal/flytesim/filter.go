@@ -62,23 +62,21 @@ func parseFilters[T any](all string, columns map[string]column[T]) ([]filter[T],
 // `(.+)\((.+),\s?(.+)\)` does, many times faster where there are hundreds of values: what comes last decides, so
 // that a value cannot hold a comma.
 func split(one string) (function, field, values string, ok bool) {
-	end := strings.LastIndexByte(one, ')')
-	for open := end; open > 0; {
+	last := strings.LastIndexByte(one, ')') - 1 // of the values, which are not empty
+	for open := last; open > 0; {
 		if open = strings.LastIndexByte(one[:open], '('); open < 1 {
 			break
 		}
-		for comma := end - 1; comma > open; {
-			if comma = open + 1 + strings.LastIndexByte(one[open+1:comma], ','); comma <= open+1 {
-				break
-			}
-			if values = one[comma+1 : end]; values == "" {
-				continue
-			}
-			if len(values) > 1 && strings.ContainsRune(" \t\n\f\r", rune(values[0])) {
-				values = values[1:]
-			}
-			return one[:open], one[open+1 : comma], values, true
+		inner := one[open+1 : last+1]
+		comma := strings.LastIndexByte(inner[:len(inner)-1], ',')
+		if comma < 1 {
+			continue
 		}
+		values = inner[comma+1:]
+		if len(values) > 1 && strings.ContainsRune(" \t\n\f\r", rune(values[0])) {
+			values = values[1:]
+		}
+		return one[:open], inner[:comma], values, true
 	}
 	return "", "", "", false
 }

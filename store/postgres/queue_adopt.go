@@ -51,12 +51,27 @@ func (s *Store) keepAdopting(ctx context.Context) {
 // cancelled by hand, or are stuck, or there were never any (a store that was filled by another engine). One server
 // does it at a time; while another does, it does nothing.
 func (s *Store) adopt(ctx context.Context, before time.Time) (n int, err error) {
+	n, err = s.inParts(ctx, func(tx pgx.Tx) (int, error) { return s.adoptSome(ctx, tx, before) })
+	if err != nil {
+		return n, fmt.Errorf("adopt deliveries: %w", err)
+	}
+	return n, nil
+}
+
+// inParts does some of the work, adoptAtOnce at most, in each of as many transactions as it takes. Where another
+// server does such work it does nothing.
+func (s *Store) inParts(ctx context.Context, some func(tx pgx.Tx) (int, error)) (n int, err error) {
 	for {
-		found, err := write(ctx, s, func(tx pgx.Tx) (int, error) { return s.adoptSome(ctx, tx, before) })
+		done, err := write(ctx, s, func(tx pgx.Tx) (int, error) {
+			if mine, err := alone(ctx, tx); err != nil || !mine {
+				return 0, err
+			}
+			return some(tx)
+		})
 		if err != nil {
-			return n, fmt.Errorf("adopt deliveries: %w", err)
+			return n, err
 		}
-		if n += found; found < adoptAtOnce {
+		if n += done; done < adoptAtOnce {
 			return n, nil
 		}
 	}
@@ -68,9 +83,6 @@ func (s *Store) adoptSome(ctx context.Context, tx pgx.Tx, before time.Time) (int
 			AND (j.state IN ('available', 'pending', 'retryable', 'scheduled')
 			OR j.state = 'running' AND j.attempted_at > now() - interval '` + adoptStuck + `')) live ON live.id = d.id
 		WHERE d.head AND d.next_at < $1 AND live.id IS NULL LIMIT $2`
-	if mine, err := alone(ctx, tx); err != nil || !mine {
-		return 0, err
-	}
 	found, err := list(ctx, tx, scanQueued, find, before.UnixMicro(), adoptAtOnce)
 	if err != nil {
 		return 0, err
@@ -91,26 +103,17 @@ func alone(ctx context.Context, tx pgx.Tx) (mine bool, err error) {
 // removed from their configs, and somebody has to say so. Servers report their queues at their start, and each 10
 // minutes.
 func (s *Store) rehome(ctx context.Context) error {
-	for {
-		moved, err := write(ctx, s, func(tx pgx.Tx) (int, error) { return rehomeSome(ctx, tx) })
-		if err != nil {
-			return fmt.Errorf("hand over jobs of connections that are gone: %w", err)
-		}
-		if moved < adoptAtOnce {
-			return nil
-		}
-	}
-}
-
-func rehomeSome(ctx context.Context, tx pgx.Tx) (moved int, err error) {
 	const move = `UPDATE flyte_notifier.river_job SET queue = $1 WHERE state = 'available' AND id IN (
 		SELECT j.id FROM flyte_notifier.river_job j
 		WHERE j.state = 'available' AND j.kind = $2 AND j.queue <> $1 AND j.scheduled_at < now() - interval '1 minute'
 		AND NOT EXISTS (SELECT FROM flyte_notifier.river_queue q WHERE q.name = j.queue AND q.updated_at > now() - interval '25 minutes')
 		LIMIT $3)`
-	if mine, err := alone(ctx, tx); err != nil || !mine {
-		return 0, err
+	_, err := s.inParts(ctx, func(tx pgx.Tx) (int, error) {
+		tag, err := tx.Exec(ctx, move, commonQueue, deliveryKind, adoptAtOnce)
+		return int(tag.RowsAffected()), err
+	})
+	if err != nil {
+		return fmt.Errorf("hand over jobs of connections that are gone: %w", err)
 	}
-	tag, err := tx.Exec(ctx, move, commonQueue, deliveryKind, adoptAtOnce)
-	return int(tag.RowsAffected()), err
+	return nil
 }

@@ -25,17 +25,16 @@ func queueOf(connection string) string {
 
 // queues are those that a server with these connections works on.
 func (j *jobs) queues(connections []string) map[string]river.QueueConfig {
-	names := map[string]bool{commonQueue: true}
+	all := map[string]river.QueueConfig{commonQueue: {}}
 	for _, c := range connections {
-		names[queueOf(c)] = true
+		all[queueOf(c)] = river.QueueConfig{}
 	}
 	poll := fetchPoll
 	if j.poll {
 		poll = blindFetch
 	}
-	poll = max(poll, time.Duration(len(names))*pollShare)
-	all := map[string]river.QueueConfig{}
-	for name := range names {
+	poll = max(poll, time.Duration(len(all))*pollShare)
+	for name := range all {
 		all[name] = river.QueueConfig{MaxWorkers: maxWorkers, FetchPollInterval: poll}
 	}
 	return all

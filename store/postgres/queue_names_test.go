@@ -32,16 +32,7 @@ func TestAConnectionHasItsQueue(t *testing.T) {
 // fan stores a watch with n deliveries of a connection that wait for nothing, due at once.
 func (w *worked) fan(id, connection string, n int) {
 	w.t.Helper()
-	watch, err := w.store.Register(w.t.Context(), testWatch(id))
-	require.NoError(w.t, err)
-	move := store.Transition{Watch: watch}
-	for i := range n {
-		d := testDelivery(id)
-		d.ID, d.Connection, d.Address = fmt.Sprint(id, "-", i), connection, fmt.Sprint("#", i)
-		d.Key = d.ID
-		move.Deliveries = append(move.Deliveries, d)
-	}
-	require.NoError(w.t, w.store.Move(w.t.Context(), move))
+	w.add(id, n, func(i int, d *store.Delivery) { d.Connection, d.Address = connection, fmt.Sprint("#", i) })
 }
 
 // TestABusyConnectionHoldsUpNoOther gives one connection more to do than a server does at once.
@@ -91,11 +82,7 @@ func TestABusyLaneHoldsUpNoOther(t *testing.T) {
 	for i := range flood {
 		watches.Go(func() error {
 			id := fmt.Sprint("flood", i)
-			watch, err := w.store.Register(t.Context(), testWatch(id))
-			if err != nil {
-				return err
-			}
-			return w.store.Move(t.Context(), store.Transition{Watch: watch, Deliveries: []store.Delivery{testDelivery(id)}})
+			return add(t.Context(), w.store, id, testDelivery(id))
 		})
 	}
 	require.NoError(t, watches.Wait())

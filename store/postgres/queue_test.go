@@ -63,16 +63,21 @@ func (w *worked) start(url string, log *slog.Logger, do func(context.Context, *p
 // lane stores a watch with deliveries of one lane, due at once.
 func (w *worked) lane(id string, n int) (ids []string) {
 	w.t.Helper()
-	watch, err := w.store.Register(w.t.Context(), testWatch(id))
-	require.NoError(w.t, err)
-	t := store.Transition{Watch: watch}
+	return w.add(id, n, func(int, *store.Delivery) {})
+}
+
+// add stores a watch with n deliveries, each changed as told.
+func (w *worked) add(id string, n int, change func(i int, d *store.Delivery)) (ids []string) {
+	w.t.Helper()
+	var all []store.Delivery
 	for i := range n {
 		d := testDelivery(id)
 		d.ID = fmt.Sprint(id, "-", i)
 		d.Key = d.ID
-		t.Deliveries, ids = append(t.Deliveries, d), append(ids, d.ID)
+		change(i, &d)
+		all, ids = append(all, d), append(ids, d.ID)
 	}
-	require.NoError(w.t, w.store.Move(w.t.Context(), t))
+	require.NoError(w.t, add(w.t.Context(), w.store, id, all...))
 	return ids
 }
 

@@ -39,9 +39,16 @@ func testDelivery(watchID string) store.Delivery {
 // insert registers a watch and moves it with its delivery.
 func insert(t testing.TB, s store.Store, id string) {
 	t.Helper()
-	w, err := s.Register(t.Context(), testWatch(id))
-	require.NoError(t, err)
-	require.NoError(t, s.Move(t.Context(), store.Transition{Watch: w, Deliveries: []store.Delivery{testDelivery(id)}}))
+	require.NoError(t, add(t.Context(), s, id, testDelivery(id)))
+}
+
+// add registers a watch and moves it with deliveries.
+func add(ctx context.Context, s store.Store, id string, deliveries ...store.Delivery) error {
+	w, err := s.Register(ctx, testWatch(id))
+	if err != nil {
+		return err
+	}
+	return s.Move(ctx, store.Transition{Watch: w, Deliveries: deliveries})
 }
 
 // connect opens a connection beneath the store, as an operator with psql would.

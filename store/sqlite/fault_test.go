@@ -97,6 +97,22 @@ func TestCallersGiveUpInTheQueue(t *testing.T) {
 	require.NoError(t, s.Ping(t.Context()))
 }
 
+// poisoned returns a store with some watches, in which rows of a table fail to be inserted whose ids begin with poison.
+func poisoned(t *testing.T, table, how string) (s *sqlite.Store, path string, watches []store.Watch) {
+	t.Helper()
+	path = filepath.Join(t.TempDir(), "notifier.db")
+	s = openAt(t, path)
+	_, err := rawOpen(t, path).Exec(`CREATE TRIGGER poison BEFORE INSERT ON ` + table + ` WHEN NEW.id LIKE 'poison%'
+		BEGIN SELECT RAISE(` + how + `, 'this one is poison'); END`)
+	require.NoError(t, err)
+	for i := range 60 {
+		w, err := s.Register(t.Context(), testWatch(fmt.Sprint(i)))
+		require.NoError(t, err)
+		watches = append(watches, w)
+	}
+	return s, path, watches
+}
+
 // TestOneWriteFailsAlone has a batch in which some writes fail half way, one kind of which takes the
 // whole transaction with it: the others are done, and nothing of those is left.
 func TestOneWriteFailsAlone(t *testing.T) {
@@ -104,18 +120,7 @@ func TestOneWriteFailsAlone(t *testing.T) {
 	for _, how := range []string{"ABORT", "FAIL", "ROLLBACK"} {
 		t.Run(how, func(t *testing.T) {
 			t.Parallel()
-			path := filepath.Join(t.TempDir(), "notifier.db")
-			s, db := openAt(t, path), rawOpen(t, path)
-			_, err := db.Exec(`CREATE TRIGGER poison BEFORE INSERT ON deliveries WHEN NEW.id LIKE 'poison%'
-				BEGIN SELECT RAISE(` + how + `, 'this one is poison'); END`)
-			require.NoError(t, err)
-			var watches []store.Watch
-			for i := range 60 {
-				w, err := s.Register(t.Context(), testWatch(fmt.Sprint(i)))
-				require.NoError(t, err)
-				watches = append(watches, w)
-			}
-
+			s, path, watches := poisoned(t, "deliveries", how)
 			release := hold(t, path) // so that they gather
 			var group errgroup.Group
 			for i, w := range watches {
@@ -154,17 +159,7 @@ func TestOneWriteFailsAtOnce(t *testing.T) {
 	for _, how := range []string{"ABORT", "FAIL", "ROLLBACK"} {
 		t.Run(how, func(t *testing.T) {
 			t.Parallel()
-			path := filepath.Join(t.TempDir(), "notifier.db")
-			s, db := openAt(t, path), rawOpen(t, path)
-			_, err := db.Exec(`CREATE TRIGGER poison BEFORE INSERT ON watches WHEN NEW.id = 'poison'
-				BEGIN SELECT RAISE(` + how + `, 'this one is poison'); END`)
-			require.NoError(t, err)
-			var watches []store.Watch
-			for i := range 60 {
-				w, err := s.Register(t.Context(), testWatch(fmt.Sprint(i)))
-				require.NoError(t, err)
-				watches = append(watches, w)
-			}
+			s, path, watches := poisoned(t, "watches", how)
 			release := hold(t, path) // so that they gather
 			var group errgroup.Group
 			for i, w := range watches {
