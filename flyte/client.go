@@ -13,19 +13,34 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+
+	"github.com/flyte-notifier/flyte-notifier/internal/memo"
 )
 
 // Client reads executions from one flyteadmin. It repeats nothing by itself. Its errors wrap
 // ErrNotFound or the gRPC status that flyteadmin answered; they hold no credentials.
 type Client struct {
-	admin   service.AdminServiceClient
-	console string
-	conns   []*grpc.ClientConn
+	admin     service.AdminServiceClient
+	signals   service.SignalServiceClient
+	console   string
+	conns     []*grpc.ClientConn
+	workflows *memo.Memo[workflowID] // of executions, which never change it
+	outlines  *memo.Memo[*outline]   // of workflow versions, which never change
 }
+
+// How many workflows are remembered, and of how many executions which they run; up to twice as many.
+const (
+	rememberedOutlines  = 500
+	rememberedWorkflows = 5_000
+)
 
 // New returns a client on a connection that the caller keeps. consoleURL may be empty.
 func New(conn grpc.ClientConnInterface, consoleURL string) *Client {
-	return &Client{admin: service.NewAdminServiceClient(conn), console: strings.TrimRight(consoleURL, "/")}
+	return &Client{
+		admin: service.NewAdminServiceClient(conn), signals: service.NewSignalServiceClient(conn),
+		console:   strings.TrimRight(consoleURL, "/"),
+		workflows: memo.New[workflowID](rememberedWorkflows, nil), outlines: memo.New[*outline](rememberedOutlines, nil),
+	}
 }
 
 // Close closes the connections that Dial made.
@@ -65,7 +80,11 @@ func (c *Client) List(ctx context.Context, s Scope, names []string, since time.T
 	}
 	rows := make([]Row, 0, len(list.GetExecutions()))
 	for _, e := range list.GetExecutions() {
-		rows = append(rows, Row{Name: e.GetId().GetName(), Phase: e.GetClosure().GetPhase().String()})
+		closure := e.GetClosure()
+		rows = append(rows, Row{
+			Name: e.GetId().GetName(), Phase: closure.GetPhase().String(),
+			CreatedAt: moment(closure.GetCreatedAt()), StartedAt: moment(closure.GetStartedAt()),
+		})
 	}
 	return rows, nil
 }
@@ -79,9 +98,7 @@ func (c *Client) Execution(ctx context.Context, id ExecutionID) (Execution, erro
 	if err != nil {
 		return Execution{}, fmt.Errorf("get execution %s: %w", id, notFound(err))
 	}
-	x := newExecution(id, e)
-	x.ConsoleURL = c.consoleURL(id)
-	return x, nil
+	return c.newExecution(id, e), nil
 }
 
 // valid says whether flyteadmin may know an execution of this name.

@@ -56,6 +56,7 @@ func trained(name string) flytesim.Execution {
 func facts(name string) flyte.Execution {
 	return flyte.Execution{
 		ID: execution(name), Phase: "UNDEFINED", Workflow: "flows.train", WorkflowVersion: "v7", LaunchPlan: "nightly",
+		WorkflowScope: production, LaunchPlanScope: production, Trigger: "manual",
 		User: "ada@example.org", Labels: map[string]string{"team": "ml"}, CreatedAt: created,
 		ConsoleURL: "https://flyte.example.org/console/projects/ml/domains/production/executions/" + name,
 	}
@@ -157,6 +158,14 @@ func TestAnUnknownExecutionIsErrNotFound(t *testing.T) {
 		_, err = c.Node(t.Context(), execution(name), "n0")
 		require.ErrorIs(t, err, flyte.ErrNotFound, "%q", name)
 	}
+	for _, name := range []string{"", "a;b", "\xff"} {
+		_, err := c.Gates(t.Context(), execution(name))
+		require.ErrorIs(t, err, flyte.ErrNotFound, "%q", name)
+		_, err = c.RunningNodes(t.Context(), flyte.Execution{ID: execution(name)})
+		require.ErrorIs(t, err, flyte.ErrNotFound, "%q", name)
+	}
+	require.Empty(t, s.Calls()["ListSignals"])
+	require.Empty(t, s.Calls()["ListNodeExecutions"])
 	require.Equal(t, 1, s.Calls()["GetExecution"], "names that cannot be are not asked for")
 	for _, scope := range []flyte.Scope{{Domain: "production"}, {Project: "ml"}, {Project: "ml\x00", Domain: "production"}} {
 		_, err := c.Execution(t.Context(), flyte.ExecutionID{Scope: scope, Name: "a"})
@@ -183,13 +192,16 @@ func TestAListFindsNamesArchivedOrNot(t *testing.T) {
 	for _, name := range []string{"a", "b", "c"} {
 		s.Create(trained(name))
 	}
-	s.SetPhase(execution("b"), "RUNNING")
+	s.SetPhase(execution("b"), "RUNNING", flytesim.At(started))
 	s.SetPhase(execution("c"), "SUCCEEDED")
 	s.Archive(execution("c"), true)
 	c := newClient(t, s)
 	rows, err := c.List(t.Context(), production, []string{"b", "a;b", "nobody", "c"}, time.Time{})
 	require.NoError(t, err)
-	require.ElementsMatch(t, []flyte.Row{{Name: "b", Phase: "RUNNING"}, {Name: "c", Phase: "SUCCEEDED"}}, rows)
+	require.ElementsMatch(t, []flyte.Row{
+		{Name: "b", Phase: "RUNNING", CreatedAt: created, StartedAt: started},
+		{Name: "c", Phase: "SUCCEEDED", CreatedAt: created}, // it never started
+	}, rows)
 	rows, err = c.List(t.Context(), production, []string{"a;b", ""}, time.Time{})
 	require.NoError(t, err)
 	require.Empty(t, rows)
@@ -207,7 +219,7 @@ func TestAListByTimeFindsWhatWasWrittenSince(t *testing.T) {
 	all := []string{"a", "b"}
 	rows, err := c.List(t.Context(), production, all, created.Add(time.Minute))
 	require.NoError(t, err)
-	require.Equal(t, []flyte.Row{{Name: "b", Phase: "UNDEFINED"}}, rows)
+	require.Equal(t, []flyte.Row{{Name: "b", Phase: "UNDEFINED", CreatedAt: created}}, rows)
 	rows, err = c.List(t.Context(), production, all, created.Add(-time.Hour).In(time.FixedZone("Delhi", 19800)))
 	require.NoError(t, err)
 	require.Len(t, rows, 2)
@@ -226,6 +238,16 @@ func TestErrorsKeepFlyteadminsCode(t *testing.T) {
 		"get execution ml/production/a":               func(ctx context.Context) error { _, err := c.Execution(ctx, execution("a")); return err },
 		"get node n0 of ml/production/a":              func(ctx context.Context) error { _, err := c.Node(ctx, execution("a"), "n0"); return err },
 		"find failed node of ml/production/a: rpc er": func(ctx context.Context) error { _, err := c.FailedNode(ctx, execution("a")); return err },
+		"list signals of ml/production/a: rpc er":     func(ctx context.Context) error { _, err := c.Gates(ctx, execution("a")); return err },
+		"list running nodes of ml/production/a: rpc": func(ctx context.Context) error {
+			_, err := c.RunningNodes(ctx, flyte.Execution{ID: execution("a")})
+			return err
+		},
+		"discover executions of ml/production: rpc er": func(ctx context.Context) error {
+			_, _, err := c.Discover(ctx, production, created, ended, 1)
+			return err
+		},
+		"list projects: rpc er": func(ctx context.Context) error { _, err := c.Projects(ctx); return err },
 	} {
 		err := call(t.Context())
 		require.Equal(t, codes.Internal, status.Code(err), name)

@@ -2,6 +2,7 @@ package flyte
 
 import (
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/flyteorg/flyte/flyteidl/gen/pb-go/flyteidl/admin"
@@ -15,25 +16,57 @@ const aborted = "ABORTED"
 
 // newExecution takes the facts from flyteadmin's answer. The id is the one that was asked for:
 // some flyteadmins leave the org out of theirs.
-func newExecution(id ExecutionID, e *admin.Execution) Execution {
-	c := e.GetClosure()
+func (c *Client) newExecution(id ExecutionID, e *admin.Execution) Execution {
+	closure, spec := e.GetClosure(), e.GetSpec()
 	x := Execution{
 		ID:              id,
-		Phase:           c.GetPhase().String(),
-		Error:           executionError(c),
-		Workflow:        c.GetWorkflowId().GetName(),
-		WorkflowVersion: c.GetWorkflowId().GetVersion(),
-		LaunchPlan:      e.GetSpec().GetLaunchPlan().GetName(),
-		User:            e.GetSpec().GetMetadata().GetPrincipal(),
-		Labels:          e.GetSpec().GetLabels().GetValues(),
-		CreatedAt:       moment(c.GetCreatedAt()),
-		StartedAt:       moment(c.GetStartedAt()),
+		Phase:           closure.GetPhase().String(),
+		Error:           executionError(closure),
+		Workflow:        closure.GetWorkflowId().GetName(),
+		WorkflowVersion: closure.GetWorkflowId().GetVersion(),
+		WorkflowScope:   scopeOf(closure.GetWorkflowId()),
+		LaunchPlan:      spec.GetLaunchPlan().GetName(),
+		LaunchPlanScope: scopeOf(spec.GetLaunchPlan()),
+		User:            spec.GetMetadata().GetPrincipal(),
+		Labels:          spec.GetLabels().GetValues(),
+		Tags:            spec.GetTags(),
+		Trigger:         trigger(spec.GetMetadata().GetMode()),
+		Parent:          parent(spec.GetMetadata()),
+		Notifications:   notifications(closure.GetNotifications()),
+		CreatedAt:       moment(closure.GetCreatedAt()),
+		StartedAt:       moment(closure.GetStartedAt()),
+		ConsoleURL:      c.consoleURL(id),
 	}
 	if Terminal(x.Phase) {
-		x.Duration = c.GetDuration().AsDuration()
-		x.EndedAt = end(x.StartedAt, c.GetDuration(), c.GetUpdatedAt())
+		x.Duration = closure.GetDuration().AsDuration()
+		x.EndedAt = end(x.StartedAt, closure.GetDuration(), closure.GetUpdatedAt())
 	}
 	return x
+}
+
+func scopeOf(id *core.Identifier) Scope {
+	return Scope{Org: id.GetOrg(), Project: id.GetProject(), Domain: id.GetDomain()}
+}
+
+// trigger says what started an execution; see Execution.
+func trigger(mode admin.ExecutionMetadata_ExecutionMode) string {
+	switch mode {
+	case admin.ExecutionMetadata_SCHEDULED:
+		return "schedule"
+	case admin.ExecutionMetadata_MANUAL, admin.ExecutionMetadata_RELAUNCH:
+		return "manual"
+	}
+	return strings.ToLower(mode.String())
+}
+
+// parent is the execution that launched this one. Flyteadmin copies the metadata of what it
+// relaunches; nobody but the mode tells that the parent did not do it.
+func parent(m *admin.ExecutionMetadata) ExecutionID {
+	id := m.GetParentNodeExecution().GetExecutionId()
+	if id == nil || m.GetMode() == admin.ExecutionMetadata_RELAUNCH {
+		return ExecutionID{}
+	}
+	return ExecutionID{Scope: Scope{Org: id.GetOrg(), Project: id.GetProject(), Domain: id.GetDomain()}, Name: id.GetName()}
 }
 
 // executionError is why an execution failed or was aborted. A closure can keep an error from

@@ -27,8 +27,7 @@ func validPart(s string) bool {
 }
 
 // listFilter returns the filter for executions of these names, and how many names it holds. State
-// is named because flyteadmin hides archived executions otherwise. The time ends in Z: any other
-// offset has a "+", which separates functions. It has microseconds, as the database.
+// is named because flyteadmin hides archived executions otherwise.
 func listFilter(names []string, since time.Time) (filter string, n int) {
 	var b strings.Builder
 	b.WriteString("value_in(execution_name,")
@@ -44,7 +43,16 @@ func listFilter(names []string, since time.Time) (filter string, n int) {
 	}
 	b.WriteString(")+value_in(state,0;1)")
 	if !since.IsZero() {
-		b.WriteString("+gte(updated_at," + since.UTC().Format("2006-01-02T15:04:05.000000Z") + ")")
+		b.WriteString("+gte(updated_at," + instant(since) + ")")
 	}
 	return b.String(), n
 }
+
+// createdFilter returns the filter for executions created in [from, to), archived or not.
+func createdFilter(from, to time.Time) string {
+	return "value_in(state,0;1)+gte(execution_created_at," + instant(from) + ")+lt(execution_created_at," + instant(to) + ")"
+}
+
+// instant is a time as flyteadmin takes it. It ends in Z: any other offset has a "+", which
+// separates functions. It has microseconds, as the database.
+func instant(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000000Z") }

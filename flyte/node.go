@@ -27,7 +27,10 @@ func (c *Client) Node(ctx context.Context, id ExecutionID, node string) (Node, e
 
 func newNode(n *admin.NodeExecution) Node {
 	c := n.GetClosure()
-	out := Node{ID: n.GetId().GetNodeId(), Phase: c.GetPhase().String(), StartedAt: moment(c.GetStartedAt())}
+	out := Node{
+		ID: n.GetId().GetNodeId(), Phase: c.GetPhase().String(),
+		CreatedAt: moment(c.GetCreatedAt()), StartedAt: moment(c.GetStartedAt()),
+	}
 	switch c.GetPhase() {
 	case core.NodeExecution_FAILING, core.NodeExecution_FAILED, core.NodeExecution_TIMED_OUT, core.NodeExecution_ABORTED:
 		out.Error = newError(c.GetError())

@@ -23,10 +23,10 @@ func TestFactsOfANode(t *testing.T) {
 	s.SetNode(execution("a"), "n4", "DYNAMIC_RUNNING", flytesim.At(ended))
 	c := newClient(t, s)
 	for _, want := range []flyte.Node{
-		{ID: "n0", Phase: "QUEUED"},
-		{ID: "n1-0-n2", Phase: "FAILED", StartedAt: started, EndedAt: ended, Error: flyte.ExecutionError{Kind: "SYSTEM", Code: "OOM", Message: "killed"}},
-		{ID: "n3", Phase: "SKIPPED", EndedAt: ended},
-		{ID: "n4", Phase: "DYNAMIC_RUNNING", StartedAt: started},
+		{ID: "n0", Phase: "QUEUED", CreatedAt: created},
+		{ID: "n1-0-n2", Phase: "FAILED", CreatedAt: started, StartedAt: started, EndedAt: ended, Error: flyte.ExecutionError{Kind: "SYSTEM", Code: "OOM", Message: "killed"}},
+		{ID: "n3", Phase: "SKIPPED", CreatedAt: ended, EndedAt: ended},
+		{ID: "n4", Phase: "DYNAMIC_RUNNING", CreatedAt: started, StartedAt: started},
 	} {
 		got, err := c.Node(t.Context(), execution("a"), want.ID)
 		require.NoError(t, err)

@@ -24,7 +24,7 @@ type Auth struct {
 	Scopes       []string
 }
 
-// WithAuth makes every call of the AdminService without an accepted token Unauthenticated. The
+// WithAuth makes every call of the AdminService or SignalService without an accepted token Unauthenticated. The
 // AuthMetadataService stays open to all, as with flyteadmin.
 func WithAuth(a Auth) Option {
 	if a.Header == "" {

@@ -25,7 +25,7 @@ var executionColumns = map[string]column[seen]{
 	"execution_name":       {text, func(s seen) value { return str(s.row.ID.Name) }},
 	"phase":                {text, func(s seen) value { return str(s.v.phase.String()) }},
 	"state":                {integer, func(s seen) value { return num(float64(state(s.v.archived))) }},
-	"mode":                 {integer, func(s seen) value { return num(float64(s.row.mode())) }},
+	"mode":                 {integer, func(s seen) value { return num(float64(s.row.mode)) }},
 	"user":                 {text, func(s seen) value { return str(s.row.User) }},
 	"abort_cause":          {text, func(s seen) value { return str(s.v.abortCause) }},
 	"error_kind":           {text, func(s seen) value { return failed(s.v.failure, s.v.failure.GetKind().String()) }},
@@ -66,6 +66,19 @@ func failed(e *core.ExecutionError, s string) value { return value{text: s, null
 // compare is -1, 0 or 1; of the three forms only the column's own is ever set.
 func (v value) compare(w value) int {
 	return cmp.Or(cmp.Compare(v.text, w.text), cmp.Compare(v.number, w.number), v.time.Compare(w.time))
+}
+
+// order is compare, with NULL greater than everything.
+func (v value) order(w value) int {
+	switch {
+	case v.null && w.null:
+		return 0
+	case v.null:
+		return 1
+	case w.null:
+		return -1
+	}
+	return v.compare(w)
 }
 
 // parseValue reads a filter's value as Postgres would.

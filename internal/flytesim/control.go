@@ -20,8 +20,16 @@ type Execution struct {
 	LaunchPlan      string // default: the workflow's name
 	User            string
 	Labels          map[string]string // any size: large ones make answers beyond 4 MiB
-	Scheduled       bool              // started by a schedule instead of a person
-	CreatedAt       time.Time         // default: now
+	Tags            []string
+	Scheduled       bool                 // started by a schedule instead of a person
+	Mode            string               // flyteidl's ExecutionMetadata.ExecutionMode by name; default: MANUAL, SCHEDULED or CHILD_WORKFLOW, as the rest says
+	Parent          flyte.ExecutionID    // the execution whose node launched this one
+	ParentNode      string               // that node; default: n0
+	Notifications   []flyte.Notification // of the launch plan
+	CreatedAt       time.Time            // default: now
+	// Late is how long after Create it becomes visible: flyteadmin takes the time of creation before it
+	// creates the workflow in Kubernetes, and writes the row behind that.
+	Late time.Duration
 }
 
 // Create adds an execution in phase UNDEFINED, as flyteadmin has it until propeller's first
@@ -36,17 +44,33 @@ func (s *Server) Create(e Execution) {
 		e.CreatedAt = s.now()
 	}
 	e.Labels = maps.Clone(e.Labels)
+	delete(s.signals, e.ID)
 	sc := s.scope(e.ID.Scope)
 	if old := sc.byName[e.ID.Name]; old != nil {
 		sc.heap.Remove(old.place)
 	}
-	r := &row{Execution: e}
+	r := &row{Execution: e, mode: e.mode(), declared: notifications(e.Notifications)}
 	r.place = sc.heap.PushBack(r)
 	sc.byName[e.ID.Name] = r
-	s.write(r, version{reportedAt: e.CreatedAt}, 0)
-	if !slices.Contains(s.projects, e.ID.Project) {
-		s.projects = append(s.projects, e.ID.Project)
+	s.write(r, version{reportedAt: e.CreatedAt}, e.Late)
+	s.project(e.ID.Project)
+	if !slices.Contains(s.domains, e.ID.Domain) {
+		s.domains = append(s.domains, e.ID.Domain)
 	}
+}
+
+// mode panics on an unknown one: that is an error of the test.
+func (e Execution) mode() admin.ExecutionMetadata_ExecutionMode {
+	mode, ok := admin.ExecutionMetadata_ExecutionMode_value[e.Mode]
+	switch {
+	case e.Mode != "" && !ok:
+		panic(fmt.Sprintf("flytesim: no such mode %q", e.Mode))
+	case e.Mode == "" && e.Scheduled:
+		return admin.ExecutionMetadata_SCHEDULED
+	case e.Mode == "" && e.Parent.Name != "":
+		return admin.ExecutionMetadata_CHILD_WORKFLOW
+	}
+	return admin.ExecutionMetadata_ExecutionMode(mode)
 }
 
 // Change is a detail of a SetPhase or SetNode.

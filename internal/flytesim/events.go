@@ -79,6 +79,7 @@ func (s *Server) CreateNodeEvent(_ context.Context, req *admin.NodeExecutionEven
 	n.specID, n.retryGroup = e.GetSpecNodeId(), e.GetRetryGroup()
 	n.isParent, n.isDynamic = n.isParent || e.GetIsParent(), n.isDynamic || e.GetIsDynamic()
 	n.isArray = n.isArray || e.GetIsArray()
+	n.dynamic = e.GetTaskNodeMetadata().GetDynamicWorkflow().GetCompiledWorkflow() // gone with the next event, as there
 	n.move(e.GetPhase(), e.GetOccurredAt().AsTime(), s.now())
 	n.result(e)
 	return &admin.NodeExecutionEventResponse{}, nil

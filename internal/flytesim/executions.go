@@ -1,6 +1,7 @@
 package flytesim
 
 import (
+	"cmp"
 	"context"
 	"strings"
 	"time"
@@ -81,19 +82,18 @@ func (s *Server) terminate(req *admin.ExecutionTerminateRequest) error {
 func (r *row) proto(v *version) *admin.Execution {
 	spec := &admin.ExecutionSpec{
 		LaunchPlan: r.entity(core.ResourceType_LAUNCH_PLAN, r.LaunchPlan),
-		Metadata:   &admin.ExecutionMetadata{Mode: r.mode(), Principal: r.User},
+		Metadata:   &admin.ExecutionMetadata{Mode: r.mode, Principal: r.User},
+		Tags:       r.Tags,
+	}
+	if r.Parent.Name != "" {
+		spec.Metadata.ParentNodeExecution = &core.NodeExecutionIdentifier{
+			NodeId: cmp.Or(r.ParentNode, "n0"), ExecutionId: identifier(r.Parent),
+		}
 	}
 	if r.Labels != nil {
 		spec.Labels = &admin.Labels{Values: r.Labels}
 	}
 	return &admin.Execution{Id: identifier(r.ID), Spec: spec, Closure: r.closure(v)}
-}
-
-func (r *row) mode() admin.ExecutionMetadata_ExecutionMode {
-	if r.Scheduled {
-		return admin.ExecutionMetadata_SCHEDULED
-	}
-	return admin.ExecutionMetadata_MANUAL
 }
 
 func (r *row) entity(t core.ResourceType, name string) *core.Identifier {
@@ -105,11 +105,12 @@ func (r *row) entity(t core.ResourceType, name string) *core.Identifier {
 
 func (r *row) closure(v *version) *admin.ExecutionClosure {
 	c := &admin.ExecutionClosure{
-		Phase:      v.phase,
-		CreatedAt:  timestamppb.New(r.CreatedAt),
-		UpdatedAt:  timestamppb.New(v.reportedAt),
-		StartedAt:  timestamp(v.startedAt),
-		WorkflowId: r.entity(core.ResourceType_WORKFLOW, r.Workflow),
+		Phase:         v.phase,
+		CreatedAt:     timestamppb.New(r.CreatedAt),
+		UpdatedAt:     timestamppb.New(v.reportedAt),
+		StartedAt:     timestamp(v.startedAt),
+		WorkflowId:    r.entity(core.ResourceType_WORKFLOW, r.Workflow),
+		Notifications: r.declared,
 		StateChangeDetails: &admin.ExecutionStateChangeDetails{
 			State: state(v.archived), OccurredAt: timestamppb.New(r.CreatedAt), Principal: r.User,
 		},

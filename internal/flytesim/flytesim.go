@@ -3,8 +3,8 @@
 // before a row becomes visible, pages by offset and lets phases go backwards. Tests, benchmarks
 // and the demo watch it; a real FlytePropeller can send its events to it.
 //
-// Executions are moved from outside with Create, SetPhase, Abort and SetNode, or by the events of
-// a propeller. What real users cannot do with flyteadmin (forcing a phase back, a late commit) is
+// Executions are moved from outside with Create, SetPhase, Abort, SetNode, WaitAtGate and Answer, or
+// by the events and signals of a propeller. What real users cannot do with flyteadmin (forcing a phase back, a late commit) is
 // offered here because real flyteadmins do it by themselves.
 package flytesim
 
@@ -14,6 +14,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/flyteorg/flyte/flyteidl/gen/pb-go/flyteidl/admin"
 	"github.com/flyteorg/flyte/flyteidl/gen/pb-go/flyteidl/service"
 	"google.golang.org/grpc"
 
@@ -29,11 +30,14 @@ type Server struct {
 	faults      faults
 	auth        *Auth
 
-	mu       sync.RWMutex
-	late     time.Duration
-	scopes   map[flyte.Scope]*scope
-	projects []string
-	tasks    map[string]taskState
+	mu        sync.RWMutex
+	late      time.Duration
+	scopes    map[flyte.Scope]*scope
+	projects  []*admin.Project
+	domains   []string
+	tasks     map[string]taskState
+	signals   map[flyte.ExecutionID][]*admin.Signal
+	workflows map[workflowKey]*admin.Workflow
 }
 
 // Option changes how a new Server behaves.
@@ -48,12 +52,15 @@ func WithOnTerminate(f func(flyte.ExecutionID)) Option {
 	return func(s *Server) { s.onTerminate = f }
 }
 
-// New returns a server without executions.
+// New returns a server without executions, projects and workflows.
 func New(opts ...Option) *Server {
 	s := &Server{
-		now:    time.Now,
-		scopes: map[flyte.Scope]*scope{},
-		tasks:  map[string]taskState{},
+		now:       time.Now,
+		scopes:    map[flyte.Scope]*scope{},
+		domains:   []string{"development", "staging", "production"},
+		tasks:     map[string]taskState{},
+		signals:   map[flyte.ExecutionID][]*admin.Signal{},
+		workflows: map[workflowKey]*admin.Workflow{},
 	}
 	for _, opt := range opts {
 		opt(s)
@@ -61,11 +68,13 @@ func New(opts ...Option) *Server {
 	return s
 }
 
-// Register serves the AdminService on g, and with WithAuth the AuthMetadataService. Every call
-// passes the counters and the faults first.
+// Register serves the AdminService and the SignalService on g, and with WithAuth the
+// AuthMetadataService. Every call passes the counters and the faults first.
 func (s *Server) Register(g grpc.ServiceRegistrar) {
-	desc := s.wrap(service.AdminService_ServiceDesc, s.auth)
-	g.RegisterService(&desc, s)
+	for _, of := range []grpc.ServiceDesc{service.AdminService_ServiceDesc, service.SignalService_ServiceDesc} {
+		desc := s.wrap(of, s.auth)
+		g.RegisterService(&desc, s)
+	}
 	if s.auth != nil {
 		desc := s.wrap(service.AuthMetadataService_ServiceDesc, nil)
 		g.RegisterService(&desc, authMetadata{auth: s.auth})

@@ -68,7 +68,7 @@ func (s *Server) ListExecutions(_ context.Context, req *admin.ResourceListReques
 			values: []value{str(name)}, texts: map[string]bool{name: true},
 		})
 	}
-	order, err := sorting(req.GetSortBy())
+	order, err := sorting(req.GetSortBy(), executionColumns)
 	if err != nil {
 		return nil, err
 	}
@@ -126,12 +126,13 @@ func namesOf(filters []filter[seen]) ([]string, bool) {
 }
 
 // sorting returns the order that a request asks for, nil for none. Rows with equal keys come in
-// the order of the heap, which changes with every update: there is no tie-break.
-func sorting(by *admin.Sort) (func(a, b seen) int, error) {
-	if by.GetKey() == "" {
+// the order of the heap, which changes with every update: there is no tie-break. As in Postgres
+// NULL counts as greater than all values.
+func sorting[T any](by *admin.Sort, columns map[string]column[T]) (func(a, b T) int, error) {
+	if by == nil {
 		return nil, nil
 	}
-	c, ok := executionColumns[by.GetKey()]
+	c, ok := columns[by.GetKey()]
 	if !ok {
 		return nil, status.Errorf(codes.InvalidArgument, "invalid sort key '%s'", by.GetKey())
 	}
@@ -139,7 +140,7 @@ func sorting(by *admin.Sort) (func(a, b seen) int, error) {
 	if by.GetDirection() == admin.Sort_ASCENDING {
 		sign = 1
 	}
-	return func(a, b seen) int { return sign * c.of(a).compare(c.of(b)) }, nil
+	return func(a, b T) int { return sign * c.of(a).order(c.of(b)) }, nil
 }
 
 // listed is the execution as lists show it.
@@ -147,36 +148,6 @@ func (r *row) listed(v *version) *admin.Execution {
 	short := *v
 	short.failure = trimmed(v.failure)
 	return r.proto(&short)
-}
-
-// ListProjects answers every project that has or had an execution.
-func (s *Server) ListProjects(_ context.Context, req *admin.ProjectListRequest) (*admin.Projects, error) {
-	limit := req.GetLimit()
-	if limit == 0 {
-		limit = 1 << 20 // none is all, here
-	}
-	p, err := newPage(limit, req.GetToken())
-	if err != nil {
-		return nil, err
-	}
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	found, token := paged(p, s.projects)
-	answer := &admin.Projects{Token: token}
-	for _, id := range found {
-		answer.Projects = append(answer.Projects, &admin.Project{Id: id, Name: id, Domains: s.domains(id)})
-	}
-	return answer, nil
-}
-
-func (s *Server) domains(project string) []*admin.Domain {
-	var domains []*admin.Domain
-	for sc := range s.scopes {
-		if sc.Project == project {
-			domains = append(domains, &admin.Domain{Id: sc.Domain, Name: sc.Domain})
-		}
-	}
-	return domains
 }
 
 // GetVersion answers the version whose behavior this is.

@@ -208,24 +208,40 @@ func TestAnAnswerCanBeLargerThanTheDefaultLimit(t *testing.T) {
 	require.Equal(t, codes.ResourceExhausted, status.Code(err))
 }
 
-func TestProjectsAreThoseOfTheExecutions(t *testing.T) {
+func TestTheVersionIsTheOneThatIsSimulated(t *testing.T) {
 	t.Parallel()
-	s, _, c := three(t)
-	other := id("x")
-	other.Project = "web"
-	s.Create(flytesim.Execution{ID: other, Workflow: "w"})
-	got, err := c.ListProjects(t.Context(), &admin.ProjectListRequest{})
-	require.NoError(t, err)
-	require.Len(t, got.GetProjects(), 2)
-	require.Equal(t, "ml", got.GetProjects()[0].GetId())
-	require.Equal(t, "production", got.GetProjects()[0].GetDomains()[0].GetId())
-	one, err := c.ListProjects(t.Context(), &admin.ProjectListRequest{Limit: 1})
-	require.NoError(t, err)
-	require.Len(t, one.GetProjects(), 1)
-	require.Equal(t, "1", one.GetToken())
+	_, c := one(t)
 	version, err := c.GetVersion(t.Context(), &admin.GetVersionRequest{})
 	require.NoError(t, err)
 	require.Equal(t, "v1.16.8", version.GetControlPlaneVersion().GetVersion())
+}
+
+func TestNullIsSortedAsTheGreatest(t *testing.T) {
+	t.Parallel()
+	s, _, c := three(t)
+	s.Create(flytesim.Execution{ID: id("d"), Workflow: "w"})
+	sorted := func(d admin.Sort_Direction) []string {
+		req := listReq("value_in(execution_name,a;d)")
+		req.SortBy = &admin.Sort{Key: "started_at", Direction: d}
+		return names(t, c, req)
+	}
+	require.Equal(t, []string{"a", "d"}, sorted(admin.Sort_ASCENDING), "d never started")
+	require.Equal(t, []string{"d", "a"}, sorted(admin.Sort_DESCENDING))
+}
+
+func TestALateExecutionIsSeenLaterThanItWasCreated(t *testing.T) {
+	t.Parallel()
+	clk := newClock(time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC))
+	s := flytesim.New(flytesim.WithClock(clk.now))
+	s.Create(flytesim.Execution{ID: id("a"), Workflow: "w", Late: time.Minute})
+	c := dial(t, s)
+	window := listReq("gte(execution_created_at,2026-11-22T10:00:00Z)+lt(execution_created_at,2026-11-22T10:00:01Z)")
+	clk.add(59 * time.Second)
+	require.Empty(t, names(t, c, window))
+	_, err := c.GetExecution(t.Context(), &admin.WorkflowExecutionGetRequest{Id: wire(id("a"))})
+	require.Equal(t, codes.NotFound, status.Code(err))
+	clk.add(time.Second)
+	require.Equal(t, []string{"a"}, names(t, c, window))
 }
 
 func TestUpdatedAtIsStampedBeforeItIsVisible(t *testing.T) {

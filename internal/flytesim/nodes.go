@@ -28,6 +28,7 @@ type node struct {
 	isParent   bool
 	isDynamic  bool
 	isArray    bool
+	dynamic    *core.CompiledWorkflowClosure // what a dynamic node made
 
 	phase      core.NodeExecution_Phase
 	createdAt  time.Time
@@ -136,6 +137,10 @@ func (s *Server) ListNodeExecutions(_ context.Context, req *admin.NodeExecutionL
 	if err != nil {
 		return nil, err
 	}
+	order, err := sorting(req.GetSortBy(), nodeColumns)
+	if err != nil {
+		return nil, err
+	}
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	parent := req.GetUniqueParentId()
@@ -155,12 +160,27 @@ func (s *Server) ListNodeExecutions(_ context.Context, req *admin.NodeExecutionL
 		}
 	}
 	slices.SortFunc(found, func(a, b *node) int { return cmp.Compare(a.seq, b.seq) })
+	if order != nil {
+		slices.SortStableFunc(found, order)
+	}
 	found, token := paged(p, found)
 	answer := &admin.NodeExecutionList{Token: token}
 	for _, n := range found {
-		answer.NodeExecutions = append(answer.NodeExecutions, r.nodeProto(n, trimmed(n.failure)))
+		answer.NodeExecutions = append(answer.NodeExecutions, r.listedNode(n))
 	}
 	return answer, nil
+}
+
+// listedNode is the node as lists show it: there, and only there, whatever has nodes is a parent, a
+// branch too, of which propeller does not say so.
+func (r *row) listedNode(n *node) *admin.NodeExecution {
+	out := r.nodeProto(n, trimmed(n.failure))
+	if m := out.GetMetadata(); !m.GetIsParentNode() && !m.GetIsDynamic() {
+		for _, child := range r.nodes {
+			m.IsParentNode = m.IsParentNode || child.parent == n.id
+		}
+	}
+	return out
 }
 
 func (r *row) nodeProto(n *node, failure *core.ExecutionError) *admin.NodeExecution {

@@ -23,6 +23,8 @@ type scope struct {
 // version that is already visible is read; writers build upon the very last.
 type row struct {
 	Execution
+	mode     admin.ExecutionMetadata_ExecutionMode
+	declared []*admin.Notification
 	versions []version
 	place    *list.Element
 	nodes    map[string]*node
