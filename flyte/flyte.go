@@ -1,5 +1,5 @@
-// Package flyte is what we read from flyteadmin: which executions changed, their facts, and
-// where the console shows them. It alone knows flyteidl's admin client and flyteadmin's filter
+// Package flyte is what we read from flyteadmin: which executions there are and which changed, their
+// facts, what they wait for, and where the console shows them. It alone knows flyteidl's admin client and flyteadmin's filter
 // language. It only reads: nothing here changes an execution.
 package flyte
 
@@ -85,6 +85,9 @@ type Node struct {
 	CreatedAt time.Time // when it was queued
 	StartedAt time.Time // of its first attempt, whichever is running; zero while it has not started
 	EndedAt   time.Time
+	// AttemptStartedAt is when the attempt that runs began; zero where it was not asked for: only
+	// Attempt does.
+	AttemptStartedAt time.Time
 	// Timeout is the limit that its workflow gives each of its attempts; zero for none, and where it
 	// was not asked for: only RunningNodes does. See TimesOutAt.
 	Timeout time.Duration

@@ -3,7 +3,6 @@ package flyte
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"github.com/flyteorg/flyte/flyteidl/gen/pb-go/flyteidl/admin"
 	"github.com/flyteorg/flyte/flyteidl/gen/pb-go/flyteidl/core"
@@ -42,7 +41,7 @@ func (c *Client) RunningNodes(ctx context.Context, x Execution) ([]Node, error) 
 			return nil, fmt.Errorf("list running nodes of %s: %w", x.ID, notFound(err))
 		}
 		if len(nodes) > 0 {
-			p.level = c.levelOf(ctx, x, p, nodes[0])
+			p.level = c.levelOf(ctx, x, p, nodes[len(nodes)-1])
 		}
 		for _, n := range nodes {
 			s := p.level.step(n.GetMetadata().GetSpecNodeId())
@@ -69,7 +68,8 @@ func (c *Client) runningBelow(ctx context.Context, id ExecutionID, parent string
 	return list.GetNodeExecutions(), err
 }
 
-// levelOf returns what the nodes below a parent have to tell, of which child is one.
+// levelOf returns what the nodes below a parent have to tell, of which child is the youngest: one of an
+// attempt before may not have been told of its end.
 func (c *Client) levelOf(ctx context.Context, x Execution, p parentNode, child *admin.NodeExecution) level {
 	var o *outline
 	switch {
@@ -104,21 +104,4 @@ func (c *Client) dynamicOutline(ctx context.Context, id ExecutionID, node string
 	o := newOutline(answer.GetCompiledWorkflow())
 	c.outlines.Put(key, o)
 	return o
-}
-
-// TimesOutAt is when propeller ends the node for its Timeout if it does not end before; zero when it
-// has none. Propeller counts the Timeout from the start of each attempt, retries the node when it is
-// over, and gives up for good (TIMED_OUT) twice the Timeout after the node was queued. Flyteadmin
-// tells the first attempt's start alone. So before the first attempt's end this is that; later it
-// is the end of all attempts. A node that failed and is retried may run for longer than this says
-// at first. Limits that only propeller's own config sets (default-deadlines) are not known here.
-func (n Node) TimesOutAt(now time.Time) time.Time {
-	if n.Timeout <= 0 {
-		return time.Time{}
-	}
-	last := n.CreatedAt.Add(2 * n.Timeout)
-	if first := n.StartedAt.Add(n.Timeout); !n.StartedAt.IsZero() && now.Before(first) && first.Before(last) {
-		return first
-	}
-	return last
 }

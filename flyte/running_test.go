@@ -148,23 +148,17 @@ func TestRunningNodesAreBounded(t *testing.T) {
 	require.Equal(t, 50, s.Calls()["ListNodeExecutions"]-before)
 }
 
-func TestWhenANodeTimesOut(t *testing.T) {
+func TestARetriedDynamicNodeMadeAnotherWorkflow(t *testing.T) {
 	t.Parallel()
-	queued := func(n flyte.Node) flyte.Node {
-		n.CreatedAt, n.Timeout = created, time.Hour
-		return n
-	}
-	for name, tc := range map[string]struct {
-		node flyte.Node
-		now  time.Time
-		want time.Time
-	}{
-		"no limit":          {node: flyte.Node{CreatedAt: created, StartedAt: started}, now: started},
-		"queued":            {node: queued(flyte.Node{}), now: started, want: created.Add(2 * time.Hour)},
-		"the first attempt": {node: queued(flyte.Node{StartedAt: started}), now: started.Add(59 * time.Minute), want: started.Add(time.Hour)},
-		"a later attempt":   {node: queued(flyte.Node{StartedAt: started}), now: started.Add(time.Hour), want: created.Add(2 * time.Hour)},
-		"queued for long":   {node: queued(flyte.Node{StartedAt: created.Add(90 * time.Minute)}), now: created.Add(91 * time.Minute), want: created.Add(2 * time.Hour)},
-	} {
-		require.Equal(t, tc.want, tc.node.TimesOutAt(tc.now), name)
+	s := flytesim.New()
+	s.Create(trained("a"))
+	c := newClient(t, s)
+	for attempt := range 2 {
+		limit := time.Duration(attempt+1) * time.Hour
+		s.SetDynamic(execution("a"), "n0", flytesim.Workflow{Steps: []flytesim.Step{{ID: "dn0", Timeout: limit}}})
+		node := fmt.Sprintf("n0-%d-dn0", attempt)
+		// Nobody told of the end of the first attempt's node.
+		s.SetNode(execution("a"), node, "RUNNING", flytesim.At(started.Add(limit)))
+		require.Equal(t, limit, timeouts(t, c)[node])
 	}
 }

@@ -35,7 +35,6 @@ type Server struct {
 	scopes    map[flyte.Scope]*scope
 	projects  []*admin.Project
 	domains   []string
-	tasks     map[string]taskState
 	signals   map[flyte.ExecutionID][]*admin.Signal
 	workflows map[workflowKey]*admin.Workflow
 }
@@ -58,7 +57,6 @@ func New(opts ...Option) *Server {
 		now:       time.Now,
 		scopes:    map[flyte.Scope]*scope{},
 		domains:   []string{"development", "staging", "production"},
-		tasks:     map[string]taskState{},
 		signals:   map[flyte.ExecutionID][]*admin.Signal{},
 		workflows: map[workflowKey]*admin.Workflow{},
 	}

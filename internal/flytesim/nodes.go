@@ -29,6 +29,7 @@ type node struct {
 	isDynamic  bool
 	isArray    bool
 	dynamic    *core.CompiledWorkflowClosure // what a dynamic node made
+	tasks      []*task
 
 	phase      core.NodeExecution_Phase
 	createdAt  time.Time

@@ -3,6 +3,7 @@ package flytesim
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"slices"
 
 	"github.com/flyteorg/flyte/flyteidl/gen/pb-go/flyteidl/admin"
@@ -15,15 +16,16 @@ func (s *Server) AddProject(id string) {
 	s.project(id)
 }
 
-// ArchiveProject makes a project archived, or active again. Its executions stay as they are.
-func (s *Server) ArchiveProject(id string, archived bool) {
+// SetProjectState changes a project's state, flyteidl's Project.ProjectState by name ("ARCHIVED"); a
+// new one is ACTIVE. Its executions stay as they are. It panics on an unknown state.
+func (s *Server) SetProjectState(id, state string) {
+	n, ok := admin.Project_ProjectState_value[state]
+	if !ok {
+		panic(fmt.Sprintf("flytesim: no such project state %q", state))
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	p := s.project(id)
-	p.State = admin.Project_ACTIVE
-	if archived {
-		p.State = admin.Project_ARCHIVED
-	}
+	s.project(id).State = admin.Project_ProjectState(n)
 }
 
 // project returns a project, made if it is new. The caller holds the lock.

@@ -18,7 +18,7 @@ func TestProjectsAreSortedAndHaveAllDomains(t *testing.T) {
 	other := id("x")
 	other.Project, other.Domain = "data", "lab"
 	s.Create(flytesim.Execution{ID: other, Workflow: "w"})
-	s.ArchiveProject("web", true)
+	s.SetProjectState("web", "ARCHIVED")
 	ids := func(req *admin.ProjectListRequest) (ids []string, token string) {
 		got, err := c.ListProjects(t.Context(), req)
 		require.NoError(t, err)
@@ -38,9 +38,10 @@ func TestProjectsAreSortedAndHaveAllDomains(t *testing.T) {
 	require.Equal(t, "1", token)
 	all, _ = ids(&admin.ProjectListRequest{Filters: "ne(identifier,ml)"})
 	require.Equal(t, []string{"data", "web"}, all, "any filter shows archived ones")
-	s.ArchiveProject("web", false)
+	s.SetProjectState("web", "ACTIVE")
 	all, _ = ids(&admin.ProjectListRequest{Filters: "eq(state,0)"})
 	require.Equal(t, []string{"data", "ml", "web"}, all)
 	_, err := c.ListProjects(t.Context(), &admin.ProjectListRequest{Filters: "eq(color,red)"})
 	require.Equal(t, codes.InvalidArgument, status.Code(err))
+	require.Panics(t, func() { s.SetProjectState("web", "archived") })
 }
