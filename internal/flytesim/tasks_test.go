@@ -51,8 +51,11 @@ func TestAttemptsOfANodeAreListed(t *testing.T) {
 		require.Empty(t, list(&admin.TaskExecutionListRequest{NodeExecutionId: unknown, Limit: 5}))
 	}
 	for _, bad := range []*admin.TaskExecutionListRequest{
-		{NodeExecutionId: node}, {Limit: 1}, {NodeExecutionId: &core.NodeExecutionIdentifier{NodeId: "n0"}, Limit: 1},
-		{NodeExecutionId: node, Limit: 1, Token: "x"}, {NodeExecutionId: node, Limit: 1, Filters: "eq(name,x)"},
+		{NodeExecutionId: node},
+		{Limit: 1},
+		{NodeExecutionId: &core.NodeExecutionIdentifier{NodeId: "n0"}, Limit: 1},
+		{NodeExecutionId: node, Limit: 1, Token: "x"},
+		{NodeExecutionId: node, Limit: 1, Filters: "eq(name,x)"},
 		{NodeExecutionId: node, Limit: 1, SortBy: &admin.Sort{Key: "name"}},
 	} {
 		_, err := c.ListTaskExecutions(t.Context(), bad)
