@@ -79,7 +79,7 @@ func (s *source) put(w store.Watch, deliveries ...store.Delivery) {
 	require.NoError(s.t, err)
 	w.Phase = "FAILED"
 	require.NoError(s.t, s.Move(s.t.Context(), store.Transition{
-		Watch: w, Deliveries: deliveries, Events: []store.Event{{At: after(1), Kind: "phase", Text: "FAILED"}},
+		Watch: w, Change: store.Change{Deliveries: deliveries}, Events: []store.Event{{At: after(1), Kind: "phase", Text: "FAILED"}},
 	}))
 }
 
@@ -211,7 +211,7 @@ func TestEverythingIsCopied(t *testing.T) {
 	require.Equal(t, store.Ended, w.State)
 	w, err = to.Watch(t.Context(), "w4")
 	require.NoError(t, err)
-	require.NoError(t, to.Move(t.Context(), store.Transition{Watch: w, Deliveries: []store.Delivery{delivery("w4", "forgotten")}}))
+	require.NoError(t, to.Move(t.Context(), store.Transition{Watch: w, Change: store.Change{Deliveries: []store.Delivery{delivery("w4", "forgotten")}}}))
 	all, err := to.WatchDeliveries(t.Context(), "w4")
 	require.NoError(t, err)
 	require.Empty(t, all)

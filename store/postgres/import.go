@@ -70,7 +70,7 @@ func importWatches(ctx context.Context, tx pgx.Tx, parcels []store.Parcel) (map[
 func (s *Store) importRest(ctx context.Context, tx pgx.Tx, parcels []store.Parcel, inserted map[string]int64) (int, error) {
 	jobs := make([]*job[*movement], len(parcels))
 	for i, p := range parcels {
-		jobs[i] = &job[*movement]{In: &movement{watch: p.Watch, deliveries: p.Deliveries}}
+		jobs[i] = &job[*movement]{In: &movement{watch: p.Watch, still: p.Purged, edits: edits{deliveries: p.Deliveries}}}
 	}
 	g, err := survey(ctx, tx, jobs)
 	if err != nil {

@@ -155,7 +155,7 @@ func (s *Store) ExportSundries(ctx context.Context) (all store.Sundries, err err
 	if all.Buckets, err = read(ctx, s.queries, scanBucket, "SELECT name, tat FROM buckets"); err != nil {
 		return all, fmt.Errorf("read buckets: %w", err)
 	}
-	if all.Holds, err = read(ctx, s.queries, scanHeld, "SELECT connection, address, until FROM holds"); err != nil {
+	if all.Holds, err = read(ctx, s.queries, scanHold, "SELECT connection, address, until FROM holds"); err != nil {
 		return all, fmt.Errorf("read holds: %w", err)
 	}
 	if all.Resolved, err = read(ctx, s.queries, scanResolution, "SELECT connection, address, value FROM resolved"); err != nil {
@@ -169,7 +169,7 @@ func scanBucket(row scanner) (b store.Bucket, err error) {
 	return b, err
 }
 
-func scanHeld(row scanner) (h store.Held, err error) {
+func scanHold(row scanner) (h store.LaneHold, err error) {
 	err = row.Scan(&h.Lane.Connection, &h.Lane.Address, &h.Until)
 	return h, err
 }
