@@ -41,8 +41,7 @@ func (r *noteRows) save(p *pipeline) {
 	const remove = `DELETE FROM flyte_notifier.notes n USING unnest($1::text[], $2::text[]) AS i(kind, key)
 		WHERE n.kind = i.kind AND n.key = i.key`
 	const write = `INSERT INTO flyte_notifier.notes AS n (kind, key, watch_id, org, project, domain, name, due, version, body)
-		SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
-			$8::bigint[], $9::bigint[], $10::text[]) AS i(kind, key) ORDER BY i.kind, i.key
+		SELECT i.* FROM ` + noteInput + ` ORDER BY i.kind, i.key
 		ON CONFLICT (kind, key) DO UPDATE SET org = excluded.org, project = excluded.project, domain = excluded.domain,
 			name = excluded.name, due = excluded.due, version = excluded.version, body = excluded.body
 		WHERE n.version = excluded.version - 1`
@@ -57,6 +56,10 @@ func (r *noteRows) save(p *pipeline) {
 		p.batch.Queue(write, r.args()...).Exec(inserted(n))
 	}
 }
+
+// noteInput names the columns of noteRows.args, as a table i.
+const noteInput = `unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
+	$8::bigint[], $9::bigint[], $10::text[]) AS i(kind, key, watch_id, org, project, domain, name, due, version, body)`
 
 // args are the notes as columns, see watchRows.
 func (r *noteRows) args() []any {
