@@ -296,7 +296,7 @@ func (w *world) watch() store.Watch {
 // move changes the only watch as the executor would.
 func (w *world) move(edit func(*store.Watch), deliveries ...store.Delivery) {
 	w.t.Helper()
-	t := store.Transition{Watch: w.watch(), Deliveries: deliveries}
+	t := store.Transition{Watch: w.watch(), Change: store.Change{Deliveries: deliveries}}
 	edit(&t.Watch)
 	require.NoError(w.t, w.db.Move(w.t.Context(), t))
 }

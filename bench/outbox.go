@@ -50,7 +50,7 @@ func (b *bench) pending(ctx context.Context, url string, n int) (err error) {
 				return err
 			}
 			w.Phase, w.State, w.EndedAt = "FAILED", store.Ended, time.Now()
-			return s.Move(ctx, store.Transition{Watch: w, Deliveries: []store.Delivery{d}})
+			return s.Move(ctx, store.Transition{Watch: w, Change: store.Change{Deliveries: []store.Delivery{d}}})
 		})
 	}
 	return g.Wait()

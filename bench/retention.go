@@ -152,7 +152,7 @@ func live(ctx context.Context, s store.Store, i int) error {
 	}
 	now := time.Now().UTC()
 	w.Phase, w.State, w.EndedAt = "FAILED", store.Ended, now
-	if err := s.Move(ctx, store.Transition{Watch: w, Deliveries: []store.Delivery{d}}); err != nil {
+	if err := s.Move(ctx, store.Transition{Watch: w, Change: store.Change{Deliveries: []store.Delivery{d}}}); err != nil {
 		return err
 	}
 	if _, err := s.Begin(ctx, d.ID, 0, now, nil); err != nil {

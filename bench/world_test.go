@@ -152,7 +152,7 @@ func seed(t *testing.T, s store.Store) {
 	w, err = s.Register(ctx, w)
 	require.NoError(t, err)
 	w.Phase = "RUNNING"
-	require.NoError(t, s.Move(ctx, store.Transition{Watch: w, Deliveries: []store.Delivery{d}}))
+	require.NoError(t, s.Move(ctx, store.Transition{Watch: w, Change: store.Change{Deliveries: []store.Delivery{d}}}))
 	_, err = s.Begin(ctx, d.ID, 0, now, nil)
 	require.NoError(t, err)
 	require.NoError(t, s.Settle(ctx, d.ID, store.Outcome{Attempt: 1, State: store.Delivered, At: now}))

@@ -131,7 +131,7 @@ func BenchmarkPostgresLatency(b *testing.B) {
 		began[d.ID] = time.Now()
 		mu.Unlock()
 		go func() {
-			err := w.store.Move(b.Context(), store.Transition{Watch: watch, Deliveries: []store.Delivery{d}})
+			err := w.store.Move(b.Context(), store.Transition{Watch: watch, Change: store.Change{Deliveries: []store.Delivery{d}}})
 			if err != nil {
 				b.Error(err)
 			}

@@ -81,7 +81,7 @@ func TestATemplateThatFailsNeverLosesTheMessage(t *testing.T) {
 			Data: render.Data{Name: "f1", Phase: "FAILED"}, Template: render.Template{Title: `{{index .Inputs.list 3}}`},
 		}.Marshal()
 		require.NoError(b.t, err)
-		require.NoError(b.t, b.store.Move(b.t.Context(), store.Transition{Watch: w, Deliveries: []store.Delivery{d}}))
+		require.NoError(b.t, b.store.Move(b.t.Context(), store.Transition{Watch: w, Change: store.Change{Deliveries: []store.Delivery{d}}}))
 		b.start()
 		synctest.Wait()
 		got := b.get("d1")
@@ -97,7 +97,7 @@ func TestADestinationThatCannotBeReadIsDead(t *testing.T) {
 		require.NoError(b.t, err)
 		d := b.delivery(w, "d1", "#a")
 		d.Destination = json.RawMessage(`{"channel": 5}`)
-		require.NoError(b.t, b.store.Move(b.t.Context(), store.Transition{Watch: w, Deliveries: []store.Delivery{d}}))
+		require.NoError(b.t, b.store.Move(b.t.Context(), store.Transition{Watch: w, Change: store.Change{Deliveries: []store.Delivery{d}}}))
 		b.start()
 		synctest.Wait()
 		require.Equal(b.t, store.Dead, b.get("d1").State)

@@ -106,7 +106,7 @@ func (w *servers) tryMove(watch string, all ...store.Delivery) error {
 	for i := range all {
 		all[i].WatchID, all[i].Execution = watch, got.Execution
 	}
-	return w.store.Move(w.t.Context(), store.Transition{Watch: got, Deliveries: all})
+	return w.store.Move(w.t.Context(), store.Transition{Watch: got, Change: store.Change{Deliveries: all}})
 }
 
 func (w *servers) watch(id string) store.Watch {

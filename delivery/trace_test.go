@@ -59,7 +59,7 @@ func TestAttemptsGoOnWithTheTrace(t *testing.T) {
 		require.NoError(b.t, err)
 		d := b.delivery(w, "d1", "#secret-plans")
 		d.Trace = carried
-		require.NoError(b.t, b.store.Move(b.t.Context(), store.Transition{Watch: w, Deliveries: []store.Delivery{d}}))
+		require.NoError(b.t, b.store.Move(b.t.Context(), store.Transition{Watch: w, Change: store.Change{Deliveries: []store.Delivery{d}}}))
 		b.outbox.Wake()
 		b.pass(time.Minute)
 		require.Equal(b.t, store.Delivered, b.get("d1").State)

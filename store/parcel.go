@@ -7,12 +7,13 @@ type Parcel struct {
 	Events     []Event    // ascending
 	Deliveries []Delivery // in their order
 	Forgotten  []string   // ids of deliveries that were purged
+	Notes      []Note     // that go with the watch
 }
 
 // Sundries are what belongs to no watch, on its way to another store.
 type Sundries struct {
 	Buckets  []Bucket
-	Holds    []Held
+	Holds    []LaneHold
 	Resolved []Resolution
 }
 
@@ -22,8 +23,8 @@ type Bucket struct {
 	FullAt int64
 }
 
-// Held is a lane that wants nothing before Until, in microseconds since 1970.
-type Held struct {
+// LaneHold is a lane that wants nothing before Until, in microseconds since 1970.
+type LaneHold struct {
 	Lane  Lane
 	Until int64
 }

@@ -40,9 +40,38 @@ type Feed interface {
 	// Nodes returns at most limit Active Follow watches of a node, by ID, after the given one.
 	Nodes(ctx context.Context, after string, limit int) ([]Watch, error)
 	// Move does a transition. Of the watch it writes State, Phase, Missing, Reason and EndedAt; what it was
-	// registered with never changes. ErrConflict: the watch's Version is not the one read, nothing was
-	// written; read it again and decide anew.
+	// registered with never changes. ErrConflict: the watch's Version is not the one read, or its Change meets
+	// something else than was read (see there); nothing was written; read it again and decide anew.
 	Move(ctx context.Context, t Transition) error
+}
+
+// Notes is what the executor remembers, and what it writes when no watch moves.
+type Notes interface {
+	// Notes returns those of the kind with these keys that are there, in any order.
+	Notes(ctx context.Context, kind string, keys []string) ([]Note, error)
+	// AllNotes returns at most limit notes of a kind by key, after the given one.
+	AllNotes(ctx context.Context, kind, after string, limit int) ([]Note, error)
+	// NotesOf returns the notes of a kind about an execution, by key; none for the zero id.
+	NotesOf(ctx context.Context, kind string, id flyte.ExecutionID) ([]Note, error)
+	// DueNotes returns at most limit notes of a kind whose Due is not after now, by Due and Key, behind the
+	// given one, of which only Due and Key count (the zero Note: from the start).
+	DueNotes(ctx context.Context, kind string, now time.Time, after Note, limit int) ([]Note, error)
+	// NextDue returns the earliest Due of all notes of a kind; zero if there is none.
+	NextDue(ctx context.Context, kind string) (time.Time, error)
+	// Write does a change without a watch. ErrConflict as from Move: nothing was written.
+	Write(ctx context.Context, c Change) error
+}
+
+// Bundles are the deliveries that are held back, to be released together.
+type Bundles interface {
+	// Bundles returns at most limit bundles of which a Held delivery's HeldUntil is not after now, by that time.
+	Bundles(ctx context.Context, now time.Time, limit int) ([]string, error)
+	// NextBundle returns the earliest HeldUntil of all Held deliveries; zero if there is none.
+	NextBundle(ctx context.Context) (time.Time, error)
+	// Held returns at most limit Held deliveries of a bundle in order of creation.
+	Held(ctx context.Context, bundle string, limit int) ([]Delivery, error)
+	// DeliveriesOf returns the deliveries with these ids that are there, in any order.
+	DeliveriesOf(ctx context.Context, ids []string) ([]Delivery, error)
 }
 
 // Shards is how servers of one store share the watching out.
@@ -119,7 +148,8 @@ type Names interface {
 
 // Ledger is what commands, metrics and retention need: tables, redrive, counts, purges.
 type Ledger interface {
-	// Deliveries calls yield for each delivery that f selects, until it returns an error.
+	// Deliveries calls yield for each delivery that f selects, until it returns an error. The state Pending
+	// selects Held ones as well.
 	Deliveries(ctx context.Context, f Filter, yield func(Delivery) error) error
 	// Watches does the same for watches.
 	Watches(ctx context.Context, f Filter, yield func(Watch) error) error
@@ -132,9 +162,10 @@ type Ledger interface {
 	// OldestDue returns the earliest NextAt of the deliveries that could be sent now, as Due has them in
 	// all lanes; zero if there is none.
 	OldestDue(ctx context.Context, now time.Time) (time.Time, error)
-	// Purge removes at most limit watches that left Active before the one time, without pending
-	// deliveries, and as many deliveries settled before the other. Their ids stay known, so that
-	// nothing of them happens again. It returns how many rows went.
+	// Purge removes at most limit watches that left Active before the one time, without pending or held
+	// deliveries, and as many deliveries settled before the other. Their ids stay known, so that nothing of
+	// them happens again; but not those of deliveries whose WatchID no watch ever had. A watch's notes go
+	// with it. It returns how many watches and deliveries went.
 	Purge(ctx context.Context, watches, deliveries time.Time, limit int) (int, error)
 }
 
@@ -142,6 +173,8 @@ type Ledger interface {
 type Store interface {
 	Registry
 	Feed
+	Notes
+	Bundles
 	Shards
 	Outbox
 	Names

@@ -73,10 +73,14 @@ const (
 	Dead       DeliveryState = "dead"
 	Superseded DeliveryState = "superseded"
 	Silenced   DeliveryState = "silenced"
+
+	// Held is Pending to its users, with HeldUntil: it is not sent, and nothing waits for it, before a Change
+	// releases it.
+	Held DeliveryState = "held"
 )
 
 // Settled says whether the outbox has nothing left to do for a delivery in this state.
-func (s DeliveryState) Settled() bool { return s != Pending }
+func (s DeliveryState) Settled() bool { return s != Pending && s != Held }
 
 // Delivery is one occurrence's message to one destination.
 type Delivery struct {
@@ -105,6 +109,8 @@ type Delivery struct {
 	Since       time.Time // when its retry policy began to count: CreatedAt, or the last redrive
 	Spent       int       // Attempts at that time
 	SettledAt   time.Time // when it left Pending; zero before
+	HeldUntil   time.Time // when its bundle is to be released; zero: it was never held, or until somebody does
+	Bundle      string    // what it is held with; kept once it is released, as HeldUntil is
 }
 
 // Lane is one destination of one connection: its deliveries share a rate, and never wait for
@@ -124,9 +130,9 @@ type Event struct {
 
 // Transition moves a watch and records what follows from it, in one transaction.
 type Transition struct {
-	Watch      Watch      // as it shall be, see Move; Version as it was read
-	Deliveries []Delivery // inserted unless their ID was ever there
-	Events     []Event    // appended; Seq is the store's to give
+	Watch  Watch   // as it shall be, see Move; Version as it was read
+	Events []Event // appended; Seq is the store's to give
+	Change
 }
 
 // Rate is one token bucket of which an attempt takes a token: PerSecond tokens arrive each

@@ -12,6 +12,8 @@ const (
 	EventCancelled  = "cancelled"  // its task was aborted
 	EventUnknown    = "unknown"    // an attempt was cut short, see Recover
 	EventRedriven   = "redriven"   // a delivery is to be sent again
+	EventSuperseded = "superseded" // a delivery is not to be sent any more
+	EventReleased   = "released"   // a delivery that was held is to be sent
 )
 
 // Registered is the event of a watch that Register stored or reopened.
@@ -34,4 +36,14 @@ func UnknownEvent(d Delivery, now time.Time) Event {
 func RedrivenEvent(d Delivery, now time.Time) Event {
 	text := fmt.Sprintf("%s %s: to be sent again, was %s", d.Kind, d.Address, d.State)
 	return Event{At: now, Kind: EventRedriven, Text: text}
+}
+
+// SupersededEvent is the event of a delivery that a Change superseded.
+func SupersededEvent(kind, address string, now time.Time) Event {
+	return Event{At: now, Kind: EventSuperseded, Text: fmt.Sprintf("%s %s: not sent, it no longer holds", kind, address)}
+}
+
+// ReleasedEvent is the event of a held delivery that a Change released.
+func ReleasedEvent(kind, address string, now time.Time) Event {
+	return Event{At: now, Kind: EventReleased, Text: fmt.Sprintf("%s %s: held until now", kind, address)}
 }

@@ -27,7 +27,7 @@ const (
 type Result struct {
 	Watches, NewWatches       int
 	Deliveries, NewDeliveries int
-	Pending                   int // of all deliveries, those to be sent
+	Pending                   int // of all deliveries, those to be sent, held ones among them
 	Interrupted               int // attempts that were under way when the source's server died
 	Purged                    int // ids of watches that were purged
 }
@@ -56,7 +56,7 @@ func Run(ctx context.Context, o Options) (r Result, err error) {
 	if c.Interrupted, err = from.Recover(ctx, time.Now().UTC()); err != nil {
 		return c.Result, err
 	}
-	for _, step := range []func(context.Context) error{c.sundries, c.purged, c.watches, c.orphans, from.Moved} {
+	for _, step := range []func(context.Context) error{c.sundries, c.purged, c.notes, c.watches, c.orphans, from.Moved} {
 		if err := step(ctx); err != nil {
 			return c.Result, err
 		}
@@ -99,6 +99,21 @@ func (c *copying) purged(ctx context.Context) error {
 		after = ids[len(ids)-1]
 		c.Purged += len(ids)
 		c.told()
+	}
+}
+
+// notes copies those that go with no watch, before any watch arrives whose rules go by them. One that the target has
+// removed since it was copied comes back; most of them are never removed, or end by themselves.
+func (c *copying) notes(ctx context.Context) error {
+	for after := int64(0); ; {
+		notes, next, err := c.from.ExportNotes(ctx, after, batch)
+		if err != nil || len(notes) == 0 {
+			return err
+		}
+		if err := c.to.ImportNotes(ctx, notes); err != nil {
+			return err
+		}
+		after = next
 	}
 }
 
@@ -165,7 +180,7 @@ func (c *copying) count(parcels []store.Parcel) {
 		}
 		c.Deliveries += len(p.Deliveries)
 		for _, d := range p.Deliveries {
-			if d.State == store.Pending {
+			if !d.State.Settled() {
 				c.Pending++
 			}
 		}

@@ -79,7 +79,7 @@ func (s *source) put(w store.Watch, deliveries ...store.Delivery) {
 	require.NoError(s.t, err)
 	w.Phase = "FAILED"
 	require.NoError(s.t, s.Move(s.t.Context(), store.Transition{
-		Watch: w, Deliveries: deliveries, Events: []store.Event{{At: after(1), Kind: "phase", Text: "FAILED"}},
+		Watch: w, Change: store.Change{Deliveries: deliveries}, Events: []store.Event{{At: after(1), Kind: "phase", Text: "FAILED"}},
 	}))
 }
 
@@ -109,6 +109,19 @@ func (s *source) fill() {
 	s.begin("dead", 0)
 	s.settle("dead", store.Outcome{State: store.Dead, LastError: "channel_not_found"})
 	require.NoError(s.t, s.SetResolved(s.t.Context(), lane(), []byte(`{"id":"C1"}`)))
+
+	// Deliveries that are held, and some of no watch; notes of watches, of a purged one, and of none.
+	held := func(d *store.Delivery) {
+		d.State, d.Bundle, d.HeldUntil, d.Address = store.Held, "quiet", after(9), "#held"
+	}
+	require.NoError(s.t, s.Write(s.t.Context(), store.Change{
+		Deliveries: []store.Delivery{delivery("w1", "held", held), delivery("group", "g1", held), delivery("group", "g2", func(d *store.Delivery) { d.Address = "#g" })},
+		Notes: []store.Note{
+			{Kind: "progress", Key: "1", WatchID: "w1", Due: after(9), Execution: watch("w1").Execution, Body: json.RawMessage(`{"n": 1}`)},
+			{Kind: "progress", Key: "3", WatchID: "w3"}, {Kind: "silence", Key: "s"}, {Kind: "progress", Key: "9", WatchID: "w9"},
+		},
+	}))
+	require.NoError(s.t, s.Write(s.t.Context(), store.Change{Notes: []store.Note{{Kind: "silence", Key: "s", Version: 1, Body: json.RawMessage(`{}`)}}}))
 
 	// A watch that was purged before its delivery, and a delivery before its watch.
 	s.put(watch("w3"), delivery("w3", "orphan", func(d *store.Delivery) { d.Address = "#x" }))
@@ -144,6 +157,7 @@ type content struct {
 	Watches    []store.Watch
 	Deliveries []store.Delivery
 	Events     map[string][]store.Event
+	Notes      []store.Note
 }
 
 func read(t *testing.T, s store.Store) (c content) {
@@ -159,6 +173,11 @@ func read(t *testing.T, s store.Store) (c content) {
 		c.Deliveries = append(c.Deliveries, d)
 		return nil
 	}))
+	for _, kind := range []string{"progress", "silence"} {
+		notes, err := s.AllNotes(t.Context(), kind, "", 100)
+		require.NoError(t, err)
+		c.Notes = append(c.Notes, notes...)
+	}
 	slices.SortStableFunc(c.Deliveries, func(a, b store.Delivery) int { return cmp.Compare(a.WatchID, b.WatchID) })
 	return c
 }
@@ -177,7 +196,7 @@ func TestEverythingIsCopied(t *testing.T) {
 	require.NoError(t, from.Close())
 	r := run(t, from, url)
 	require.Equal(t, migrate.Result{
-		Watches: 3, NewWatches: 3, Deliveries: 7, NewDeliveries: 7, Pending: 4, Interrupted: 1, Purged: 1,
+		Watches: 3, NewWatches: 3, Deliveries: 10, NewDeliveries: 10, Pending: 7, Interrupted: 1, Purged: 1,
 	}, r)
 
 	to := target(t, url)
@@ -186,9 +205,17 @@ func TestEverythingIsCopied(t *testing.T) {
 	defer beside.Close()
 	want, got := read(t, beside), read(t, to)
 	require.Empty(t, gocmp.Diff(want, got, cmpopts.IgnoreFields(store.Event{}, "Seq"), cmpopts.EquateEmpty()))
-	require.Len(t, got.Deliveries, 7)
+	require.Len(t, got.Deliveries, 10)
+	require.Len(t, got.Notes, 3)
+	bundle, err := to.Held(t.Context(), "quiet", 10)
+	require.NoError(t, err)
+	require.Len(t, bundle, 2)
+	due, err := to.Due(t.Context(), store.Lane{Connection: "team", Address: "#g"}, time.Now(), 10)
+	require.NoError(t, err)
+	require.Len(t, due, 1)
+	require.NoError(t, to.Write(t.Context(), store.Change{At: time.Now(), Superseded: []string{"g2"}}))
 
-	due, err := to.Due(t.Context(), lane(), time.Now(), 10)
+	due, err = to.Due(t.Context(), lane(), time.Now(), 10)
 	require.NoError(t, err)
 	ids := []string{}
 	for _, d := range due {
@@ -211,7 +238,7 @@ func TestEverythingIsCopied(t *testing.T) {
 	require.Equal(t, store.Ended, w.State)
 	w, err = to.Watch(t.Context(), "w4")
 	require.NoError(t, err)
-	require.NoError(t, to.Move(t.Context(), store.Transition{Watch: w, Deliveries: []store.Delivery{delivery("w4", "forgotten")}}))
+	require.NoError(t, to.Move(t.Context(), store.Transition{Watch: w, Change: store.Change{Deliveries: []store.Delivery{delivery("w4", "forgotten")}}}))
 	all, err := to.WatchDeliveries(t.Context(), "w4")
 	require.NoError(t, err)
 	require.Empty(t, all)
@@ -224,13 +251,16 @@ func TestCopyingTwiceIsCopyingOnce(t *testing.T) {
 	require.NoError(t, from.Close())
 	run(t, from, url)
 	to := target(t, url)
+	require.NoError(t, to.Write(t.Context(), store.Change{Notes: []store.Note{
+		{Kind: "progress", Key: "1", Version: 1, Removed: true}, {Kind: "silence", Key: "s", Version: 2},
+	}}))
 	_, err := to.Begin(t.Context(), "mail", 0, time.Now(), nil)
 	require.NoError(t, err)
 	require.NoError(t, to.Settle(t.Context(), "mail", store.Outcome{Attempt: 1, State: store.Delivered, At: time.Now()}))
 	before := read(t, to)
 	r := run(t, from, url)
 	require.Zero(t, r.NewWatches+r.NewDeliveries)
-	require.Equal(t, 7, r.Deliveries)
+	require.Equal(t, 10, r.Deliveries)
 	require.Empty(t, gocmp.Diff(before, read(t, to)), "what went on at the target stays")
 }
 

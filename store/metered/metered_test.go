@@ -37,7 +37,7 @@ func TestNothingIsChanged(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []string{"x"}, names)
 	d := store.Delivery{ID: "d", WatchID: "w", Connection: "team", Address: "#ml", NextAt: now, CreatedAt: now}
-	require.NoError(t, s.Move(ctx, store.Transition{Watch: w, Deliveries: []store.Delivery{d}}))
+	require.NoError(t, s.Move(ctx, store.Transition{Watch: w, Change: store.Change{Deliveries: []store.Delivery{d}}}))
 	require.ErrorIs(t, s.Move(ctx, store.Transition{Watch: w}), store.ErrConflict)
 	oldest, err := s.OldestDue(ctx, now)
 	require.NoError(t, err)

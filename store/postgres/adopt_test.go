@@ -31,7 +31,7 @@ func TestDeliveriesWithoutJobsAreAdoptedOnce(t *testing.T) {
 			id := fmt.Sprint(w.ID, "-", j)
 			all = append(all, store.Delivery{ID: id, Key: id, WatchID: w.ID, Connection: "c", Address: "a", State: store.Pending, NextAt: due, CreatedAt: due})
 		}
-		require.NoError(t, s.Move(t.Context(), store.Transition{Watch: w, Deliveries: all}))
+		require.NoError(t, s.Move(t.Context(), store.Transition{Watch: w, Change: store.Change{Deliveries: all}}))
 	}
 	n, err := s.adopt(t.Context(), due.Add(time.Hour))
 	require.NoError(t, err)

@@ -128,7 +128,7 @@ func TestClocksThatAreOffDelayNothing(t *testing.T) {
 					require.NoError(t, err)
 					d := testDelivery(id)
 					d.NextAt = at
-					require.NoError(t, s.Move(t.Context(), store.Transition{Watch: watch, Deliveries: []store.Delivery{d}}))
+					require.NoError(t, s.Move(t.Context(), store.Transition{Watch: watch, Change: store.Change{Deliveries: []store.Delivery{d}}}))
 				}
 			}
 			begin := time.Now()

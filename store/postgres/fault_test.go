@@ -140,9 +140,9 @@ func TestOneWriteFailsAlone(t *testing.T) {
 			good, bad := testDelivery(w.ID), testDelivery(w.ID)
 			bad.ID = "poison-" + w.ID
 			if i%20 != 0 {
-				return s.Move(t.Context(), store.Transition{Watch: w, Deliveries: []store.Delivery{good}})
+				return s.Move(t.Context(), store.Transition{Watch: w, Change: store.Change{Deliveries: []store.Delivery{good}}})
 			}
-			err := s.Move(t.Context(), store.Transition{Watch: w, Deliveries: []store.Delivery{good, bad}})
+			err := s.Move(t.Context(), store.Transition{Watch: w, Change: store.Change{Deliveries: []store.Delivery{good, bad}}})
 			if err == nil || !strings.Contains(err.Error(), "this one is poison") {
 				return fmt.Errorf("a poisoned move came to %w", err)
 			}
@@ -220,7 +220,7 @@ func TestDamagedRowHidesNoOther(t *testing.T) {
 		require.NoError(t, err)
 		d := testDelivery(id)
 		d.Receipt = notifier.Receipt{"ts": "1.2"}
-		require.NoError(t, s.Move(ctx, store.Transition{Watch: w, Deliveries: []store.Delivery{d}}))
+		require.NoError(t, s.Move(ctx, store.Transition{Watch: w, Change: store.Change{Deliveries: []store.Delivery{d}}}))
 	}
 	run(t, conn, `UPDATE flyte_notifier.watches SET outputs = '["phase', custom = '{"rules":' WHERE id = 'b'`)
 	run(t, conn, "UPDATE flyte_notifier.deliveries SET receipt = 'x', content = '{' WHERE id = 'd-b'")

@@ -39,6 +39,10 @@ func cleanParcel(p store.Parcel) store.Parcel {
 	for i, d := range p.Deliveries {
 		p.Deliveries[i] = cleanDelivery(d)
 	}
+	p.Notes = slices.Clone(p.Notes)
+	for i, n := range p.Notes {
+		p.Notes[i] = cleanNote(n)
+	}
 	return p
 }
 
@@ -65,12 +69,12 @@ func importWatches(ctx context.Context, tx pgx.Tx, parcels []store.Parcel) (map[
 	return inserted, err
 }
 
-// importRest inserts what goes with watches: timelines of those that were inserted just now, and deliveries
+// importRest inserts what goes with watches: timelines and notes of those that were inserted just now, and deliveries
 // that are not known yet of those that are there.
 func (s *Store) importRest(ctx context.Context, tx pgx.Tx, parcels []store.Parcel, inserted map[string]int64) (int, error) {
 	jobs := make([]*job[*movement], len(parcels))
 	for i, p := range parcels {
-		jobs[i] = &job[*movement]{In: &movement{watch: p.Watch, deliveries: p.Deliveries}}
+		jobs[i] = &job[*movement]{In: &movement{watch: p.Watch, still: p.Purged, edits: edits{deliveries: p.Deliveries}}}
 	}
 	g, err := survey(ctx, tx, jobs)
 	if err != nil {
@@ -78,6 +82,7 @@ func (s *Store) importRest(ctx context.Context, tx pgx.Tx, parcels []store.Parce
 	}
 	var rows moves
 	var owners, forgotten []string
+	var notes []store.Note
 	for _, p := range parcels {
 		if p.Purged {
 			delete(g.gone, p.Watch.ID) // its deliveries outlived it there, and do so here
@@ -89,12 +94,16 @@ func (s *Store) importRest(ctx context.Context, tx pgx.Tx, parcels []store.Parce
 			for _, e := range p.Events {
 				rows.events.add(seq, e)
 			}
+			notes = append(notes, p.Notes...)
 		}
 		for _, id := range p.Forgotten {
 			owners, forgotten = append(owners, p.Watch.ID), append(forgotten, clean(id))
 		}
 	}
-	return len(rows.deliveries.id), s.saveRest(ctx, tx, &rows, owners, forgotten)
+	if err := s.saveRest(ctx, tx, &rows, owners, forgotten); err != nil {
+		return 0, err
+	}
+	return len(rows.deliveries.id), importNotes(ctx, tx, notes)
 }
 
 func (s *Store) saveRest(ctx context.Context, tx pgx.Tx, rows *moves, owners, forgotten []string) error {
@@ -113,6 +122,37 @@ func (s *Store) saveRest(ctx context.Context, tx pgx.Tx, rows *moves, owners, fo
 		return err
 	}
 	return s.enqueue(ctx, tx, rows.heads)
+}
+
+// importNotes inserts clean notes, with the versions that they had.
+func importNotes(ctx context.Context, tx pgx.Tx, notes []store.Note) error {
+	const query = `INSERT INTO flyte_notifier.notes (kind, key, watch_id, org, project, domain, name, due, version, body)
+		SELECT i.* FROM ` + noteInput + ` WHERE NOT EXISTS (
+			SELECT 1 FROM flyte_notifier.purged_watches p WHERE p.id = i.watch_id AND NOT p.unwatched)
+		ORDER BY i.kind, i.key ON CONFLICT DO NOTHING`
+	if len(notes) == 0 {
+		return nil
+	}
+	var r noteRows
+	r.written = make(map[noteKey]store.Note, len(notes))
+	for _, n := range notes {
+		r.written[noteKeyOf(n)] = n
+	}
+	_, err := tx.Exec(ctx, query, r.args()...)
+	return err
+}
+
+// ImportNotes takes over notes that go with no watch. Those that are there stay as they are.
+func (s *Store) ImportNotes(ctx context.Context, notes []store.Note) error {
+	cleaned := make([]store.Note, 0, len(notes))
+	for _, n := range notes {
+		cleaned = append(cleaned, cleanNote(n))
+	}
+	_, err := write(ctx, s, func(tx pgx.Tx) (struct{}, error) { return struct{}{}, importNotes(ctx, tx, cleaned) })
+	if err != nil {
+		return fmt.Errorf("import notes: %w", err)
+	}
+	return nil
 }
 
 // ImportPurged takes over the ids of watches that were purged.

@@ -63,30 +63,29 @@ func lockForRedrive(ctx context.Context, tx pgx.Tx, ids []string) ([]store.Deliv
 		SELECT seq FROM flyte_notifier.deliveries WHERE id = ANY($1)
 		UNION SELECT n.seq FROM flyte_notifier.deliveries n WHERE n.state = 'pending' AND n.head AND n.watch_id IN (` + ownersOf + `))
 	ORDER BY d.id FOR NO KEY UPDATE`
-	cleaned := make([]string, 0, len(ids))
-	for _, id := range ids {
-		cleaned = append(cleaned, clean(id))
-	}
+	ids = cleaned(ids)
 	var watches []locked
 	var found []store.Delivery
 	var p pipeline
-	lockOwners(&p, &watches, ownersOf, cleaned)
-	into(&p, &found, scanDelivery, lock, cleaned)
+	lockOwners(&p, &watches, ownersOf, ids)
+	into(&p, &found, scanDelivery, lock, ids)
 	if err := p.run(ctx, tx); err != nil {
 		return nil, nil, err
 	}
 	return found, seqsOf(watches), nil
 }
 
+// demote takes it from heads of lanes that something earlier is pending in.
+const demote = `UPDATE flyte_notifier.deliveries d SET head = false
+	FROM (SELECT DISTINCT * FROM unnest($1::text[], $2::text[], $3::text[]) AS i(watch, connection, address)) l
+	WHERE d.state = 'pending' AND d.head AND d.watch_id = l.watch AND d.connection = l.connection AND d.address = l.address
+	AND EXISTS (SELECT 1 FROM flyte_notifier.deliveries n WHERE n.state = 'pending' AND n.watch_id = l.watch
+		AND n.connection = l.connection AND n.address = l.address AND n.seq < d.seq)`
+
 // revive makes deliveries pending, and finds who is the head of their lanes now.
 func (s *Store) revive(ctx context.Context, tx pgx.Tx, ids []string, now time.Time, lanes *turns, events *eventRows) error {
 	const revive = `UPDATE flyte_notifier.deliveries SET state = 'pending', next_at = $1, since = $1, spent = attempts,
 		settled_at = NULL, opened_at = NULL, head = false WHERE id = ANY($2)`
-	const demote = `UPDATE flyte_notifier.deliveries d SET head = false
-		FROM (SELECT DISTINCT * FROM unnest($1::text[], $2::text[], $3::text[]) AS i(watch, connection, address)) l
-		WHERE d.state = 'pending' AND d.head AND d.watch_id = l.watch AND d.connection = l.connection AND d.address = l.address
-		AND EXISTS (SELECT 1 FROM flyte_notifier.deliveries n WHERE n.state = 'pending' AND n.watch_id = l.watch
-			AND n.connection = l.connection AND n.address = l.address AND n.seq < d.seq)`
 	if len(ids) == 0 {
 		return nil
 	}

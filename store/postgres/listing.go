@@ -23,23 +23,24 @@ type table[T any] struct {
 // Deliveries is store.Ledger's. A row of which a part is damaged comes without that part.
 func (s *Store) Deliveries(ctx context.Context, f store.Filter, yield func(store.Delivery) error) error {
 	tab := table[store.Delivery]{"flyte_notifier.deliveries d", "d", deliveryColumns, scanDelivery, string(store.Delivered)}
-	return listing(ctx, s, tab, f, yield)
+	return listing(ctx, s, tab, f, engine.States(clean(f.State)), yield)
 }
 
 // Watches is store.Ledger's. A row of which a part is damaged comes without that part.
 func (s *Store) Watches(ctx context.Context, f store.Filter, yield func(store.Watch) error) error {
-	return listing(ctx, s, table[store.Watch]{"flyte_notifier.watches w", "w", watchColumns, scanWatch, ""}, f, yield)
+	return listing(ctx, s, table[store.Watch]{"flyte_notifier.watches w", "w", watchColumns, scanWatch, ""}, f, []string{clean(f.State)}, yield)
 }
 
-func listing[T any](ctx context.Context, s *Store, tab table[T], f store.Filter, yield func(T) error) error {
-	f.State = clean(f.State)
+func listing[T any](ctx context.Context, s *Store, tab table[T], f store.Filter, states []string, yield func(T) error) error {
 	ids := make([]string, 0, len(f.IDs))
 	for _, id := range f.IDs {
 		ids = append(ids, clean(id))
 	}
 	f.IDs = slices.Compact(slices.Sorted(slices.Values(ids)))
 	return engine.List(tab.name, f.Limit, func(last int64, n int) ([]engine.Placed[T], error) {
-		return readPage(ctx, s, tab, f, last, n)
+		return engine.Pages(f, states, n, func(f store.Filter) ([]engine.Placed[T], error) {
+			return readPage(ctx, s, tab, f, last, n)
+		})
 	}, yield)
 }
 

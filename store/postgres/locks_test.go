@@ -64,7 +64,7 @@ func anything(t *testing.T, s store.Store, rnd *rand.Rand, id string, n int) err
 	case 0, 1:
 		more := testDelivery(id)
 		more.ID = fmt.Sprintf("d-%s-%d-%d", id, n, rnd.Int())
-		err = s.Move(t.Context(), store.Transition{Watch: w, Deliveries: []store.Delivery{more}, Events: []store.Event{{At: testTime(), Kind: "phase"}}})
+		err = s.Move(t.Context(), store.Transition{Watch: w, Change: store.Change{Deliveries: []store.Delivery{more}}, Events: []store.Event{{At: testTime(), Kind: "phase"}}})
 	case 2, 3:
 		_, err = s.Begin(t.Context(), d.ID, d.Attempts, testTime(), rates)
 	case 4:

@@ -11,37 +11,47 @@ import (
 	"github.com/flyte-notifier/flyte-notifier/store"
 )
 
-// movement is one call of Move.
+// movement is one call of Move or Write.
 type movement struct {
-	watch      store.Watch // clean, as are the deliveries
-	deliveries []store.Delivery
-	events     []store.Event
+	watch  store.Watch // clean, as is all else
+	events []store.Event
+	still  bool // no watch moves
+	edits
 }
 
 // Move is store.Feed's. An unknown watch is store.ErrNotFound.
 func (s *Store) Move(ctx context.Context, t store.Transition) error {
-	m := &movement{watch: cleanWatch(t.Watch), events: slices.Clone(t.Events)}
-	for _, d := range t.Deliveries {
-		if d.ID == "" {
-			return fmt.Errorf("move watch %s: insert delivery: %w", t.Watch.ID, errNoID)
-		}
-		d = cleanDelivery(d)
-		d.NextAt = s.clock.theirs(d.NextAt)
-		m.deliveries = append(m.deliveries, d)
+	e, err := s.newEdits(t.Change)
+	if err == nil {
+		err = s.moves.Do(ctx, &movement{watch: cleanWatch(t.Watch), events: slices.Clone(t.Events), edits: e})
 	}
-	if err := s.moves.Do(ctx, m); err != nil {
+	if err != nil {
 		return fmt.Errorf("move watch %s: %w", t.Watch.ID, err)
+	}
+	return nil
+}
+
+// Write is store.Notes's.
+func (s *Store) Write(ctx context.Context, c store.Change) error {
+	e, err := s.newEdits(c)
+	if err == nil {
+		err = s.moves.Do(ctx, &movement{still: true, edits: e})
+	}
+	if err != nil {
+		return fmt.Errorf("write notes and deliveries: %w", err)
 	}
 	return nil
 }
 
 // ground is what a batch of moves finds, once it has the locks.
 type ground struct {
-	watches map[string]*locked
-	known   map[string]bool // deliveries that are there or were purged
-	gone    map[string]bool // watches that were purged: no delivery of theirs is new
-	waiting map[turn]bool   // where something is pending
-	seqs    []int64         // for new deliveries
+	watches  map[string]*locked
+	known    map[string]bool      // deliveries that are there or were purged
+	gone     map[string]bool      // watches that were purged: no delivery of theirs is new
+	waiting  map[turn]bool        // where something is pending
+	seqs     []int64              // for new deliveries
+	notes    map[noteKey]int64    // their versions
+	affected map[string]*affected // deliveries that are superseded or released
 }
 
 // locked is a watch whose lock is held.
@@ -85,64 +95,17 @@ func (s *Store) runMove(ctx context.Context, tx pgx.Tx, jobs []*job[*movement]) 
 	return w.save(ctx, s, tx)
 }
 
-// survey takes the locks, and reads what the moves meet.
-func survey(ctx context.Context, tx pgx.Tx, jobs []*job[*movement]) (*ground, error) {
-	var watches, deliveries []string
-	for _, j := range jobs {
-		watches = append(watches, j.In.watch.ID)
-		for _, d := range j.In.deliveries {
-			watches, deliveries = append(watches, d.WatchID), append(deliveries, d.ID)
-		}
-	}
-	slices.Sort(watches)
-	watches = slices.Compact(watches)
-	var p pipeline
-	var found []locked
-	var known, gone []string
-	var waiting []turn
-	g := &ground{known: map[string]bool{}, gone: map[string]bool{}, waiting: map[turn]bool{}, watches: map[string]*locked{}}
-	into(&p, &found, scanLocked, lockWatches, watches)
-	if len(deliveries) > 0 {
-		into(&p, &gone, scanText, lockPurged, watches)
-		into(&p, &known, scanText, `SELECT id FROM flyte_notifier.deliveries WHERE id = ANY($1)
-			UNION ALL SELECT id FROM flyte_notifier.purged_deliveries WHERE watch_id = ANY($2) AND id = ANY($1)`, deliveries, watches)
-		into(&p, &waiting, scanTurn, `SELECT DISTINCT watch_id, connection, address FROM flyte_notifier.deliveries
-			WHERE state = 'pending' AND watch_id = ANY($1)`, watches)
-		into(&p, &g.seqs, scanInt, "SELECT nextval('flyte_notifier.deliveries_seq') FROM generate_series(1, $1)", len(deliveries))
-	}
-	if err := p.run(ctx, tx); err != nil {
-		return nil, err
-	}
-	for i := range found {
-		g.watches[found[i].id] = &found[i]
-	}
-	for _, id := range known {
-		g.known[id] = true
-	}
-	for _, id := range gone {
-		g.gone[id] = true
-	}
-	for _, t := range waiting {
-		g.waiting[t] = true
-	}
-	return g, nil
-}
-
-const (
-	lockWatches = "SELECT id, seq, version FROM flyte_notifier.watches WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE"
-	lockPurged  = "SELECT id FROM flyte_notifier.purged_watches WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE"
-)
-
 // refuses says why a move does not hold, if it does not.
 func (g *ground) refuses(m *movement) error {
 	w := g.watches[m.watch.ID]
 	switch {
+	case m.still:
 	case w == nil:
 		return store.ErrNotFound
 	case w.version != m.watch.Version:
 		return store.ErrConflict
 	}
-	return nil
+	return g.refusesEdits(&m.edits)
 }
 
 // moves are the rows of the moves that hold.
@@ -151,6 +114,8 @@ type moves struct {
 	deliveries deliveryRows
 	events     eventRows
 	heads      []queued
+	notes      noteRows
+	outs       outRows
 }
 
 // movedRows are what moves write of their watches, as columns.
@@ -168,13 +133,20 @@ func (r *movedRows) add(w store.Watch, version int64) {
 }
 
 func (w *moves) add(g *ground, m *movement) error {
-	at := g.watches[m.watch.ID]
-	at.version++
-	w.watches.add(m.watch, at.version)
-	for _, e := range m.events {
-		w.events.add(at.seq, e)
+	if !m.still {
+		at := g.watches[m.watch.ID]
+		at.version++
+		w.watches.add(m.watch, at.version)
+		for _, e := range m.events {
+			w.events.add(at.seq, e)
+		}
 	}
-	return w.deliver(g, m.deliveries)
+	if err := w.deliver(g, m.deliveries); err != nil {
+		return err
+	}
+	w.note(g, m.notes)
+	w.out(g, &m.edits)
+	return nil
 }
 
 // deliver adds the deliveries that are new.
@@ -197,33 +169,35 @@ func (w *moves) deliver(g *ground, deliveries []store.Delivery) error {
 	return nil
 }
 
+// save writes the rows. What may meet rows that another transaction inserts goes in one order: deliveries by id,
+// then notes by kind and key.
 func (w *moves) save(ctx context.Context, s *Store, tx pgx.Tx) error {
 	const update = `UPDATE flyte_notifier.watches w
 		SET state = i.state, phase = i.phase, reason = i.reason, version = i.version, missing = i.missing, ended_at = i.ended_at
 		FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::bigint[], $7::bigint[])
 		AS i(id, state, phase, reason, version, missing, ended_at) WHERE w.id = i.id`
-	if len(w.watches.id) == 0 {
-		return nil
-	}
 	var p pipeline
-	r := w.watches
-	p.exec(update, r.id, r.state, r.phase, r.reason, r.version, r.missing, r.ended)
-	if len(w.deliveries.id) > 0 {
-		n := len(w.deliveries.id)
+	if r := w.watches; len(r.id) > 0 {
+		p.exec(update, r.id, r.state, r.phase, r.reason, r.version, r.missing, r.ended)
+	}
+	if n := len(w.deliveries.id); n > 0 {
 		p.batch.Queue(insertDeliveries, w.deliveries.args()...).Exec(inserted(n))
 	}
+	w.notes.save(&p)
+	var promoted []queued
+	w.outs.save(&p, &promoted)
 	w.events.insert(&p)
 	if err := p.run(ctx, tx); err != nil {
 		return err
 	}
-	return s.enqueue(ctx, tx, w.heads)
+	return s.finish(ctx, tx, append(w.heads, promoted...), w.outs.superseded)
 }
 
 // inserted checks that all rows were inserted. One that was not came between: by a transition of another watch.
 func inserted(n int) func(pgconn.CommandTag) error {
 	return func(tag pgconn.CommandTag) error {
 		if tag.RowsAffected() != int64(n) {
-			return fmt.Errorf("insert %d deliveries, %d of them new: %w", n, tag.RowsAffected(), errAgain)
+			return fmt.Errorf("insert %d rows, %d of them new: %w", n, tag.RowsAffected(), errAgain)
 		}
 		return nil
 	}

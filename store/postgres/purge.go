@@ -15,16 +15,16 @@ const purgeAtOnce = 500
 // ended goes by the time of its creation: nothing stays for ever. One server purges at a time, and passes by
 // what others hold; while another purges it removes nothing.
 func (s *Store) Purge(ctx context.Context, watches, deliveries time.Time, limit int) (int, error) {
-	purged, err := s.purge(ctx, purgeWatches, watches, limit)
+	purged, err := s.purge(ctx, removing(purgeWatches), watches, limit)
 	if err != nil {
 		return purged, fmt.Errorf("purge watches: %w", err)
 	}
-	more, err := s.purge(ctx, purgeDeliveries, deliveries, limit)
+	more, err := s.purge(ctx, removeDeliveries, deliveries, limit)
 	if err != nil {
 		return purged + more, fmt.Errorf("purge deliveries: %w", err)
 	}
 	for _, query := range []string{purgeBuckets, purgeHolds} {
-		if _, err := s.purgeSome(ctx, query, deliveries, limit); err != nil {
+		if _, err := s.purgeSome(ctx, removing(query), deliveries, limit); err != nil {
 			return purged + more, fmt.Errorf("purge what nobody needs any more: %w", err)
 		}
 	}
@@ -38,19 +38,22 @@ const (
 	purgeWatches = `WITH gone AS MATERIALIZED (
 		SELECT w.seq, w.id FROM flyte_notifier.watches w WHERE w.state <> 'active' AND coalesce(w.ended_at, w.created_at) < $1
 		AND NOT EXISTS (SELECT 1 FROM flyte_notifier.deliveries d WHERE d.state = 'pending' AND d.watch_id = w.id)
+		AND NOT EXISTS (SELECT 1 FROM flyte_notifier.deliveries d WHERE d.state = 'held' AND d.watch_id = w.id)
 		ORDER BY coalesce(w.ended_at, w.created_at) LIMIT $2 FOR UPDATE SKIP LOCKED),
-	kept AS (INSERT INTO flyte_notifier.purged_watches (id) SELECT id FROM gone ORDER BY id ON CONFLICT DO NOTHING),
+	kept AS (INSERT INTO flyte_notifier.purged_watches (id) SELECT id FROM gone ORDER BY id
+		ON CONFLICT (id) DO UPDATE SET unwatched = false),
+	notes AS (DELETE FROM flyte_notifier.notes n USING gone WHERE n.watch_id = gone.id AND n.watch_id <> ''),
 	ids AS (DELETE FROM flyte_notifier.purged_deliveries p USING gone WHERE p.watch_id = gone.id),
 	lines AS (DELETE FROM flyte_notifier.events e USING gone WHERE e.watch = gone.seq)
 	DELETE FROM flyte_notifier.watches w USING gone WHERE w.seq = gone.seq`
 
 	purgeDeliveries = `WITH gone AS MATERIALIZED (
 		SELECT d.seq, d.id, d.watch_id FROM flyte_notifier.deliveries d
-		WHERE d.state <> 'pending' AND coalesce(d.settled_at, d.created_at) < $1
+		WHERE d.state <> 'pending' AND d.state <> 'held' AND coalesce(d.settled_at, d.created_at) < $1
 		ORDER BY coalesce(d.settled_at, d.created_at) LIMIT $2 FOR UPDATE SKIP LOCKED),
 	kept AS (INSERT INTO flyte_notifier.purged_deliveries (watch_id, id)
 		SELECT gone.watch_id, gone.id FROM gone JOIN flyte_notifier.watches w ON w.id = gone.watch_id ON CONFLICT DO NOTHING)
-	DELETE FROM flyte_notifier.deliveries d USING gone WHERE d.seq = gone.seq`
+	DELETE FROM flyte_notifier.deliveries d USING gone WHERE d.seq = gone.seq RETURNING d.watch_id`
 
 	// Buckets that have long been full, and holds that are over, are as good as none.
 	purgeBuckets = `DELETE FROM flyte_notifier.buckets WHERE name IN (
@@ -60,11 +63,11 @@ const (
 )
 
 // purge removes rows in small transactions, until the limit or until there are no more.
-func (s *Store) purge(ctx context.Context, query string, before time.Time, limit int) (int, error) {
+func (s *Store) purge(ctx context.Context, remove remover, before time.Time, limit int) (int, error) {
 	purged := 0
 	for purged < limit {
 		size := min(limit-purged, purgeAtOnce)
-		n, err := s.purgeSome(ctx, query, before, size)
+		n, err := s.purgeSome(ctx, remove, before, size)
 		if err != nil {
 			return purged, err
 		}
@@ -75,14 +78,42 @@ func (s *Store) purge(ctx context.Context, query string, before time.Time, limit
 	return purged, nil
 }
 
-func (s *Store) purgeSome(ctx context.Context, query string, before time.Time, limit int) (int, error) {
+func (s *Store) purgeSome(ctx context.Context, remove remover, before time.Time, limit int) (int, error) {
 	return write(ctx, s, func(tx pgx.Tx) (int, error) {
 		if alone, err := purgesAlone(ctx, tx); err != nil || !alone {
 			return 0, err
 		}
+		return remove(ctx, tx, before, limit)
+	})
+}
+
+// remover removes at most limit rows of before some time, and returns how many there were.
+type remover func(ctx context.Context, tx pgx.Tx, before time.Time, limit int) (int, error)
+
+// removing is a remover of one statement.
+func removing(query string) remover {
+	return func(ctx context.Context, tx pgx.Tx, before time.Time, limit int) (int, error) {
 		tag, err := tx.Exec(ctx, query, before.UnixMicro(), max(limit, 0))
 		return int(tag.RowsAffected()), err
-	})
+	}
+}
+
+// removeDeliveries removes settled deliveries, and then the ids that no watch has and none goes by any more. For
+// these it looks once it has their locks: until then somebody may insert another. Whoever holds one of these locks
+// has a delivery there, which is purged later on.
+func removeDeliveries(ctx context.Context, tx pgx.Tx, before time.Time, limit int) (int, error) {
+	const lock = "SELECT id FROM flyte_notifier.purged_watches WHERE unwatched AND id = ANY($1) FOR UPDATE SKIP LOCKED"
+	const remove = `DELETE FROM flyte_notifier.purged_watches p WHERE p.id = ANY($1)
+		AND NOT EXISTS (SELECT 1 FROM flyte_notifier.deliveries d WHERE d.watch_id = p.id)`
+	owners, err := list(ctx, tx, scanText, purgeDeliveries, before.UnixMicro(), max(limit, 0))
+	if err != nil || len(owners) == 0 {
+		return 0, err
+	}
+	ids, err := list(ctx, tx, scanText, lock, owners)
+	if err == nil && len(ids) > 0 {
+		_, err = tx.Exec(ctx, remove, ids)
+	}
+	return len(owners), err
 }
 
 func purgesAlone(ctx context.Context, tx pgx.Tx) (alone bool, err error) {

@@ -286,7 +286,7 @@ func TestAnOutageIsToldQuietlyAndSurvived(t *testing.T) {
 	w.await("handed out again", func() bool {
 		watch, err := w.store.Watch(t.Context(), "b")
 		d := testDelivery("b")
-		return errors.Join(err, w.store.Move(t.Context(), store.Transition{Watch: watch, Deliveries: []store.Delivery{d}})) == nil
+		return errors.Join(err, w.store.Move(t.Context(), store.Transition{Watch: watch, Change: store.Change{Deliveries: []store.Delivery{d}}})) == nil
 	})
 	w.await("handed out again", func() bool { return calls.Load() >= 2 })
 	require.Less(t, time.Since(back), 10*time.Second)

@@ -89,7 +89,7 @@ func insertWatches(ctx context.Context, tx pgx.Tx, first []*job[*registration]) 
 	var p pipeline
 	var ids, purged []string
 	into(&p, &ids, scanText, query, append(rows.args(), store.EventRegistered, texts)...)
-	into(&p, &purged, scanText, "SELECT id FROM flyte_notifier.purged_watches WHERE id = ANY($1)", rows.id)
+	into(&p, &purged, scanText, "SELECT id FROM flyte_notifier.purged_watches WHERE id = ANY($1) AND NOT unwatched", rows.id)
 	if err := p.run(ctx, tx); err != nil {
 		return nil, err
 	}

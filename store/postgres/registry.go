@@ -14,7 +14,7 @@ import (
 // Watch is store.Registry's. A purged watch comes back as Ended, as it does from Register.
 func (s *Store) Watch(ctx context.Context, id string) (store.Watch, error) {
 	const query = "SELECT " + watchColumns + " FROM flyte_notifier.watches w WHERE w.id = $1"
-	const purged = "SELECT id FROM flyte_notifier.purged_watches WHERE id = $1"
+	const purged = "SELECT id FROM flyte_notifier.purged_watches WHERE id = $1 AND NOT unwatched"
 	w, err := scanWatch(s.pool.QueryRow(ctx, query, clean(id)))
 	if errors.Is(err, pgx.ErrNoRows) {
 		w = store.Watch{State: store.Ended}

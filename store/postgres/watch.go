@@ -78,7 +78,7 @@ const watchInput = `unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::t
 const insertUnknown = `INSERT INTO flyte_notifier.watches (id, kind, state, org, project, domain, name, node,
 	own_org, own_project, own_domain, own_name, phase, trace, reason, bucket, own_bucket, attempt, version, created_at,
 	wait, missing, ended_at, outputs, custom, inputs)
-	SELECT i.* FROM ` + watchInput + ` WHERE NOT EXISTS (SELECT 1 FROM flyte_notifier.purged_watches p WHERE p.id = i.id)`
+	SELECT i.* FROM ` + watchInput + ` WHERE NOT EXISTS (SELECT 1 FROM flyte_notifier.purged_watches p WHERE p.id = i.id AND NOT p.unwatched)`
 
 func (r *watchRows) args() []any {
 	return []any{

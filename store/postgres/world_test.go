@@ -48,7 +48,7 @@ func add(ctx context.Context, s store.Store, id string, deliveries ...store.Deli
 	if err != nil {
 		return err
 	}
-	return s.Move(ctx, store.Transition{Watch: w, Deliveries: deliveries})
+	return s.Move(ctx, store.Transition{Watch: w, Change: store.Change{Deliveries: deliveries}})
 }
 
 // connect opens a connection beneath the store, as an operator with psql would.

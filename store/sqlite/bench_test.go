@@ -81,7 +81,7 @@ func BenchmarkDelivery(b *testing.B) {
 				d := benchDelivery(w, n.Load())
 				d.ID = "d" + w.ID
 				w.Phase = "FAILED"
-				if err := s.Move(b.Context(), store.Transition{Watch: w, Deliveries: []store.Delivery{d}}); err != nil {
+				if err := s.Move(b.Context(), store.Transition{Watch: w, Change: store.Change{Deliveries: []store.Delivery{d}}}); err != nil {
 					return err
 				}
 				rates := []store.Rate{{Bucket: d.Address, PerSecond: 1e9, Burst: 1000}}

@@ -48,7 +48,7 @@ func writeOne(s *sqlite.Store, id string, lines chan<- string) error {
 	}
 	lines <- "registered " + id
 	w.Phase = "FAILED"
-	if err := s.Move(ctx, store.Transition{Watch: w, Deliveries: []store.Delivery{testDelivery(id)}}); err != nil {
+	if err := s.Move(ctx, store.Transition{Watch: w, Change: store.Change{Deliveries: []store.Delivery{testDelivery(id)}}}); err != nil {
 		return err
 	}
 	lines <- "moved " + id

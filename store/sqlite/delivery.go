@@ -12,7 +12,8 @@ import (
 // deliveryColumns are the columns of a delivery, in the order of deliveryArgs and scanDelivery.
 const deliveryColumns = `id, key, watch_id, org, project, domain, name, rule, reason, kind,
 	connection, address, state, attempts, next_at, opened_at, unknown_at, double,
-	created_at, settled_at, last_error, render_error, receipt, destination, content, since, spent, trace`
+	created_at, settled_at, last_error, render_error, receipt, destination, content, since, spent, trace,
+	held_until, bundle`
 
 // deliveryArgs returns a delivery as columns, see watchArgs.
 func deliveryArgs(d store.Delivery) ([]any, error) {
@@ -28,28 +29,28 @@ func deliveryArgs(d store.Delivery) ([]any, error) {
 		d.ID, d.Key, d.WatchID, x.Org, x.Project, x.Domain, x.Name, d.Rule, d.Reason, d.Kind,
 		d.Connection, d.Address, string(d.State), d.Attempts, d.NextAt.UnixMicro(), micros(d.OpenedAt), micros(d.UnknownAt), d.Double,
 		d.CreatedAt.UnixMicro(), micros(d.SettledAt), d.LastError, d.RenderError, receipt, verbatim(d.Destination), verbatim(d.Content),
-		since.UnixMicro(), d.Spent, d.Trace,
+		since.UnixMicro(), d.Spent, d.Trace, micros(d.HeldUntil), d.Bundle,
 	}, nil
 }
 
 // scanDelivery reads a row of deliveryColumns. With an engine.DamageError the delivery holds all the rest.
 func scanDelivery(row scanner) (d store.Delivery, err error) {
 	var next, created, since int64
-	var opened, unknown, settled sql.NullInt64
+	var opened, unknown, settled, held sql.NullInt64
 	var receipt, destination, content []byte
 	x := &d.Execution
 	err = row.Scan(
 		&d.ID, &d.Key, &d.WatchID, &x.Org, &x.Project, &x.Domain, &x.Name, &d.Rule, &d.Reason, &d.Kind,
 		&d.Connection, &d.Address, &d.State, &d.Attempts, &next, &opened, &unknown, &d.Double,
 		&created, &settled, &d.LastError, &d.RenderError, &receipt, &destination, &content,
-		&since, &d.Spent, &d.Trace,
+		&since, &d.Spent, &d.Trace, &held, &d.Bundle,
 	)
 	if err != nil {
 		return store.Delivery{}, err
 	}
 	d.Destination, d.Content = json.RawMessage(destination), json.RawMessage(content)
 	d.NextAt, d.CreatedAt, d.Since = time.UnixMicro(next).UTC(), time.UnixMicro(created).UTC(), time.UnixMicro(since).UTC()
-	d.OpenedAt, d.UnknownAt, d.SettledAt = moment(opened), moment(unknown), moment(settled)
+	d.OpenedAt, d.UnknownAt, d.SettledAt, d.HeldUntil = moment(opened), moment(unknown), moment(settled), moment(held)
 	return d, decode(receipt, &d.Receipt, d.ID, "receipt")
 }
 
@@ -59,7 +60,7 @@ func (t *tx) addDelivery(watchID, id string, args []any) error {
 		OR EXISTS (SELECT 1 FROM purged_watches WHERE id = ?1) OR EXISTS (SELECT 1 FROM purged_unplaced WHERE id = ?2)`
 	const insert = "INSERT INTO deliveries (" + deliveryColumns + `, head)
 		VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18,
-			?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28,
+			?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30,
 			?13 = 'pending' AND NOT EXISTS (SELECT 1 FROM deliveries INDEXED BY deliveries_order
 				WHERE state = 'pending' AND watch_id = ?3 AND connection = ?11 AND address = ?12))
 		ON CONFLICT (id) DO NOTHING`

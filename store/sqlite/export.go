@@ -108,6 +108,13 @@ func (s *Store) parcels(ctx context.Context, page []engine.Placed[store.Watch], 
 	for _, f := range forgotten {
 		byID[f.watch].Forgotten = append(byID[f.watch].Forgotten, f.id)
 	}
+	if err != nil {
+		return nil, err
+	}
+	notes, err := read(ctx, s.queries, scanNote, "SELECT "+noteColumns+" FROM notes WHERE watch_id <> '' AND watch_id"+ofPage, after, last)
+	for _, n := range notes {
+		byID[n.WatchID].Notes = append(byID[n.WatchID].Notes, n)
+	}
 	return parcels, err
 }
 
@@ -141,6 +148,22 @@ func (s *Store) ExportOrphans(ctx context.Context, after int64, limit int) ([]st
 	return parcels, after, nil
 }
 
+// ExportNotes returns at most limit notes that go with no watch that is there, in the order of their creation after the
+// place, and the place to go on from. There are no more when none is returned.
+func (s *Store) ExportNotes(ctx context.Context, after int64, limit int) ([]store.Note, int64, error) {
+	const query = "SELECT seq, " + noteColumns + ` FROM notes n WHERE seq > ?
+		AND NOT EXISTS (SELECT 1 FROM watches w WHERE w.id = n.watch_id) ORDER BY seq LIMIT ?`
+	page, err := read(ctx, s.queries, table[store.Note]{scan: scanNote}.scanPlaced, query, after, limit)
+	if err != nil {
+		return nil, after, fmt.Errorf("read notes without watch: %w", err)
+	}
+	notes := make([]store.Note, 0, len(page))
+	for _, p := range page {
+		notes, after = append(notes, p.Row), p.Seq
+	}
+	return notes, after, nil
+}
+
 // ExportPurged returns at most limit ids of purged watches, after the given one.
 func (s *Store) ExportPurged(ctx context.Context, after string, limit int) ([]string, error) {
 	ids, err := read(ctx, s.queries, scanText, "SELECT id FROM purged_watches WHERE id > ? ORDER BY id LIMIT ?", after, limit)
@@ -155,7 +178,7 @@ func (s *Store) ExportSundries(ctx context.Context) (all store.Sundries, err err
 	if all.Buckets, err = read(ctx, s.queries, scanBucket, "SELECT name, tat FROM buckets"); err != nil {
 		return all, fmt.Errorf("read buckets: %w", err)
 	}
-	if all.Holds, err = read(ctx, s.queries, scanHeld, "SELECT connection, address, until FROM holds"); err != nil {
+	if all.Holds, err = read(ctx, s.queries, scanHold, "SELECT connection, address, until FROM holds"); err != nil {
 		return all, fmt.Errorf("read holds: %w", err)
 	}
 	if all.Resolved, err = read(ctx, s.queries, scanResolution, "SELECT connection, address, value FROM resolved"); err != nil {
@@ -169,7 +192,7 @@ func scanBucket(row scanner) (b store.Bucket, err error) {
 	return b, err
 }
 
-func scanHeld(row scanner) (h store.Held, err error) {
+func scanHold(row scanner) (h store.LaneHold, err error) {
 	err = row.Scan(&h.Lane.Connection, &h.Lane.Address, &h.Until)
 	return h, err
 }

@@ -129,9 +129,9 @@ func TestOneWriteFailsAlone(t *testing.T) {
 					good, bad := testDelivery(w.ID), testDelivery(w.ID)
 					bad.ID = "poison-" + w.ID
 					if i%30 != 0 {
-						return s.Move(t.Context(), store.Transition{Watch: w, Deliveries: []store.Delivery{good}})
+						return s.Move(t.Context(), store.Transition{Watch: w, Change: store.Change{Deliveries: []store.Delivery{good}}})
 					}
-					err := s.Move(t.Context(), store.Transition{Watch: w, Deliveries: []store.Delivery{good, bad}})
+					err := s.Move(t.Context(), store.Transition{Watch: w, Change: store.Change{Deliveries: []store.Delivery{good, bad}}})
 					if err == nil || !strings.Contains(err.Error(), "this one is poison") {
 						return fmt.Errorf("a poisoned move came to %w", err)
 					}
@@ -188,7 +188,7 @@ func TestDamagedRowHidesNoOther(t *testing.T) {
 		require.NoError(t, err)
 		d := testDelivery(id)
 		d.Receipt = notifier.Receipt{"ts": "1.2"}
-		require.NoError(t, s.Move(ctx, store.Transition{Watch: w, Deliveries: []store.Delivery{d}}))
+		require.NoError(t, s.Move(ctx, store.Transition{Watch: w, Change: store.Change{Deliveries: []store.Delivery{d}}}))
 	}
 	db := rawOpen(t, path)
 	_, err := db.Exec(`UPDATE watches SET outputs = '["phase', custom = '{"rules":' WHERE id = 'b'`)
@@ -232,7 +232,7 @@ func TestDamagedFile(t *testing.T) {
 	for i := range 200 {
 		w, err := s.Register(t.Context(), testWatch(fmt.Sprint("w", i)))
 		require.NoError(t, err)
-		require.NoError(t, s.Move(t.Context(), store.Transition{Watch: w, Deliveries: []store.Delivery{testDelivery(w.ID)}}))
+		require.NoError(t, s.Move(t.Context(), store.Transition{Watch: w, Change: store.Change{Deliveries: []store.Delivery{testDelivery(w.ID)}}}))
 	}
 	require.NoError(t, s.Close())
 	content, err := os.ReadFile(path)

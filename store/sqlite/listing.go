@@ -23,20 +23,22 @@ type table[T any] struct {
 
 // Deliveries is store.Ledger's. A row of which a part is damaged comes without that part.
 func (s *Store) Deliveries(ctx context.Context, f store.Filter, yield func(store.Delivery) error) error {
-	return listing(ctx, s, table[store.Delivery]{"deliveries", deliveryColumns, scanDelivery}, f, yield)
+	return listing(ctx, s, table[store.Delivery]{"deliveries", deliveryColumns, scanDelivery}, f, engine.States(f.State), yield)
 }
 
 // Watches is store.Ledger's. A row of which a part is damaged comes without that part.
 func (s *Store) Watches(ctx context.Context, f store.Filter, yield func(store.Watch) error) error {
-	return listing(ctx, s, table[store.Watch]{"watches", watchColumns, scanWatch}, f, yield)
+	return listing(ctx, s, table[store.Watch]{"watches", watchColumns, scanWatch}, f, []string{f.State}, yield)
 }
 
-func listing[T any](ctx context.Context, s *Store, tab table[T], f store.Filter, yield func(T) error) error {
+func listing[T any](ctx context.Context, s *Store, tab table[T], f store.Filter, states []string, yield func(T) error) error {
 	if len(f.IDs) > 0 {
-		return listIDs(ctx, s, tab, f, yield)
+		return listIDs(ctx, s, tab, f, states, yield)
 	}
 	return engine.List(tab.name, f.Limit, func(last int64, n int) ([]engine.Placed[T], error) {
-		return readPage(ctx, s, tab, f, last, n)
+		return engine.Pages(f, states, n, func(f store.Filter) ([]engine.Placed[T], error) {
+			return readPage(ctx, s, tab, f, last, n)
+		})
 	}, yield)
 }
 
@@ -69,8 +71,8 @@ type scanFunc func(dest ...any) error
 func (f scanFunc) Scan(dest ...any) error { return f(dest...) }
 
 // listIDs is listing for a filter with ids.
-func listIDs[T any](ctx context.Context, s *Store, tab table[T], f store.Filter, yield func(T) error) error {
-	seqs, err := findIDs(ctx, s, tab.name, f)
+func listIDs[T any](ctx context.Context, s *Store, tab table[T], f store.Filter, states []string, yield func(T) error) error {
+	seqs, err := findIDs(ctx, s, tab.name, f, states)
 	if err != nil {
 		return fmt.Errorf("list %s: %w", tab.name, err)
 	}
@@ -89,14 +91,14 @@ func listIDs[T any](ctx context.Context, s *Store, tab table[T], f store.Filter,
 }
 
 // findIDs returns the places of the rows that a filter with ids selects, in the filter's order.
-func findIDs(ctx context.Context, s *Store, name string, f store.Filter) ([]int64, error) {
+func findIDs(ctx context.Context, s *Store, name string, f store.Filter, states []string) ([]int64, error) {
 	var seqs []int64
 	for chunk := range slices.Chunk(f.IDs, idsAtOnce) {
-		args := []any{f.State}
+		args := []any{f.State, states[len(states)-1]}
 		for _, id := range chunk {
 			args = append(args, id)
 		}
-		query := "SELECT seq FROM " + name + " WHERE id IN (" + placeholders(2, len(chunk)) + ") AND (?1 = '' OR state = ?1)"
+		query := "SELECT seq FROM " + name + " WHERE id IN (" + placeholders(3, len(chunk)) + ") AND (?1 = '' OR state IN (?1, ?2))"
 		found, err := readOnce(ctx, s.queries, scanInt, query, args...)
 		if err != nil {
 			return nil, err

@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/flyte-notifier/flyte-notifier/store"
@@ -23,13 +24,6 @@ func moveArgs(w store.Watch) []any {
 	return []any{w.ID, w.Version, string(w.State), w.Phase, micros(w.Missing), w.Reason, micros(w.EndedAt)}
 }
 
-// row is one row to insert, as columns.
-type row struct {
-	id    string
-	watch string
-	args  []any
-}
-
 // Move is store.Feed's. An unknown watch is store.ErrNotFound.
 func (s *Store) Move(ctx context.Context, t store.Transition) error {
 	if err := s.move(ctx, t); err != nil {
@@ -41,37 +35,29 @@ func (s *Store) Move(ctx context.Context, t store.Transition) error {
 func (s *Store) move(ctx context.Context, tr store.Transition) error {
 	id := tr.Watch.ID
 	watch := moveArgs(tr.Watch)
-	rows, err := deliveryRows(tr.Deliveries)
+	c, err := newChange(tr.Change)
 	if err != nil {
 		return err
 	}
 	events := append([]store.Event(nil), tr.Events...)
 	_, err = write(ctx, s, func(t *tx) (struct{}, error) {
-		return struct{}{}, t.move(id, watch, rows, events)
+		return struct{}{}, t.move(id, watch, c, events)
 	})
 	return err
 }
 
-func deliveryRows(deliveries []store.Delivery) ([]row, error) {
-	rows := make([]row, 0, len(deliveries))
-	for _, d := range deliveries {
-		if d.ID == "" {
-			return nil, fmt.Errorf("insert delivery: %w", errNoID)
-		}
-		if d.State == "" {
-			d.State = store.Pending
-		}
-		args, err := deliveryArgs(d)
-		if err != nil {
-			return nil, err
-		}
-		rows = append(rows, row{id: d.ID, watch: d.WatchID, args: args})
-	}
-	return rows, nil
-}
-
-func (t *tx) move(id string, watch []any, deliveries []row, events []store.Event) error {
+func (t *tx) move(id string, watch []any, c *change, events []store.Event) error {
 	t.touch(id)
+	m, err := t.meet(c)
+	if errors.Is(err, store.ErrConflict) {
+		if why := t.whyNot(id); !errors.Is(why, store.ErrConflict) {
+			return why
+		}
+		return err
+	}
+	if err != nil {
+		return err
+	}
 	n, err := t.affect(stayWatch, watch...)
 	if n == 0 && err == nil {
 		n, err = t.affect(moveWatch, watch...)
@@ -82,17 +68,7 @@ func (t *tx) move(id string, watch []any, deliveries []row, events []store.Event
 	if n == 0 {
 		return t.whyNot(id)
 	}
-	for _, d := range deliveries {
-		if err := t.addDelivery(d.watch, d.id, d.args); err != nil {
-			return fmt.Errorf("insert delivery %s: %w", d.id, err)
-		}
-	}
-	for _, e := range events {
-		if err := t.addEvent(id, e); err != nil {
-			return fmt.Errorf("append event: %w", err)
-		}
-	}
-	return nil
+	return t.apply(c, m, id, events)
 }
 
 // whyNot tells a watch that moved on from one that is not there.

@@ -46,6 +46,7 @@ func (s *Store) purge(ctx context.Context, limit int, remove func(t *tx, n int) 
 func (t *tx) purgeWatches(before time.Time, n int) (int, error) {
 	const find = `SELECT id FROM watches w INDEXED BY watches_left WHERE state <> 'active' AND coalesce(ended_at, created_at) < ?
 		AND NOT EXISTS (SELECT 1 FROM deliveries d INDEXED BY deliveries_order WHERE d.state = 'pending' AND d.watch_id = w.id)
+		AND NOT EXISTS (SELECT 1 FROM deliveries d INDEXED BY deliveries_watch WHERE d.state = 'held' AND d.watch_id = w.id)
 		ORDER BY coalesce(ended_at, created_at) LIMIT ?`
 	ids, err := list(t, scanText, find, before.UnixMicro(), n)
 	if err != nil {
@@ -55,13 +56,14 @@ func (t *tx) purgeWatches(before time.Time, n int) (int, error) {
 	return len(ids), t.each(ids,
 		"INSERT INTO purged_watches (id) VALUES (?) ON CONFLICT DO NOTHING",
 		"DELETE FROM purged_deliveries WHERE watch_id = ?",
+		"DELETE FROM notes INDEXED BY notes_watch WHERE watch_id = ? AND watch_id <> ''",
 		"DELETE FROM events WHERE watch = (SELECT w.seq FROM watches w WHERE w.id = ?)",
 		"DELETE FROM watches WHERE id = ?")
 }
 
 func (t *tx) purgeDeliveries(before time.Time, n int) (int, error) {
 	const find = `SELECT id FROM deliveries INDEXED BY deliveries_settled
-		WHERE state <> 'pending' AND coalesce(settled_at, created_at) < ?
+		WHERE state <> 'pending' AND state <> 'held' AND coalesce(settled_at, created_at) < ?
 		ORDER BY coalesce(settled_at, created_at) LIMIT ?`
 	ids, err := list(t, scanText, find, before.UnixMicro(), n)
 	if err != nil {

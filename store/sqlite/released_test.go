@@ -61,7 +61,7 @@ func TestAReleasedStoreGoesOn(t *testing.T) {
 	require.Empty(t, watches[0].Trace)
 	w := watches[0]
 	w.Phase, w.State, w.EndedAt = "FAILED", store.Ended, testTime()
-	require.NoError(t, s.Move(ctx, store.Transition{Watch: w, Deliveries: []store.Delivery{testDelivery("w7")}}))
+	require.NoError(t, s.Move(ctx, store.Transition{Watch: w, Change: store.Change{Deliveries: []store.Delivery{testDelivery("w7")}}}))
 }
 
 // TestWhatAReleasedStoreHadPurgedStaysPurged keeps the ids of purged deliveries, of which that release
@@ -79,7 +79,7 @@ func TestWhatAReleasedStoreHadPurgedStaysPurged(t *testing.T) {
 		t.Helper()
 		w, err := s.Register(ctx, testWatch(id))
 		require.NoError(t, err)
-		require.NoError(t, s.Move(ctx, store.Transition{Watch: w, Deliveries: []store.Delivery{testDelivery(id)}}))
+		require.NoError(t, s.Move(ctx, store.Transition{Watch: w, Change: store.Change{Deliveries: []store.Delivery{testDelivery(id)}}}))
 		all, err := s.WatchDeliveries(ctx, id)
 		require.NoError(t, err)
 		return len(all)
@@ -137,7 +137,7 @@ func TestAYearLeavesLittle(t *testing.T) {
 				w, err := s.Register(ctx, testWatch(id))
 				require.NoError(t, err)
 				w.State, w.EndedAt = store.Ended, testTime()
-				require.NoError(t, s.Move(ctx, store.Transition{Watch: w, Deliveries: []store.Delivery{testDelivery(id)}}))
+				require.NoError(t, s.Move(ctx, store.Transition{Watch: w, Change: store.Change{Deliveries: []store.Delivery{testDelivery(id)}}}))
 			}
 			settleAll(t, s)
 			later := testTime().Add(time.Hour)

@@ -66,7 +66,7 @@ func TestDueIsBounded(t *testing.T) {
 		d.NextAt = d.NextAt.Add(-time.Duration(i) * time.Second)
 		all = append(all, d)
 	}
-	require.NoError(t, s.Move(ctx, store.Transition{Watch: w, Deliveries: all}))
+	require.NoError(t, s.Move(ctx, store.Transition{Watch: w, Change: store.Change{Deliveries: all}}))
 	due, err := s.Due(ctx, store.Lane{Connection: "team", Address: "#ml"}, testTime(), 5000)
 	require.NoError(t, err)
 	require.Len(t, due, 1000)

@@ -234,7 +234,7 @@ func modelReplays(t *testing.T, r *rapid.T, s store.Store, id string) {
 		i := rapid.IntRange(0, len(phases)-1).Draw(r, "phase")
 		read.Phase = phases[i]
 		d := delivery(id+phases[i], id)
-		err := s.Move(t.Context(), store.Transition{Watch: read, Deliveries: []store.Delivery{d}})
+		err := s.Move(t.Context(), store.Transition{Watch: read, Change: store.Change{Deliveries: []store.Delivery{d}}})
 		if readWatch(t, s, id).Version == read.Version || err != nil {
 			require.ErrorIs(r, err, store.ErrConflict)
 			continue

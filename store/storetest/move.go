@@ -34,7 +34,7 @@ func moveWhole(t *testing.T, s store.Store) {
 	})
 	plain := delivery("d2", "w", func(d *store.Delivery) { d.Connection, d.Destination, d.Content = "", nil, nil })
 	said := []store.Event{{At: after(2), Kind: "phase", Text: "FAILED"}, {At: after(2), Kind: "fired", Text: "failed"}}
-	require.NoError(t, s.Move(t.Context(), store.Transition{Watch: w, Deliveries: []store.Delivery{full, plain}, Events: said}))
+	require.NoError(t, s.Move(t.Context(), store.Transition{Watch: w, Change: store.Change{Deliveries: []store.Delivery{full, plain}}, Events: said}))
 
 	got := readWatch(t, s, "w")
 	require.Greater(t, got.Version, w.Version)
@@ -100,9 +100,9 @@ func moveStale(t *testing.T, s store.Store) {
 
 	w.Phase = "FAILED"
 	err := s.Move(t.Context(), store.Transition{
-		Watch:      w,
-		Deliveries: []store.Delivery{delivery("d", "w")},
-		Events:     []store.Event{{At: start(), Kind: "fired"}},
+		Watch:  w,
+		Change: store.Change{Deliveries: []store.Delivery{delivery("d", "w")}},
+		Events: []store.Event{{At: start(), Kind: "fired"}},
 	})
 	require.ErrorIs(t, err, store.ErrConflict)
 	require.ErrorContains(t, err, "w")
@@ -112,7 +112,7 @@ func moveStale(t *testing.T, s store.Store) {
 }
 
 func moveUnknown(t *testing.T, s store.Store) {
-	err := s.Move(t.Context(), store.Transition{Watch: watch("nobody"), Deliveries: []store.Delivery{delivery("d", "nobody")}})
+	err := s.Move(t.Context(), store.Transition{Watch: watch("nobody"), Change: store.Change{Deliveries: []store.Delivery{delivery("d", "nobody")}}})
 	require.ErrorIs(t, err, store.ErrNotFound)
 	require.Empty(t, listDeliveries(t, s, store.Filter{}))
 }

@@ -54,7 +54,7 @@ func raceMove(t *testing.T, s store.Store) {
 	var won atomic.Int32
 	together(t, 50, func(i int) error {
 		d := delivery(fmt.Sprintf("d%d", i), "w")
-		err := s.Move(t.Context(), store.Transition{Watch: w, Deliveries: []store.Delivery{d}})
+		err := s.Move(t.Context(), store.Transition{Watch: w, Change: store.Change{Deliveries: []store.Delivery{d}}})
 		if err == nil {
 			won.Add(1)
 		}
@@ -109,7 +109,7 @@ func raceMixed(t *testing.T, s store.Store) {
 	together(t, 120, func(i int) error {
 		id := fmt.Sprintf("w%d", i)
 		if i%3 == 0 {
-			err := s.Move(t.Context(), store.Transition{Watch: stale, Deliveries: []store.Delivery{delivery(id, "stale")}})
+			err := s.Move(t.Context(), store.Transition{Watch: stale, Change: store.Change{Deliveries: []store.Delivery{delivery(id, "stale")}}})
 			if !errors.Is(err, store.ErrConflict) {
 				return fmt.Errorf("a stale move: %w", err)
 			}
@@ -119,7 +119,7 @@ func raceMixed(t *testing.T, s store.Store) {
 		if err != nil {
 			return err
 		}
-		return s.Move(t.Context(), store.Transition{Watch: w, Deliveries: []store.Delivery{delivery(id, id)}})
+		return s.Move(t.Context(), store.Transition{Watch: w, Change: store.Change{Deliveries: []store.Delivery{delivery(id, id)}}})
 	})
 	require.Len(t, listWatches(t, s, store.Filter{}), 81)
 	require.Len(t, listDeliveries(t, s, store.Filter{}), 80)
@@ -137,7 +137,7 @@ func raceReaders(t *testing.T, s store.Store) {
 			}
 			w.Phase = fmt.Sprint(i + 1)
 			a, b := fmt.Sprintf("a%d", i), fmt.Sprintf("b%d", i)
-			err = s.Move(ctx, store.Transition{Watch: w, Deliveries: []store.Delivery{delivery(a, "w"), delivery(b, "w")}})
+			err = s.Move(ctx, store.Transition{Watch: w, Change: store.Change{Deliveries: []store.Delivery{delivery(a, "w"), delivery(b, "w")}}})
 			if err != nil {
 				return err
 			}

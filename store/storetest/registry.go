@@ -80,7 +80,7 @@ func registerReopens(t *testing.T, s store.Store) {
 		w := register(t, s, watch(id))
 		w.State, w.Reason, w.EndedAt, w.Missing, w.Phase = state, "gone", after(2), after(1), "RUNNING"
 		d := delivery("d-"+id, id)
-		require.NoError(t, s.Move(t.Context(), store.Transition{Watch: w, Deliveries: []store.Delivery{d}}))
+		require.NoError(t, s.Move(t.Context(), store.Transition{Watch: w, Change: store.Change{Deliveries: []store.Delivery{d}}}))
 
 		before := readWatch(t, s, id)
 		equal(t, before, register(t, s, watch(id)))
@@ -114,7 +114,7 @@ func registerNoID(t *testing.T, s store.Store) {
 	_, err := s.Register(t.Context(), watch(""))
 	require.Error(t, err)
 	w := register(t, s, watch("w"))
-	require.Error(t, s.Move(t.Context(), store.Transition{Watch: w, Deliveries: []store.Delivery{delivery("", "w")}}))
+	require.Error(t, s.Move(t.Context(), store.Transition{Watch: w, Change: store.Change{Deliveries: []store.Delivery{delivery("", "w")}}}))
 	equal(t, w, readWatch(t, s, "w"))
 }
 

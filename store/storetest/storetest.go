@@ -33,6 +33,10 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		"shards":     shardCases(),
 		"membership": membershipCases(),
 		"move":       moveCases(),
+		"notes":      noteCases(),
+		"supersede":  supersedeCases(),
+		"held":       heldCases(),
+		"unwatched":  unwatchedCases(),
 		"outbox":     outboxCases(),
 		"attempt":    attemptCases(),
 		"bucket":     bucketCases(),
@@ -149,7 +153,7 @@ func readWatch(t *testing.T, s store.Store, id string) store.Watch {
 func insert(t *testing.T, s store.Store, watchID string, deliveries ...store.Delivery) {
 	t.Helper()
 	w := register(t, s, watch(watchID))
-	require.NoError(t, s.Move(t.Context(), store.Transition{Watch: w, Deliveries: deliveries}))
+	require.NoError(t, s.Move(t.Context(), store.Transition{Watch: w, Change: store.Change{Deliveries: deliveries}}))
 }
 
 // readDelivery finds one delivery by its id.

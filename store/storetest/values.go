@@ -38,7 +38,7 @@ func valueTimes(t *testing.T, s store.Store) {
 			d.CreatedAt, d.NextAt, d.OpenedAt, d.UnknownAt, d.SettledAt, d.Since = when, when, when, when, when, when
 		})
 		said := []store.Event{{At: when, Kind: "phase"}}
-		require.NoError(t, s.Move(t.Context(), store.Transition{Watch: w, Deliveries: []store.Delivery{d}, Events: said}))
+		require.NoError(t, s.Move(t.Context(), store.Transition{Watch: w, Change: store.Change{Deliveries: []store.Delivery{d}}, Events: said}))
 
 		w, d = readWatch(t, s, id), readDelivery(t, s, id)
 		for _, got := range []time.Time{
@@ -69,7 +69,7 @@ func everywhere(t *testing.T, s store.Store, id, text string) (store.Watch, stor
 		d.Receipt = notifier.Receipt{"ts": text}
 	})
 	said := []store.Event{{At: start(), Kind: "phase", Text: text}}
-	require.NoError(t, s.Move(t.Context(), store.Transition{Watch: w, Deliveries: []store.Delivery{d}, Events: said}))
+	require.NoError(t, s.Move(t.Context(), store.Transition{Watch: w, Change: store.Change{Deliveries: []store.Delivery{d}}, Events: said}))
 	return readWatch(t, s, id), readDelivery(t, s, id), events(t, s, id)
 }
 
@@ -106,7 +106,7 @@ func valueBroken(t *testing.T, s store.Store) {
 		w.Reason, w.Phase = text, "FAILED"
 		d := delivery(id, id, func(d *store.Delivery) { d.Reason, d.Receipt = text, notifier.Receipt{"ts": text} })
 		said := []store.Event{{At: start(), Kind: "error", Text: text}}
-		require.NoError(t, s.Move(t.Context(), store.Transition{Watch: w, Deliveries: []store.Delivery{d}, Events: said}))
+		require.NoError(t, s.Move(t.Context(), store.Transition{Watch: w, Change: store.Change{Deliveries: []store.Delivery{d}}, Events: said}))
 		begin(t, s, id, 0, start())
 		record(t, s, id, store.Outcome{State: store.Pending, NextAt: start(), At: start(), LastError: text})
 
@@ -126,7 +126,7 @@ func valueLarge(t *testing.T, s store.Store) {
 	w.Reason = text
 	d := delivery("d", "w", func(d *store.Delivery) { d.LastError, d.Content = text, w.Custom })
 	said := []store.Event{{At: start(), Kind: "error", Text: text}}
-	require.NoError(t, s.Move(t.Context(), store.Transition{Watch: w, Deliveries: []store.Delivery{d}, Events: said}))
+	require.NoError(t, s.Move(t.Context(), store.Transition{Watch: w, Change: store.Change{Deliveries: []store.Delivery{d}}, Events: said}))
 	require.True(t, text == readWatch(t, s, "w").Reason)
 	require.Len(t, readWatch(t, s, "w").Custom, len(w.Custom))
 	require.True(t, text == readDelivery(t, s, "d").LastError)
@@ -139,7 +139,7 @@ func valueTraces(t *testing.T, s store.Store) {
 	w := register(t, s, watch("w", func(w *store.Watch) { w.Trace = called }))
 	require.Equal(t, called, w.Trace)
 	d := delivery("d", "w", func(d *store.Delivery) { d.Trace = moved })
-	require.NoError(t, s.Move(t.Context(), store.Transition{Watch: w, Deliveries: []store.Delivery{d}}))
+	require.NoError(t, s.Move(t.Context(), store.Transition{Watch: w, Change: store.Change{Deliveries: []store.Delivery{d}}}))
 	require.Equal(t, called, readWatch(t, s, "w").Trace)
 	register(t, s, watch("w", func(w *store.Watch) { w.Trace, w.Attempt = moved, 1 }))
 	require.Equal(t, called, readWatch(t, s, "w").Trace, "it stays that of the first call")

@@ -1,8 +1,12 @@
 package engine
 
 import (
+	"cmp"
 	"fmt"
 	"math"
+	"slices"
+
+	"github.com/flyte-notifier/flyte-notifier/store"
 )
 
 // pageSize is how many rows a listing holds at once: no transaction stays open while its rows are being
@@ -39,4 +43,34 @@ func List[T any](table string, limit int, page func(last int64, n int) ([]Placed
 		left -= len(rows)
 	}
 	return nil
+}
+
+// States are those of the deliveries that a filter by a state selects.
+func States(state string) []string {
+	if state == string(store.Pending) {
+		return []string{state, string(store.Held)}
+	}
+	return []string{state}
+}
+
+// Pages reads a page of at most n rows for each state, and makes one of them, in the order of a filter.
+func Pages[T any](f store.Filter, states []string, n int, page func(f store.Filter) ([]Placed[T], error)) ([]Placed[T], error) {
+	var all []Placed[T]
+	for _, state := range states {
+		f.State = state
+		some, err := page(f)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, some...)
+	}
+	if len(states) > 1 {
+		slices.SortFunc(all, func(a, b Placed[T]) int {
+			if f.Limit > 0 {
+				a, b = b, a
+			}
+			return cmp.Compare(a.Seq, b.Seq)
+		})
+	}
+	return all[:min(len(all), n)], nil
 }

@@ -1,0 +1,142 @@
+package postgres
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/flyte-notifier/flyte-notifier/store"
+)
+
+// edits are a store.Change on its way into the store, clean and by Postgres' clock.
+type edits struct {
+	at         time.Time
+	deliveries []store.Delivery
+	notes      []store.Note
+	superseded []string
+	released   []store.Release
+}
+
+func (s *Store) newEdits(c store.Change) (own edits, err error) {
+	own.at = s.clock.theirs(c.At)
+	for _, d := range c.Deliveries {
+		if d.ID == "" {
+			return own, fmt.Errorf("insert delivery: %w", errNoID)
+		}
+		d = cleanDelivery(d)
+		d.NextAt = s.clock.theirs(d.NextAt)
+		own.deliveries = append(own.deliveries, d)
+	}
+	for _, n := range c.Notes {
+		own.notes = append(own.notes, cleanNote(n))
+	}
+	for _, id := range c.Superseded {
+		own.superseded = append(own.superseded, clean(id))
+	}
+	for _, r := range c.Released {
+		own.released = append(own.released, store.Release{ID: clean(r.ID), Content: slices.Clone(r.Content)})
+	}
+	return own, store.Change{Notes: own.notes, Released: own.released}.Check()
+}
+
+// affected is a delivery that a change supersedes or releases, or that comes after one in its lane.
+type affected struct {
+	standing
+	kind string
+}
+
+func scanAffected(row pgx.Row) (d affected, err error) {
+	d.standing, err = scanStanding(prefixed{row, &d.kind})
+	return d, err
+}
+
+// lockAffected locks deliveries, and with each those that may become the head of its lane, or have to give that
+// up for it.
+const lockAffected = "SELECT d.kind, " + standingColumns + ` FROM flyte_notifier.deliveries d WHERE d.seq IN (
+	SELECT o.seq FROM flyte_notifier.deliveries o WHERE o.id = ANY($1)
+	UNION SELECT n.seq FROM flyte_notifier.deliveries o CROSS JOIN LATERAL (
+		SELECT p.seq FROM flyte_notifier.deliveries p WHERE p.state = 'pending' AND p.watch_id = o.watch_id
+			AND p.connection = o.connection AND p.address = o.address ORDER BY p.seq LIMIT $2) n WHERE o.id = ANY($1))
+	ORDER BY d.id FOR NO KEY UPDATE`
+
+// refusesEdits says why a change does not hold, if it does not.
+func (g *ground) refusesEdits(c *edits) error {
+	for _, n := range c.notes {
+		if g.notes[noteKeyOf(n)] != n.Version {
+			return fmt.Errorf("write note %s %s: %w", n.Kind, n.Key, store.ErrConflict)
+		}
+	}
+	for _, r := range c.released {
+		if d := g.affected[r.ID]; d == nil || d.state != store.Held {
+			return fmt.Errorf("release delivery %s: %w", r.ID, store.ErrConflict)
+		}
+	}
+	return nil
+}
+
+// outRows are the deliveries that changes release and supersede, as columns, and their lanes.
+type outRows struct {
+	released                 []string
+	releasedAt               []int64
+	content                  []*string
+	superseded               []string
+	supersededAt             []*int64
+	releasedLanes, leftLanes turns
+}
+
+// out releases and supersedes deliveries. What a change inserts itself is none of them.
+func (w *moves) out(g *ground, c *edits) {
+	for _, r := range c.released {
+		d := g.affected[r.ID]
+		d.state = store.Pending
+		g.waiting[d.turn()] = true
+		o := &w.outs
+		o.released, o.releasedAt = append(o.released, d.id), append(o.releasedAt, c.at.UnixMicro())
+		o.content = append(o.content, verbatim(r.Content))
+		o.releasedLanes.add(d.turn())
+		w.tell(g, d, store.ReleasedEvent(d.kind, d.address, c.at))
+	}
+	for _, id := range c.superseded {
+		d := g.affected[id]
+		if d == nil || d.state != store.Held && (d.state != store.Pending || d.opened != nil) {
+			continue
+		}
+		d.state = store.Superseded
+		o := &w.outs
+		o.superseded, o.supersededAt = append(o.superseded, d.id), append(o.supersededAt, micros(c.at))
+		o.leftLanes.add(d.turn())
+		w.tell(g, d, store.SupersededEvent(d.kind, d.address, c.at))
+	}
+}
+
+// tell appends to the timeline of a delivery's watch; that of a purged watch went with it.
+func (w *moves) tell(g *ground, d *affected, e store.Event) {
+	if at := g.watches[d.watch]; at != nil {
+		w.events.add(at.seq, e)
+	}
+}
+
+// save puts the statements in the pipeline, if there are any; promoted are those that became heads.
+func (o *outRows) save(p *pipeline, promoted *[]queued) {
+	const release = `UPDATE flyte_notifier.deliveries d SET state = 'pending', next_at = i.at, since = i.at, spent = d.attempts,
+		content = coalesce(i.content, d.content), head = false
+		FROM unnest($1::text[], $2::bigint[], $3::text[]) AS i(id, at, content) WHERE d.id = i.id`
+	const supersede = `UPDATE flyte_notifier.deliveries d SET state = 'superseded', settled_at = i.at, head = false
+		FROM unnest($1::text[], $2::bigint[]) AS i(id, at) WHERE d.id = i.id`
+	lanes := o.leftLanes
+	if len(o.released) > 0 {
+		p.exec(release, o.released, o.releasedAt, o.content)
+	}
+	if len(o.superseded) > 0 {
+		p.exec(supersede, o.superseded, o.supersededAt)
+	}
+	if r := o.releasedLanes; len(o.released) > 0 {
+		p.exec(demote, r.watch, r.connection, r.address)
+		lanes.watch, lanes.connection, lanes.address = append(lanes.watch, r.watch...), append(lanes.connection, r.connection...), append(lanes.address, r.address...)
+	}
+	if len(lanes.watch) > 0 {
+		promote(p, &lanes, promoted)
+	}
+}

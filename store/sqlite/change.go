@@ -1,0 +1,198 @@
+package sqlite
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/flyte-notifier/flyte-notifier/store"
+)
+
+// change is a store.Change on its way into the store. Nothing in it is the caller's.
+type change struct {
+	at         time.Time
+	deliveries []row
+	notes      []store.Note
+	superseded []string
+	released   []store.Release
+}
+
+// row is one row to insert, as columns.
+type row struct {
+	id    string
+	watch string
+	args  []any
+}
+
+func newChange(c store.Change) (*change, error) {
+	if err := c.Check(); err != nil {
+		return nil, err
+	}
+	rows, err := deliveryRows(c.Deliveries)
+	if err != nil {
+		return nil, err
+	}
+	own := &change{
+		at: c.At, deliveries: rows, notes: slices.Clone(c.Notes),
+		superseded: slices.Clone(c.Superseded), released: slices.Clone(c.Released),
+	}
+	for i := range own.notes {
+		own.notes[i].Body = slices.Clone(own.notes[i].Body)
+	}
+	for i := range own.released {
+		own.released[i].Content = slices.Clone(own.released[i].Content)
+	}
+	return own, nil
+}
+
+func deliveryRows(deliveries []store.Delivery) ([]row, error) {
+	rows := make([]row, 0, len(deliveries))
+	for _, d := range deliveries {
+		if d.ID == "" {
+			return nil, fmt.Errorf("insert delivery: %w", errNoID)
+		}
+		if d.State == "" {
+			d.State = store.Pending
+		}
+		args, err := deliveryArgs(d)
+		if err != nil {
+			return nil, err
+		}
+		rows = append(rows, row{id: d.ID, watch: d.WatchID, args: args})
+	}
+	return rows, nil
+}
+
+// Write is store.Notes's.
+func (s *Store) Write(ctx context.Context, c store.Change) error {
+	own, err := newChange(c)
+	if err == nil {
+		_, err = write(ctx, s, func(t *tx) (struct{}, error) {
+			m, err := t.meet(own)
+			if err == nil {
+				err = t.apply(own, m, "", nil)
+			}
+			return struct{}{}, err
+		})
+	}
+	if err != nil {
+		return fmt.Errorf("write notes and deliveries: %w", err)
+	}
+	return nil
+}
+
+// met is what a change meets, found before anything is changed: one that is refused then takes no other of
+// its batch with it.
+type met struct {
+	notes      []storedNote
+	released   []affected
+	superseded []affected
+}
+
+// affected is what a change must know of a delivery that it supersedes or releases.
+type affected struct {
+	place
+	kind string
+}
+
+// meet reads what a change meets. Where that is not what was read for it, it returns store.ErrConflict.
+func (t *tx) meet(c *change) (m met, err error) {
+	for _, n := range c.notes {
+		stored, err := t.storedNote(n.Kind, n.Key)
+		if err != nil {
+			return m, fmt.Errorf("read note %s %s: %w", n.Kind, n.Key, err)
+		}
+		if stored.version != n.Version {
+			return m, fmt.Errorf("write note %s %s: %w", n.Kind, n.Key, store.ErrConflict)
+		}
+		m.notes = append(m.notes, stored)
+	}
+	for _, r := range c.released {
+		d, ok, err := t.affected(r.ID, "state = 'held'")
+		if err == nil && !ok {
+			err = store.ErrConflict
+		}
+		if err != nil {
+			return m, fmt.Errorf("release delivery %s: %w", r.ID, err)
+		}
+		m.released = append(m.released, d)
+	}
+	for _, id := range c.superseded {
+		d, ok, err := t.affected(id, "(state = 'held' OR state = 'pending' AND opened_at IS NULL)")
+		if err != nil {
+			return m, fmt.Errorf("supersede delivery %s: %w", id, err)
+		}
+		if ok {
+			m.superseded = append(m.superseded, d)
+		}
+	}
+	return m, nil
+}
+
+// affected finds a delivery, if it is as wanted.
+func (t *tx) affected(id, wanted string) (d affected, ok bool, err error) {
+	query := "SELECT seq, watch_id, connection, address, kind FROM deliveries WHERE id = ? AND " + wanted
+	err = t.row(query, []any{id}, &d.seq, &d.watch, &d.connection, &d.address, &d.kind)
+	if errors.Is(err, store.ErrNotFound) {
+		return d, false, nil
+	}
+	return d, err == nil, err
+}
+
+// apply writes a change for which all is as it was read. The events are those of the watch that moves with
+// it, if one does.
+func (t *tx) apply(c *change, m met, moved string, events []store.Event) error {
+	for _, d := range c.deliveries {
+		if err := t.addDelivery(d.watch, d.id, d.args); err != nil {
+			return fmt.Errorf("insert delivery %s: %w", d.id, err)
+		}
+	}
+	for i, n := range c.notes {
+		if err := t.writeNote(n, m.notes[i], moved); err != nil {
+			return fmt.Errorf("write note %s %s: %w", n.Kind, n.Key, err)
+		}
+	}
+	for _, e := range events {
+		if err := t.addEvent(moved, e); err != nil {
+			return fmt.Errorf("append event: %w", err)
+		}
+	}
+	for i, r := range c.released {
+		if err := t.release(m.released[i], r, c.at); err != nil {
+			return fmt.Errorf("release delivery %s: %w", r.ID, err)
+		}
+	}
+	for _, d := range m.superseded {
+		if err := t.supersede(d, c.at); err != nil {
+			return fmt.Errorf("supersede delivery: %w", err)
+		}
+	}
+	return nil
+}
+
+func (t *tx) release(d affected, r store.Release, now time.Time) error {
+	const release = `UPDATE deliveries SET state = 'pending', next_at = ?2, since = ?2, spent = attempts, content = coalesce(?3, content)
+		WHERE seq = ?1`
+	if err := t.exec(release, d.seq, now.UnixMicro(), verbatim(r.Content)); err != nil {
+		return err
+	}
+	if err := t.rejoin(d.place); err != nil {
+		return err
+	}
+	return t.addEvent(d.watch, store.ReleasedEvent(d.kind, d.address, now))
+}
+
+// supersede settles a delivery, unless it was named twice.
+func (t *tx) supersede(d affected, now time.Time) error {
+	const settle = `UPDATE deliveries SET state = 'superseded', settled_at = ?, head = 0 WHERE seq = ? AND state <> 'superseded'`
+	n, err := t.affect(settle, micros(now), d.seq)
+	if err != nil || n == 0 {
+		return err
+	}
+	if err := t.leave(d.place); err != nil {
+		return err
+	}
+	return t.addEvent(d.watch, store.SupersededEvent(d.kind, d.address, now))
+}
