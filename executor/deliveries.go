@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/flyte-notifier/flyte-notifier/render"
@@ -21,8 +20,8 @@ func NewID(letter, key string) string {
 // occasion is an occurrence with all that its deliveries are made from.
 type occasion struct {
 	watch   store.Watch
+	set     ruleset
 	occur   Occurrence
-	send    []spec.Step
 	message render.Template
 	data    render.Data
 }
@@ -35,8 +34,8 @@ func (n *NotifierExecutor) deliveries(o occasion, now time.Time) ([]store.Delive
 		return nil, fmt.Errorf("store facts: %w", err)
 	}
 	var all []store.Delivery
-	for i, step := range o.send {
-		key := o.key(fmt.Sprintf("send[%d]", i))
+	for _, step := range o.set.steps(o.occur) {
+		key := o.set.keyOf(o.watch, o.occur, step)
 		d := store.Delivery{
 			ID: NewID("d", key), Key: key, WatchID: o.watch.ID, Execution: o.watch.Execution,
 			Rule: o.occur.Rule, Reason: o.occur.Reason,
@@ -49,17 +48,6 @@ func (n *NotifierExecutor) deliveries(o occasion, now time.Time) ([]store.Delive
 		all = append(all, d)
 	}
 	return all, nil
-}
-
-// key names an occurrence's step for ever: the same for every replay, in every process.
-func (o occasion) key(step string) string {
-	what := o.watch.Execution.String()
-	if o.watch.Node != "" {
-		what += "/" + o.watch.Node
-	}
-	return strings.Join([]string{
-		o.watch.ID, what, o.occur.Rule, o.occur.Reason, fmt.Sprint(o.occur.Count), step,
-	}, "|")
 }
 
 // address renders the destination and names it in one line.

@@ -31,12 +31,21 @@ type Admin interface {
 	Node(ctx context.Context, id flyte.ExecutionID, node string) (flyte.Node, error)
 	// FailedNode names the node that failed, or returns "".
 	FailedNode(ctx context.Context, id flyte.ExecutionID) (string, error)
+	// Gates returns what a running execution waits for.
+	Gates(ctx context.Context, id flyte.ExecutionID) ([]flyte.Gate, error)
+	// RunningNodes returns an execution's running nodes, with their limits.
+	RunningNodes(ctx context.Context, x flyte.Execution) ([]flyte.Node, error)
+	// Attempt adds to a running node when its latest attempt began.
+	Attempt(ctx context.Context, id flyte.ExecutionID, node flyte.Node) (flyte.Node, error)
 }
 
 // Store is what the executor needs of a store.
 type Store interface {
 	store.Feed
 	store.Shards
+	store.Notes
+	// Watch is store.Registry's.
+	Watch(ctx context.Context, id string) (store.Watch, error)
 }
 
 // Config paces the watching.
@@ -67,6 +76,8 @@ type NotifierExecutor struct {
 	held      chan struct{} // closed once something was held, or there was nothing
 	heldOnce  sync.Once
 	pauses    pauses
+	clock     clock
+	inside    sync.Map // by watch: what its execution's inside was when its rules were judged by it
 	sending   sync.Map // ids of the sends that are being made
 	sendSlots chan struct{}
 	sendGroup sync.WaitGroup
@@ -107,6 +118,7 @@ func New(o Options) *NotifierExecutor {
 		specs: memo.New(specsKept, readSpec),
 		held:  make(chan struct{}), sendSlots: make(chan struct{}, sendsAtOnce), delivered: o.Delivered,
 	}
+	n.clock.wake = make(chan struct{}, 1)
 	n.cfg.ShardNames = cmp.Or(n.cfg.ShardNames, 50_000)
 	n.holding.Store(newHolding(nil))
 	if n.delivered == nil {
@@ -143,6 +155,8 @@ func (n *NotifierExecutor) Run(ctx context.Context) error {
 	g.Go(func() error { return n.wokenSends(ctx) })
 	g.Go(func() error { return n.every(ctx, interval, n.sends) })
 	g.Go(func() error { return n.onceHeld(ctx, n.cfg.NodeInterval, n.nodes) })
+	g.Go(func() error { return n.onceHeld(ctx, n.cfg.NodeInterval, n.looks) })
+	g.Go(func() error { return n.timers(ctx) })
 	err := g.Wait()
 	n.sendGroup.Wait()
 	if errors.Is(err, context.Canceled) {

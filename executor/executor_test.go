@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -32,6 +33,8 @@ type fakeAdmin struct {
 	mu         sync.Mutex
 	executions map[string]flyte.Execution
 	nodes      map[string]flyte.Node
+	gates      []flyte.Gate
+	running    []flyte.Node
 	down       error
 	hang       bool
 	latency    time.Duration
@@ -110,7 +113,7 @@ func (a *fakeAdmin) List(ctx context.Context, s flyte.Scope, names []string, _ t
 	var rows []flyte.Row
 	for _, name := range names {
 		if x, ok := a.executions[name]; ok && x.ID.Scope == s {
-			rows = append(rows, flyte.Row{Name: name, Phase: x.Phase})
+			rows = append(rows, flyte.Row{Name: name, Phase: x.Phase, CreatedAt: x.CreatedAt, StartedAt: x.StartedAt})
 		}
 	}
 	return rows, nil
@@ -142,6 +145,48 @@ func (a *fakeAdmin) Node(ctx context.Context, _ flyte.ExecutionID, node string) 
 		return n, flyte.ErrNotFound
 	}
 	return n, nil
+}
+
+func (a *fakeAdmin) Gates(ctx context.Context, _ flyte.ExecutionID) ([]flyte.Gate, error) {
+	if err := a.begin(ctx); err != nil {
+		return nil, err
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.nodeBegun++
+	return slices.Clone(a.gates), nil
+}
+
+func (a *fakeAdmin) RunningNodes(ctx context.Context, _ flyte.Execution) ([]flyte.Node, error) {
+	if err := a.begin(ctx); err != nil {
+		return nil, err
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.nodeBegun++
+	return slices.Clone(a.running), nil
+}
+
+// Attempt says that a node named retried began anew half an hour after its start.
+func (a *fakeAdmin) Attempt(ctx context.Context, _ flyte.ExecutionID, n flyte.Node) (flyte.Node, error) {
+	if n.ID == "retried" {
+		n.AttemptStartedAt = n.StartedAt.Add(30 * time.Minute)
+	}
+	return n, a.begin(ctx)
+}
+
+// wait sets the gates that wait.
+func (a *fakeAdmin) wait(gates ...flyte.Gate) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.gates = gates
+}
+
+// run sets the nodes that run.
+func (a *fakeAdmin) run(nodes ...flyte.Node) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.running = nodes
 }
 
 func (a *fakeAdmin) FailedNode(context.Context, flyte.ExecutionID) (string, error) { return "n1", nil }

@@ -11,7 +11,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/flyte-notifier/flyte-notifier/flyte"
-	"github.com/flyte-notifier/flyte-notifier/spec"
 	"github.com/flyte-notifier/flyte-notifier/store"
 )
 
@@ -39,11 +38,11 @@ func (n *NotifierExecutor) see(ctx context.Context, scope flyte.Scope, rows []fl
 		id := flyte.ExecutionID{Scope: scope, Name: row.Name}
 		var loud []store.Watch
 		for _, w := range byName[row.Name] {
-			if w.Execution != id || !n.entersQuietly(w, row.Phase) {
+			if w.Execution != id || !n.entersQuietly(w, row) {
 				loud = append(loud, w)
 				continue
 			}
-			writes.Go(func() error { return n.enter(ctx, w, row.Phase) })
+			writes.Go(func() error { return n.enter(ctx, w, row) })
 		}
 		if concerns(loud, row) {
 			reads.Go(func() error {
@@ -108,24 +107,38 @@ func done(w store.Watch) bool {
 // enter records the first phase of a watch that tells nobody of it: the row says enough, so that most new
 // watches cost no read of facts. A row is only ever trusted for a first look: of a watch that somebody
 // moved meanwhile it might be older news. That a new watch finds its execution running is no news for the log.
-func (n *NotifierExecutor) enter(ctx context.Context, w store.Watch, phase string) error {
+func (n *NotifierExecutor) enter(ctx context.Context, w store.Watch, row flyte.Row) error {
 	now := time.Now().UTC()
-	w.Phase, w.Missing = phase, time.Time{}
-	err := n.commit(ctx, store.Transition{Watch: w, Events: []store.Event{{At: now, Kind: eventPhase, Text: phase}}}, now)
+	t, err := n.transition(ctx, w, rowFacts(w, row), false, now)
+	if err == nil {
+		err = n.commit(ctx, t, now)
+	}
 	if errors.Is(err, store.ErrConflict) {
 		return nil // whoever moved it knows more
 	}
 	return err
 }
 
+// rowFacts are what a row tells: enough to judge by that nothing happens yet.
+func rowFacts(w store.Watch, row flyte.Row) Facts {
+	return Facts{Execution: flyte.Execution{
+		ID: w.Execution, Phase: row.Phase, CreatedAt: row.CreatedAt, StartedAt: row.StartedAt,
+	}}
+}
+
 // entersQuietly says whether nothing but the phase is to be recorded when a new watch finds its
 // execution in that phase. A spec that cannot be read is no quiet matter.
-func (n *NotifierExecutor) entersQuietly(w store.Watch, phase string) bool {
-	if w.Kind != store.Follow || w.State != store.Active || w.Phase != "" || w.Node != "" || flyte.Terminal(phase) {
+func (n *NotifierExecutor) entersQuietly(w store.Watch, row flyte.Row) bool {
+	if w.Kind != store.Follow || w.State != store.Active || w.Phase != "" || w.Node != "" || flyte.Terminal(row.Phase) {
 		return false
 	}
-	task, err := n.specs.Of(string(w.Custom)).task()
-	return err == nil && !slices.ContainsFunc(task.Rules, func(r spec.Rule) bool { return hears(r, phase) })
+	sets, err := n.rulesets(w)
+	if err != nil {
+		return false
+	}
+	now := time.Now().UTC()
+	f := rowFacts(w, row)
+	return !slices.ContainsFunc(sets, func(set ruleset) bool { return set.happens(f, now) })
 }
 
 // refresh reads an execution's facts once and moves every one of these watches that they are news to.
@@ -206,7 +219,11 @@ func (n *NotifierExecutor) move(ctx context.Context, w store.Watch, x flyte.Exec
 	case w.Phase == x.Phase:
 		return false, nil
 	}
-	return true, n.transition(ctx, w, Facts{Execution: x}, flyte.Terminal(x.Phase), now)
+	f := Facts{Execution: x}
+	if err := n.gatherFor(ctx, w, &f); err != nil {
+		return false, err
+	}
+	return n.judge(ctx, w, f, flyte.Terminal(x.Phase), now)
 }
 
 // cancelOrphan ends a waiting watch whose own task's execution has ended: an abort can lose its

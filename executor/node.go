@@ -92,5 +92,9 @@ func (n *NotifierExecutor) moveNodeTo(ctx context.Context, w store.Watch, x flyt
 	if node.Phase == w.Phase && !ended {
 		return false, nil
 	}
-	return true, n.transition(ctx, w, Facts{Execution: x, Node: &node}, ended, now)
+	f := Facts{Execution: x, Node: &node}
+	if err := n.gatherFor(ctx, w, &f); err != nil {
+		return false, err
+	}
+	return n.judge(ctx, w, f, ended, now)
 }

@@ -77,7 +77,7 @@ func (n *NotifierExecutor) sendNow(ctx context.Context, w store.Watch) error {
 		t.Watch.Phase = x.Phase
 	}
 	if err := n.fireSend(&t, x, now); err != nil {
-		t.Events = append(t.Events, store.Event{At: now, Kind: "error", Text: err.Error()})
+		t.Events = append(t.Events, store.Event{At: now, Kind: eventError, Text: err.Error()})
 		n.log.ErrorContext(ctx, "send cannot be read", "watch", w.ID, "error", err)
 	}
 	if err := n.commit(ctx, t, now); err != nil && !errors.Is(err, store.ErrConflict) {
@@ -95,7 +95,7 @@ func (n *NotifierExecutor) factsForSend(ctx context.Context, w store.Watch, t *s
 	defer cancel()
 	x, err := n.admin.Execution(ctx, w.Execution)
 	if err != nil {
-		t.Events = append(t.Events, store.Event{At: now, Kind: "error", Text: "sent without facts: " + err.Error()})
+		t.Events = append(t.Events, store.Event{At: now, Kind: eventError, Text: "sent without facts: " + err.Error()})
 		return flyte.Execution{ID: w.Execution}
 	}
 	return x
@@ -112,13 +112,14 @@ func (n *NotifierExecutor) fireSend(t *store.Transition, x flyte.Execution, now 
 	}
 	o := Occurrence{Rule: sendReason, Reason: sendReason}
 	made, err := n.deliveries(occasion{
-		watch: t.Watch, occur: o, send: task.Send, message: task.Message,
+		watch: t.Watch, occur: o, message: task.Message,
+		set:  ruleset{key: t.Watch.ID, rules: []spec.Rule{{Name: sendReason, Send: task.Send}}},
 		data: Facts{Execution: x, Inputs: inputs}.data(o, now),
 	}, now)
 	if err != nil {
 		return err
 	}
 	t.Deliveries = made
-	t.Events = append(t.Events, store.Event{At: now, Kind: "fired", Text: firedText(o, made)})
+	t.Events = append(t.Events, store.Event{At: now, Kind: eventFired, Text: firedText(o, made)})
 	return nil
 }

@@ -31,6 +31,10 @@ func (n *NotifierExecutor) commit(ctx context.Context, t store.Transition, judge
 	err := n.store.Move(ctx, t)
 	if err != nil {
 		span.SetStatus(codes.Error, "not stored") // the log says why
+		return err
 	}
-	return err
+	for _, note := range t.Notes {
+		n.alarm(note.Due)
+	}
+	return nil
 }

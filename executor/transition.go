@@ -2,43 +2,73 @@ package executor
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"time"
 
 	"github.com/flyte-notifier/flyte-notifier/render"
-	"github.com/flyte-notifier/flyte-notifier/spec"
 	"github.com/flyte-notifier/flyte-notifier/store"
 )
 
-// eventPhase is the kind of a timeline's event that a phase was entered.
-const eventPhase = "phase"
+// The kinds of a timeline's events.
+const (
+	eventPhase = "phase" // a phase was entered
+	eventFired = "fired" // a rule's deliveries were made
+	eventError = "error" // something could not be judged or made
+)
 
-// transition records a phase and everything that follows from it, in one transaction.
-func (n *NotifierExecutor) transition(ctx context.Context, w store.Watch, f Facts, ended bool, now time.Time) error {
-	t := store.Transition{Watch: w, Events: []store.Event{{At: now, Kind: eventPhase, Text: phaseText(f, now)}}}
+// judge brings a watch to its facts, in one transaction. It returns false if there was nothing to record.
+func (n *NotifierExecutor) judge(ctx context.Context, w store.Watch, f Facts, ended bool, now time.Time) (bool, error) {
+	t, err := n.transition(ctx, w, f, ended, now)
+	if err != nil || !news(w, t) {
+		return false, err
+	}
+	if err := n.commit(ctx, t, now); err != nil {
+		return false, err
+	}
+	n.told(ctx, w, f, t)
+	return true, nil
+}
+
+// transition is what the facts mean to a watch: a phase that is new, what the rules make of it, and when to
+// look again.
+func (n *NotifierExecutor) transition(ctx context.Context, w store.Watch, f Facts, ended bool, now time.Time) (store.Transition, error) {
+	t := store.Transition{Watch: w, Change: store.Change{At: now}}
 	t.Watch.Phase, t.Watch.Missing = f.phase(), time.Time{}
 	t.Watch.State, t.Watch.EndedAt = store.Active, time.Time{}
 	if ended {
 		t.Watch.State, t.Watch.EndedAt = store.Ended, now
 	}
-	if err := n.fire(&t, f, now); err != nil {
-		// The spec was valid when it was stored; what cannot be read now is shown, and the
-		// watch goes on.
-		t.Events = append(t.Events, store.Event{At: now, Kind: "error", Text: err.Error()})
-		n.log.ErrorContext(ctx, "watch cannot be evaluated", "watch", w.ID, "execution", w.Execution.String(), "error", err)
+	if entered(w, t) {
+		t.Events = append(t.Events, store.Event{At: now, Kind: eventPhase, Text: phaseText(f, now)})
+	} else if ended {
+		t.Watch.EndedAt = w.EndedAt
 	}
-	if err := n.commit(ctx, t, now); err != nil {
-		return err
+	return t, n.fire(ctx, &t, f, now)
+}
+
+// entered says whether the watch is in another phase than before.
+func entered(before store.Watch, t store.Transition) bool {
+	return t.Watch.Phase != before.Phase || t.Watch.State != before.State
+}
+
+// news says whether there is anything to record.
+func news(before store.Watch, t store.Transition) bool {
+	return entered(before, t) || len(t.Notes) > 0 || len(t.Deliveries) > 0 || len(t.Events) > 0
+}
+
+// told is what follows once a transition is stored.
+func (n *NotifierExecutor) told(ctx context.Context, w store.Watch, f Facts, t store.Transition) {
+	if entered(w, t) {
+		n.metrics.detected(w, f, time.Now())
+		n.log.InfoContext(ctx, "phase", "execution", w.Execution.String(), "node", w.Node, "phase", t.Watch.Phase,
+			"watch", w.ID, "deliveries", len(t.Deliveries))
+	} else if len(t.Deliveries) > 0 {
+		n.log.InfoContext(ctx, "fired", "execution", w.Execution.String(), "node", w.Node, "watch", w.ID, "deliveries", len(t.Deliveries))
 	}
-	n.metrics.detected(w, f, time.Now())
-	n.log.InfoContext(ctx, "phase", "execution", w.Execution.String(), "node", w.Node, "phase", t.Watch.Phase,
-		"watch", w.ID, "deliveries", len(t.Deliveries))
 	if len(t.Deliveries) > 0 {
-		n.metrics.occurrences.Add(float64(count(t.Events, "fired")))
+		n.metrics.occurrences.Add(float64(count(t.Events, eventFired)))
 		n.delivered()
 	}
-	return nil
 }
 
 func count(events []store.Event, kind string) (n int) {
@@ -50,51 +80,58 @@ func count(events []store.Event, kind string) (n int) {
 	return n
 }
 
-// fire evaluates the watch's rules and adds their deliveries to t. A rule that fails is shown in
-// the timeline and stops no other.
-func (n *NotifierExecutor) fire(t *store.Transition, f Facts, now time.Time) error {
-	task, err := n.specs.Of(string(t.Watch.Custom)).task()
+// fire judges the rules that the watch has and adds to t what they make. A rule that fails is shown in the
+// timeline and stops no other. The error is the store's.
+func (n *NotifierExecutor) fire(ctx context.Context, t *store.Transition, f Facts, now time.Time) error {
+	sets, err := n.rulesets(t.Watch)
+	if err == nil {
+		f.Inputs, err = render.Inputs(t.Watch.Inputs)
+	}
+	if err != nil {
+		// The spec was valid when it was stored; what cannot be read now is shown, and the
+		// watch goes on.
+		t.Events = append(t.Events, store.Event{At: now, Kind: eventError, Text: err.Error()})
+		n.log.ErrorContext(ctx, "watch cannot be evaluated", "watch", t.Watch.ID, "execution", t.Watch.Execution.String(), "error", err)
+		return nil
+	}
+	need := sets.needs()
+	m, err := n.remember(ctx, t.Watch, need)
 	if err != nil {
 		return err
 	}
-	if f.Inputs, err = render.Inputs(t.Watch.Inputs); err != nil {
-		return err
+	learned := m.next()
+	for _, set := range sets {
+		a := Advance(f, set.rules, m.progress[set.name], now)
+		learned.add(set.name, a)
+		n.tell(t, f, set, a, now)
 	}
-	for _, rule := range task.Rules {
-		occurrences, err := Evaluate(f, rule, now)
+	if need.memory {
+		t.Notes, err = m.learn(learned, need.looks() && t.Watch.State == store.Active)
+	}
+	return err
+}
+
+// tell adds what the rules of a set make.
+func (n *NotifierExecutor) tell(t *store.Transition, f Facts, set ruleset, a Advanced, now time.Time) {
+	for _, err := range a.Errors {
+		n.metrics.ruleErrors.Inc()
+		t.Events = append(t.Events, store.Event{At: now, Kind: eventError, Text: err.Error()})
+	}
+	for _, o := range a.Superseded {
+		t.Superseded = append(t.Superseded, set.ids(t.Watch, o)...)
+	}
+	for _, o := range a.Occurrences {
+		made, err := n.deliveries(occasion{
+			watch: t.Watch, set: set, occur: o, message: set.rule(o).Message, data: f.data(o, now),
+		}, now)
 		if err != nil {
-			n.metrics.ruleErrors.Inc()
-			t.Events = append(t.Events, store.Event{At: now, Kind: "error", Text: err.Error()})
+			t.Events = append(t.Events, store.Event{At: now, Kind: eventError, Text: fmt.Sprintf("rule %s: %v", o.Rule, err)})
+			continue
 		}
-		for _, o := range occurrences {
-			made, err := n.deliveries(occasion{
-				watch: t.Watch, occur: o, send: rule.Send, message: rule.Message, data: f.data(o, now),
-			}, now)
-			if err != nil {
-				t.Events = append(t.Events, store.Event{At: now, Kind: "error", Text: fmt.Sprintf("rule %s: %v", rule.Name, err)})
-				continue
-			}
-			t.Deliveries = append(t.Deliveries, made...)
-			t.Events = append(t.Events, store.Event{At: now, Kind: "fired", Text: firedText(o, made)})
-		}
+		t.Deliveries = append(t.Deliveries, made...)
+		t.Events = append(t.Events, store.Event{At: now, Kind: eventFired, Text: firedText(o, made)})
 	}
-	return nil
 }
-
-// document is a watch's spec as it was read: the executions of a workflow all bring the same one.
-type document struct {
-	spec spec.Task // not to be changed
-	err  error
-}
-
-func readSpec(custom string) (d document) {
-	if err := json.Unmarshal([]byte(custom), &d.spec); err != nil {
-		d.err = fmt.Errorf("read spec: %w", err)
-	}
-	return d
-}
-
-func (d document) task() (spec.Task, error) { return d.spec, d.err }
 
 func phaseText(f Facts, now time.Time) string {
 	text := f.phase()
@@ -108,7 +145,7 @@ func phaseText(f Facts, now time.Time) string {
 }
 
 func firedText(o Occurrence, made []store.Delivery) string {
-	text := fmt.Sprintf("rule %s (%s)", o.Rule, o.Reason)
+	text := fmt.Sprintf("rule %s (%s%s)", o.Rule, o.Reason, o.which())
 	for _, d := range made {
 		text += fmt.Sprintf(", %s %s as %s", d.Kind, d.Address, d.ID)
 		if d.State == store.Dead {
@@ -116,4 +153,17 @@ func firedText(o Occurrence, made []store.Delivery) string {
 		}
 	}
 	return text
+}
+
+// which says which message of an occurrence it is, if not the first.
+func (o Occurrence) which() string {
+	switch {
+	case o.Escalation > 0:
+		return fmt.Sprintf(", escalation %d", o.Escalation)
+	case o.Skipped > 0:
+		return fmt.Sprintf(", reminder %d, %d before it skipped", o.Count, o.Skipped)
+	case o.Count > 0:
+		return fmt.Sprintf(", reminder %d", o.Count)
+	}
+	return ""
 }

@@ -38,6 +38,9 @@ type Data struct {
 	Rule            string
 	Reason          string // "phase:FAILED"
 	Repeat          int    // 0 for the first message
+	Skipped         int    `json:",omitzero"` // reminders that were missed before this one
+	Escalation      int    `json:",omitzero"` // which entry of the rule's escalate this is, from 1; 0: its send
+	Gate            Gate   `json:",omitzero"` // what the execution waits for
 	Inputs          map[string]any
 	Run             Run       // Flyte 2's names for the same
 	At              time.Time // when the occurrence happened

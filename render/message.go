@@ -48,7 +48,7 @@ func (t Template) render(d Data) (title, body string, err error) {
 func defaultMessage(d Data, key string) notifier.Message {
 	m := notifier.Message{
 		Key:    key,
-		Status: status(d.Phase),
+		Status: d.status(),
 		Title:  defaultTitle(d),
 		Facts:  facts(d),
 		Error:  excerpt(strings.TrimSpace(notifier.Printable(d.Error)), errorRunes),
@@ -60,27 +60,6 @@ func defaultMessage(d Data, key string) notifier.Message {
 		m.Links = []notifier.Link{{Text: "Open in the Flyte console", URL: console}}
 	}
 	return m
-}
-
-// status is the kind of news that a phase of an execution or node is.
-func status(phase string) notifier.Status {
-	switch phase {
-	case "SUCCEEDED":
-		return notifier.Success
-	case "FAILED", "TIMED_OUT":
-		return notifier.Failure
-	case "ABORTED", "ABORTING", "FAILING":
-		return notifier.Warning
-	}
-	return notifier.Info
-}
-
-func defaultTitle(d Data) string {
-	subject := cmp.Or(oneLine(d.Workflow, titleRunes), prefixed("Execution ", oneLine(d.Name, titleRunes)), "Flyte execution")
-	if d.Node != "" {
-		subject += " node " + d.Node
-	}
-	return oneLine(subject+" "+d.Phase, titleRunes)
 }
 
 // facts are what is known of the execution, in the order in which people ask for it.
@@ -108,8 +87,14 @@ func facts(d Data) []notifier.Fact {
 	if d.Reason != "send" && !strings.HasPrefix(d.Reason, "phase:") { // those need no telling
 		add("Reason", d.Reason, "")
 	}
+	add("Answer type", d.Gate.Type, "")
+	add("Answer", d.Gate.answer(d), "")
 	if d.Repeat > 0 {
-		add("Reminder", strconv.Itoa(d.Repeat), "")
+		text := strconv.Itoa(d.Repeat)
+		if d.Skipped > 0 {
+			text += fmt.Sprintf(" (%d before it could not be sent in time)", d.Skipped)
+		}
+		add("Reminder", text, "")
 	}
 	return all
 }

@@ -115,7 +115,7 @@ func TestDefaultMessageOfANodeAndAReminder(t *testing.T) {
 	m, err := render.Message(render.Content{Data: d}, "k")
 
 	require.NoError(t, err)
-	require.Equal(t, "ml.train node n2 RUNNING", m.Title)
+	require.Equal(t, "Reminder 3: ml.train node n2 has been running for 2h", m.Title)
 	require.Contains(t, m.Facts, notifier.Fact{Name: "Node", Value: "n2"})
 	require.Contains(t, m.Facts, notifier.Fact{Name: "Reason", Value: "running_for:2h0m0s"})
 	require.Contains(t, m.Facts, notifier.Fact{Name: "Reminder", Value: "3"})

@@ -28,6 +28,9 @@ type variables struct {
 	Rule            string
 	Reason          string
 	Repeat          int
+	Skipped         int
+	Escalation      int
+	Gate            Gate
 	Inputs          map[string]any
 	Run             Run
 	At              Time
@@ -40,7 +43,8 @@ func (d Data) variables() variables {
 		Workflow: d.Workflow, WorkflowVersion: d.WorkflowVersion, LaunchPlan: d.LaunchPlan,
 		User: d.User, Labels: d.Labels, StartedAt: Time{d.StartedAt}, Elapsed: d.Elapsed,
 		ConsoleURL: d.ConsoleURL, Node: d.Node, FailedNode: d.FailedNode,
-		Rule: d.Rule, Reason: d.Reason, Repeat: d.Repeat, Inputs: d.Inputs, Run: d.Run, At: Time{d.At},
+		Rule: d.Rule, Reason: d.Reason, Repeat: d.Repeat, Skipped: d.Skipped, Escalation: d.Escalation,
+		Gate: d.Gate, Inputs: d.Inputs, Run: d.Run, At: Time{d.At},
 	}
 }
 
@@ -52,6 +56,7 @@ func (v variables) byName() map[string]any {
 		all[fields.Type().Field(i).Name] = fields.Field(i).Interface()
 	}
 	all["StartedAt"], all["At"], all["Elapsed"] = v.StartedAt.String(), v.At.String(), humanize(v.Elapsed)
+	all["Gate"] = map[string]any{"Signal": v.Gate.Signal, "Type": v.Gate.Type, "Node": v.Gate.Node, "Approval": v.Gate.Approval}
 	all["Run"] = map[string]any{"Name": v.Run.Name, "Project": v.Run.Project, "Domain": v.Run.Domain}
 	return all
 }

@@ -1,9 +1,7 @@
 package spec
 
 import (
-	"fmt"
-	"slices"
-	"strings"
+	"time"
 
 	"github.com/flyte-notifier/flyte-notifier/internal/strict"
 	"github.com/flyte-notifier/flyte-notifier/notifier"
@@ -28,13 +26,25 @@ type ruleDocument struct {
 	Send    []any           `json:"send" required:"true" min:"1" max:"100" doc:"destinations, each with exactly one notifier"`
 	Message messageDocument `json:"message" doc:"what to say; default: a message that suits the phase"`
 
-	Repeat   any `json:"repeat" unsupported:"true"`
+	Repeat   *repeatDocument      `json:"repeat" doc:"reminders while nothing has changed"`
+	Escalate []escalationDocument `json:"escalate" min:"1" max:"20" doc:"whom to tell as well when it lasts"`
+
 	Fallback any `json:"fallback" unsupported:"true"`
 	For      any `json:"for" unsupported:"true"`
 	Group    any `json:"group" unsupported:"true"`
-	Escalate any `json:"escalate" unsupported:"true"`
 	Quiet    any `json:"quiet" unsupported:"true"`
 	Inhibit  any `json:"inhibit" unsupported:"true"`
+}
+
+type repeatDocument struct {
+	Every time.Duration `json:"every" required:"true" doc:"how long after the last message"`
+	Max   int           `json:"max" min:"1" doc:"messages after the first, at most; required for phases that are an end; default: no limit"`
+	Until string        `json:"until" enum:"ended,acknowledged" doc:"ended: while it lasts; acknowledged: until somebody acknowledges it, as he may in any case; default: ended, and acknowledged for phases that are an end"`
+}
+
+type escalationDocument struct {
+	After time.Duration `json:"after" required:"true" doc:"how long after the first message"`
+	Send  []any         `json:"send" required:"true" min:"1" max:"100" doc:"destinations, each with exactly one notifier"`
 }
 
 type messageDocument struct {
@@ -106,68 +116,4 @@ func (executionDocument) JSONSchema() map[string]any {
 		keys,
 		map[string]any{"type": "object", "properties": input, "required": []any{"input"}, "additionalProperties": false},
 	}}
-}
-
-// whenDocument is exactly one of its keys.
-type whenDocument struct {
-	Phase []string
-	valid bool
-}
-
-type whenKeys struct {
-	Phase []string `json:"phase" min:"1" doc:"phases, upper case: of the execution, or of the node if one is watched"`
-
-	RunningFor     any `json:"running_for" unsupported:"true"`
-	QueuedFor      any `json:"queued_for" unsupported:"true"`
-	Deadline       any `json:"deadline" unsupported:"true"`
-	Gate           any `json:"gate" unsupported:"true"`
-	Node           any `json:"node" unsupported:"true"`
-	Recovered      any `json:"recovered" unsupported:"true"`
-	FirstFailure   any `json:"first_failure" unsupported:"true"`
-	NoSuccessFor   any `json:"no_success_for" unsupported:"true"`
-	BeforeTimeout  any `json:"before_timeout" unsupported:"true"`
-	NoHeartbeatFor any `json:"no_heartbeat_for" unsupported:"true"`
-	FailureRate    any `json:"failure_rate" unsupported:"true"`
-}
-
-// DecodeStrict reads the one key.
-func (w *whenDocument) DecodeStrict(tree any) []notifier.Problem {
-	var keys whenKeys
-	problems := strict.Decode(tree, &keys)
-	w.Phase, w.valid = keys.Phase, len(problems) == 0
-	m, ok := tree.(map[string]any)
-	if !ok {
-		return problems
-	}
-	var given []string
-	for key := range m {
-		if !slices.Contains(problems, notifier.Problem{Path: strict.Key("", key), Text: "unknown key"}) {
-			given = append(given, key)
-		}
-	}
-	slices.Sort(given)
-	switch {
-	case len(m) == 0 || len(problems) == 0 && keys.Phase == nil:
-		problems = append(problems, notifier.Problem{Text: "must have exactly one key, such as {phase: [FAILED]}"})
-	case len(given) > 1:
-		text := fmt.Sprintf("must have exactly one key, not %d: %s", len(given), strings.Join(given, ", "))
-		problems = append(problems, notifier.Problem{Text: text})
-	}
-	w.valid = len(problems) == 0
-	return problems
-}
-
-// JSONSchema describes the keys that work.
-func (whenDocument) JSONSchema() map[string]any {
-	keys := strict.Describe(whenKeys{})
-	keys["minProperties"], keys["maxProperties"] = 1.0, 1.0
-	phase := keys["properties"].(map[string]any)["phase"].(map[string]any)
-	var names []any
-	for _, name := range append(workflowPhases(), nodePhases()...) {
-		if !slices.Contains(names, any(name)) {
-			names = append(names, name)
-		}
-	}
-	phase["items"] = map[string]any{"type": "string", "enum": names}
-	return keys
 }

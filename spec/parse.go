@@ -41,8 +41,10 @@ func ParseSend(tree any, env Env) (*SendTask, []notifier.Problem) {
 
 // parser gathers the problems of one spec.
 type parser struct {
-	env      Env
-	problems []notifier.Problem
+	env         Env
+	problems    []notifier.Problem
+	subscribing bool               // what is read are subscriptions
+	broken      []notifier.Problem // of ifs and templates in subscriptions
 }
 
 func (p *parser) add(path, text string) {
@@ -71,22 +73,22 @@ func (p *parser) rules(docs []ruleDocument, target Target) []Rule {
 }
 
 func (p *parser) rule(path string, doc ruleDocument, target Target) Rule {
-	r := Rule{Name: doc.Name, When: When{Phases: doc.When.Phase}}
-	known := p.phases(path+".when.phase", doc.When.Phase, target.Node != "")
-	switch {
-	case doc.Name == "" && known && doc.When.valid:
-		r.Name = defaultName(doc.When.Phase)
-	default:
-		p.name(path+".name", doc.Name)
+	r := Rule{Name: doc.Name}
+	var name string
+	if r.When, name = p.when(path+".when", doc.When, target); doc.Name == "" {
+		r.Name = name
 	}
+	p.name(path+".name", r.Name)
 	if doc.If != "" {
 		var err error
 		if r.If, err = Compile(doc.If); err != nil {
-			p.add(path+".if", err.Error())
+			p.soft(path+".if", err.Error())
 		}
 	}
 	r.Send = p.steps(path+".send", doc.Send, target)
 	r.Message = p.message(path+".message", doc.Message)
+	r.Repeat = p.repeat(path+".repeat", doc.Repeat, r.When)
+	r.Escalate = p.escalations(path+".escalate", doc.Escalate, target)
 	return r
 }
 
@@ -106,6 +108,6 @@ func (p *parser) message(path string, doc messageDocument) render.Template {
 
 func (p *parser) template(path, text string) {
 	if err := render.Check(text); err != nil {
-		p.add(path, err.Error())
+		p.soft(path, err.Error())
 	}
 }

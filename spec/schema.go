@@ -16,8 +16,28 @@ func TaskSchema(r *notifier.Registry) map[string]any {
 	s := strict.Schema(taskDocument{}, TaskSchemaID)
 	s["title"] = "Notification task"
 	rules := property(s, "rules")["items"].(map[string]any)
-	property(rules, "send")["items"] = stepSchema(r)
+	withSteps(rules, r)
+	when := property(rules, "when")["properties"].(map[string]any)
+	for _, kind := range ofHistory() {
+		delete(when, string(kind))
+	}
 	return s
+}
+
+// SubscriptionsSchema is the JSON Schema of a config's subscriptions, for the schema of the config.
+func SubscriptionsSchema(r *notifier.Registry) map[string]any {
+	s := strict.Describe(subscriptionDocument{})
+	rules := property(s, "rules")["items"].(map[string]any)
+	withSteps(rules, r)
+	rules["required"] = append(rules["required"].([]any), "name")
+	return map[string]any{"type": "array", "items": s}
+}
+
+// withSteps describes the destinations of a rule.
+func withSteps(rule map[string]any, r *notifier.Registry) {
+	property(rule, "send")["items"] = stepSchema(r)
+	escalation := property(rule, "escalate")["items"].(map[string]any)
+	property(escalation, "send")["items"] = stepSchema(r)
 }
 
 // SendSchema is the JSON Schema of a notification_send task's spec.

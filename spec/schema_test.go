@@ -58,6 +58,8 @@ func TestSchemaAgreesWithTheParser(t *testing.T) {
 	for _, doc := range []string{
 		full, rule(), "watch: {execution: self}\n" + rule(), "watch: {execution: {input: target}}\n" + rule(),
 		"watch: {node: n0}\n" + rule("when: {phase: [SKIPPED]}"), rule("send: [{sendgrid: {to: [a], data: {x: [1]}}}]"),
+		rule("when: {running_for: 2h}"), rule("when: {deadline: {in: 6h}}"), rule("when: {gate: waiting}"), rule("repeat: {every: 1h, max: 2}"),
+		rule("when: {node: {id: n0, phase: [SKIPPED]}}"), rule("escalate: [{after: 30m, send: [{stdout: {}}]}]"),
 	} {
 		parsed := tree(t, doc)
 		require.NoError(t, task.Validate(parsed), doc)
@@ -66,7 +68,7 @@ func TestSchemaAgreesWithTheParser(t *testing.T) {
 	}
 	for _, doc := range []string{
 		"{}", "rules: []", "watches: {}\n" + rule(), rule("when: {phase: FAILED}"), rule("when: {phase: [failed]}"), rule("when: {}"),
-		rule("when: {running_for: 2h}"), rule("repeat: {every: 1h}"), rule("send: []"), rule("send: [{webhook: {}}]"), rule("send: [{}]"),
+		rule("when: {recovered: true}"), rule("repeat: {max: 1}"), rule("escalate: [{after: 1h}]"), rule("send: []"), rule("send: [{webhook: {}}]"), rule("send: [{}]"),
 		rule("send: [{slack: {channel: x, thread: execution}}]"), rule("send: [{slack: {channel: x}, stdout: {}}]"), rule("if: 3"),
 		"watch: {execution: me}\n" + rule(), "watch: {execution: {}}\n" + rule(), "watch: {execution: {name: x, input: y}}\n" + rule(),
 		"wait: 1\n" + rule(), rule("message: {titel: x}"),

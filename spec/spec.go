@@ -72,18 +72,13 @@ type Target struct {
 
 // Rule says what must happen, and what is then said to whom.
 type Rule struct {
-	Name    string          `json:"name"` // unique in the task
-	When    When            `json:"when"`
-	If      *Condition      `json:"if,omitempty"` // nil: always
-	Send    []Step          `json:"send"`
-	Message render.Template `json:"message"`
-}
-
-// When is what must happen.
-type When struct {
-	// Phases are names of flyteidl's WorkflowExecution.Phase, or of NodeExecution.Phase when
-	// the target is a node.
-	Phases []string `json:"phases"`
+	Name     string          `json:"name"` // unique in the task
+	When     When            `json:"when"`
+	If       *Condition      `json:"if,omitempty"` // nil: always
+	Send     []Step          `json:"send"`
+	Message  render.Template `json:"message"`
+	Repeat   *Repeat         `json:"repeat,omitempty"`   // nil: tell once
+	Escalate []Escalation    `json:"escalate,omitempty"` // in order of time
 }
 
 // Step is one destination to send to.

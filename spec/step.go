@@ -112,8 +112,15 @@ func (p *parser) connection(path, kind string, value any, target Target) (string
 		p.add(path, err.Error())
 		return "", nil
 	}
-	// The task's own scope uses the connection, and the watched one is what is told of.
+	// The task's own scope uses the connection, and the watched one is what is told of. A subscription is
+	// the operator's own.
 	caller := p.env.Caller
+	if p.subscribing {
+		caller = Execution{Project: target.Project, Domain: target.Domain, Name: "*"}
+	}
+	if p.subscribing && target.Name == "" {
+		return c.Name, c
+	}
 	if caller.Name == "" && len(c.Allow.Scopes) > 0 {
 		p.add(path, "the connection allows its scopes only, and the task does not run in an execution")
 	} else if err := c.Allow.CheckScope(caller.Project, caller.Domain); err != nil {

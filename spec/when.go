@@ -1,57 +1,75 @@
 package spec
 
 import (
-	"slices"
-	"strings"
-
-	"github.com/flyte-notifier/flyte-notifier/internal/strict"
+	"cmp"
+	"time"
 )
 
-// workflowPhases are flyteidl's WorkflowExecution.Phase by name.
-func workflowPhases() []string {
-	return []string{
-		"UNDEFINED", "QUEUED", "RUNNING", "SUCCEEDING", "SUCCEEDED", "FAILING", "FAILED", "ABORTED", "TIMED_OUT", "ABORTING",
-	}
+// WhenKind is the key of a `when`.
+type WhenKind string
+
+// The kinds of conditions.
+const (
+	WhenPhase         WhenKind = "phase"          // Phases: one of them was entered
+	WhenRunningFor    WhenKind = "running_for"    // For: it runs for so long
+	WhenQueuedFor     WhenKind = "queued_for"     // For: it was created so long ago, and has not started
+	WhenDeadline      WhenKind = "deadline"       // Deadline: it has not ended by then
+	WhenGate          WhenKind = "gate"           // an approval or a signal is awaited
+	WhenNode          WhenKind = "node"           // NodeID, Phases: a node of it entered one of the phases
+	WhenBeforeTimeout WhenKind = "before_timeout" // For: so long before its own limit
+
+	// In subscriptions, of all executions of a launch plan that are selected:
+	WhenFirstFailure WhenKind = "first_failure"  // the first that failed since one did not
+	WhenRecovered    WhenKind = "recovered"      // the first that succeeded since one failed
+	WhenNoSuccessFor WhenKind = "no_success_for" // For: none has succeeded for so long
+	WhenFailureRate  WhenKind = "failure_rate"   // Rate: so many of the last ones failed
+)
+
+// When is what must happen. Of the fields besides Kind those are set that its kind has.
+type When struct {
+	Kind     WhenKind      `json:"kind,omitempty"`   // empty: WhenPhase
+	Phases   []string      `json:"phases,omitempty"` // of flyteidl's WorkflowExecution.Phase, or of NodeExecution.Phase for a node
+	For      time.Duration `json:"for,omitempty"`
+	Deadline *Deadline     `json:"deadline,omitempty"`
+	NodeID   string        `json:"node_id,omitempty"` // flyteadmin's node_id, nested as n0-0-n1
+	Rate     *Rate         `json:"rate,omitempty"`
 }
 
-// nodePhases are flyteidl's NodeExecution.Phase by name.
-func nodePhases() []string {
-	return []string{
-		"UNDEFINED", "QUEUED", "RUNNING", "SUCCEEDED", "FAILING", "FAILED", "ABORTED", "SKIPPED", "TIMED_OUT",
-		"DYNAMIC_RUNNING", "RECOVERED",
-	}
+// Rate is how many of the last executions failed: at least AtLeast of Of.
+type Rate struct {
+	Of      int `json:"of"`
+	AtLeast int `json:"at_least"`
 }
 
-// phases checks a rule's phases; it returns false if one of them is none.
-func (p *parser) phases(path string, given []string, ofNode bool) bool {
-	kind, known := "workflow", workflowPhases()
-	if ofNode {
-		kind, known = "node", nodePhases()
-	}
-	before := len(p.problems)
-	for i, phase := range given {
-		at := strict.Index(path, i)
-		switch {
-		case slices.Contains(given[:i], phase):
-			p.add(at, strict.Quote(phase)+" is there twice")
-		case slices.Contains(known, phase):
-		case !ofNode && slices.Contains(nodePhases(), phase):
-			p.add(at, strict.Quote(phase)+" is a node's phase, which needs watch.node")
-		case ofNode && slices.Contains(workflowPhases(), phase):
-			p.add(at, strict.Quote(phase)+" is a workflow's phase, but watch.node is given")
-		default:
-			text := "unknown " + kind + " phase " + strict.Quote(phase)
-			if near := strict.Suggest(phase, known); near != "" {
-				p.add(at, text+near)
-			} else {
-				p.add(at, text+", must be one of "+strings.Join(known, ", "))
-			}
-		}
-	}
-	return len(p.problems) == before
+// Is returns the kind.
+func (w When) Is() WhenKind { return cmp.Or(w.Kind, WhenPhase) }
+
+// Deadline is a time by which an execution shall have ended: exactly one field is set.
+type Deadline struct {
+	At    time.Time      `json:"at,omitzero"`
+	In    *time.Duration `json:"in,omitempty"` // from its start
+	Daily *Daily         `json:"daily,omitempty"`
 }
 
-// defaultName is the name of a rule that has none: kind and values in lower case.
-func defaultName(phases []string) string {
-	return strings.ToLower("phase-" + strings.Join(phases, "-"))
+// Time returns when the deadline is, for an execution that was created and started at these times. It is
+// zero where that is not known yet: an execution that has not started has no deadline.in.
+func (d Deadline) Time(created, started time.Time) time.Time {
+	switch {
+	case d.Daily != nil && !created.IsZero():
+		return d.Daily.After(created)
+	case d.In != nil && !started.IsZero():
+		return started.Add(*d.In)
+	}
+	return d.At
+}
+
+// String is the deadline as its author wrote it: 6h0m0s, 18:00 Europe/Paris, or RFC 3339.
+func (d Deadline) String() string {
+	switch {
+	case d.Daily != nil:
+		return d.Daily.String()
+	case d.In != nil:
+		return d.In.String()
+	}
+	return d.At.Format(time.RFC3339Nano)
 }

@@ -1,0 +1,175 @@
+package executor
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/flyte-notifier/flyte-notifier/spec"
+)
+
+// Progress is what rules have told of an execution, by rule and reason. The store keeps it as JSON.
+type Progress map[string]Told
+
+// Told is what became of one occurrence of a rule.
+type Told struct {
+	At           time.Time `json:"at,omitzero"`   // of the first message
+	Count        int       `json:"n,omitempty"`   // reminders
+	Next         time.Time `json:"next,omitzero"` // of the next reminder
+	Escalated    int       `json:"esc,omitempty"` // entries of the rule's escalate
+	Acknowledged time.Time `json:"ack,omitzero"`
+	Over         bool      `json:"over,omitempty"` // no reminder comes any more, whatever happens
+}
+
+// Advanced is what follows from a look at the facts.
+type Advanced struct {
+	Occurrences []Occurrence
+	Superseded  []Occurrence // of earlier looks: what of their messages was not sent yet shall not be
+	Progress    Progress
+	Due         time.Time // when to look again even if nothing changes; zero: never
+	Errors      []error   // of rules that could not be judged
+}
+
+// Advance says what the rules make of the facts, after all that they told before. It is pure, as Evaluate is,
+// and an occurrence that was told never comes again: neither when a phase comes back, nor when a clock is
+// set back. What was missed, a restart or an outage long, is reminded of once.
+func Advance(f Facts, rules []spec.Rule, before Progress, now time.Time) Advanced {
+	a := Advanced{Progress: maps.Clone(before)}
+	if a.Progress == nil {
+		a.Progress = Progress{}
+	}
+	for _, r := range rules {
+		a.rule(f, r, now)
+	}
+	return a
+}
+
+func (a *Advanced) rule(f Facts, r spec.Rule, now time.Time) {
+	occurrences, err := Evaluate(f, r, now)
+	if err != nil {
+		a.Errors = append(a.Errors, err)
+	}
+	for _, o := range occurrences {
+		if _, told := a.Progress[what(o.Rule, o.Reason)]; !told {
+			a.Progress[what(o.Rule, o.Reason)] = first(r, now)
+			a.Occurrences = append(a.Occurrences, o)
+		}
+	}
+	holding := map[string]bool{}
+	for _, c := range chances(f, r.When, now) {
+		key := what(r.Name, c.reason)
+		if holding[key] = c.holds(now); holding[key] {
+			continue
+		}
+		if _, told := a.Progress[key]; !told {
+			a.again(c.at)
+		}
+	}
+	if r.Repeat == nil && r.Escalate == nil {
+		return
+	}
+	for _, key := range slices.Sorted(maps.Keys(a.Progress)) {
+		if rule, reason, _ := strings.Cut(key, "|"); rule == r.Name && !a.Progress[key].Over {
+			a.Progress[key] = a.remind(r, reason, a.Progress[key], holding[key], now)
+		}
+	}
+}
+
+// what names an occurrence within its watch. No name of a rule has the separator.
+func what(rule, reason string) string { return rule + "|" + reason }
+
+// first is what a rule has told with its first message.
+func first(r spec.Rule, now time.Time) Told {
+	t := Told{At: now}
+	if r.Repeat != nil {
+		t.Next = now.Add(r.Repeat.Every)
+	}
+	return t
+}
+
+// remind goes on with what was told once.
+func (a *Advanced) remind(r spec.Rule, reason string, t Told, holds bool, now time.Time) Told {
+	o := Occurrence{Rule: r.Name, Reason: reason}
+	if !holds || !t.Acknowledged.IsZero() {
+		a.supersede(o, t)
+		t.Over = true
+		return t
+	}
+	t = a.repeat(r, o, t, now)
+	t = a.escalate(r, o, t, now)
+	t.Over = (r.Repeat == nil || t.Next.IsZero()) && t.Escalated == len(r.Escalate)
+	return t
+}
+
+// repeat makes the reminder that is due. Those that were missed before it are counted, not made.
+func (a *Advanced) repeat(r spec.Rule, o Occurrence, t Told, now time.Time) Told {
+	if r.Repeat == nil || t.Next.IsZero() {
+		return t
+	}
+	every := r.Repeat.Every
+	t.Next = earliest(t.Next, now.Add(every)) // a clock was set back: it is not further than that
+	if !now.Before(t.Next) {
+		missed := now.Sub(t.Next) / every
+		if t.Count > 0 {
+			a.Superseded = append(a.Superseded, Occurrence{Rule: o.Rule, Reason: o.Reason, Count: t.Count})
+		}
+		t.Count++
+		t.Next = t.Next.Add((missed + 1) * every)
+		o.Count, o.Skipped = t.Count, int(missed)
+		a.Occurrences = append(a.Occurrences, o)
+	}
+	if r.Repeat.Max > 0 && t.Count >= r.Repeat.Max {
+		t.Next = time.Time{}
+	}
+	a.again(t.Next)
+	return t
+}
+
+// escalate tells the next ones whose time has come.
+func (a *Advanced) escalate(r spec.Rule, o Occurrence, t Told, now time.Time) Told {
+	for t.Escalated < len(r.Escalate) {
+		due := t.At.Add(r.Escalate[t.Escalated].After)
+		if now.Before(due) {
+			a.again(due)
+			break
+		}
+		t.Escalated++
+		o.Escalation = t.Escalated
+		a.Occurrences = append(a.Occurrences, o)
+	}
+	return t
+}
+
+// supersede takes back what is not sent yet of all but the first message.
+func (a *Advanced) supersede(o Occurrence, t Told) {
+	if t.Count > 0 {
+		a.Superseded = append(a.Superseded, Occurrence{Rule: o.Rule, Reason: o.Reason, Count: t.Count})
+	}
+	for i := range t.Escalated {
+		a.Superseded = append(a.Superseded, Occurrence{Rule: o.Rule, Reason: o.Reason, Escalation: i + 1})
+	}
+}
+
+// again asks for another look at a time.
+func (a *Advanced) again(at time.Time) { a.Due = earliest(a.Due, at) }
+
+// earliest of two times, of which a zero one is none.
+func earliest(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
+}
+
+// Acknowledge ends the reminders of all that was told so far, and returns how much that was.
+func (p Progress) Acknowledge(now time.Time) (n int) {
+	for key, t := range p {
+		if !t.Over && t.Acknowledged.IsZero() {
+			t.Acknowledged = now
+			p[key] = t
+			n++
+		}
+	}
+	return n
+}

@@ -1,0 +1,157 @@
+package executor
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/flyte-notifier/flyte-notifier/spec"
+	"github.com/flyte-notifier/flyte-notifier/store"
+)
+
+// document is a watch's spec as it was read: the executions of a workflow all bring the same one.
+type document struct {
+	spec  spec.Task // not to be changed
+	needs needs
+	err   error
+}
+
+func readSpec(custom string) (d document) {
+	if err := json.Unmarshal([]byte(custom), &d.spec); err != nil {
+		d.err = fmt.Errorf("read spec: %w", err)
+	}
+	d.needs = needsOf(d.spec.Rules)
+	return d
+}
+
+// ruleset are the rules of a task, or of a subscription.
+type ruleset struct {
+	name  string // of the subscription; empty for a task's
+	key   string // what begins the keys of its deliveries
+	rules []spec.Rule
+	needs needs
+}
+
+type rulesets []ruleset
+
+// rulesets are all rules that a watch has.
+func (n *NotifierExecutor) rulesets(w store.Watch) (rulesets, error) {
+	doc := n.specs.Of(string(w.Custom))
+	return rulesets{{key: w.ID, rules: doc.spec.Rules, needs: doc.needs}}, doc.err
+}
+
+// needs are those of all together.
+func (all rulesets) needs() (n needs) {
+	for _, set := range all {
+		n = n.and(set.needs)
+	}
+	return n
+}
+
+// happens says whether anything that these facts tell can make a rule fire now.
+func (set ruleset) happens(f Facts, now time.Time) bool {
+	return slices.ContainsFunc(set.rules, func(r spec.Rule) bool {
+		return slices.ContainsFunc(chances(f, r.When, now), func(c chance) bool { return c.holds(now) })
+	})
+}
+
+// rule is the one that an occurrence is of.
+func (set ruleset) rule(o Occurrence) spec.Rule {
+	i := slices.IndexFunc(set.rules, func(r spec.Rule) bool { return r.Name == o.Rule })
+	return set.rules[i]
+}
+
+// step is one destination of an occurrence.
+type step struct {
+	spec.Step
+	key string // its place in the rule
+}
+
+// steps are the destinations of an occurrence.
+func (set ruleset) steps(o Occurrence) []step {
+	r := set.rule(o)
+	send, place := r.Send, "send"
+	if o.Escalation > 0 {
+		send, place = r.Escalate[o.Escalation-1].Send, fmt.Sprintf("escalate[%d].send", o.Escalation-1)
+	}
+	all := make([]step, len(send))
+	for i, s := range send {
+		all[i] = step{Step: s, key: fmt.Sprintf("%s[%d]", place, i)}
+	}
+	return all
+}
+
+// ids are those of an occurrence's deliveries.
+func (set ruleset) ids(w store.Watch, o Occurrence) []string {
+	var all []string
+	for _, s := range set.steps(o) {
+		all = append(all, NewID("d", set.keyOf(w, o, s)))
+	}
+	return all
+}
+
+// keyOf names an occurrence's step for ever: the same for every replay, in every process.
+func (set ruleset) keyOf(w store.Watch, o Occurrence, s step) string {
+	what := w.Execution.String()
+	if w.Node != "" {
+		what += "/" + w.Node
+	}
+	return strings.Join([]string{set.key, what, o.Rule, o.Reason, fmt.Sprint(o.Count), s.key}, "|")
+}
+
+// needs are what rules ask for beside the facts of an execution.
+type needs struct {
+	memory  bool          // of what was told, and of when to look again
+	gates   bool          // that wait
+	nodes   []string      // by id
+	running bool          // nodes, with their limits
+	before  time.Duration // the longest before a limit at which a rule tells
+}
+
+// looks says whether flyteadmin must be asked while nothing changes: no list call tells of nodes.
+func (n needs) looks() bool { return n.gates || n.running || len(n.nodes) > 0 }
+
+// calls is how many a look costs at least.
+func (n needs) calls() int {
+	calls := len(n.nodes)
+	if n.gates {
+		calls++
+	}
+	if n.running {
+		calls++
+	}
+	return calls
+}
+
+func needsOf(rules []spec.Rule) (n needs) {
+	for _, r := range rules {
+		kind := r.When.Is()
+		n.memory = n.memory || kind != spec.WhenPhase || r.Repeat != nil || r.Escalate != nil
+		n.gates = n.gates || kind == spec.WhenGate
+		if kind == spec.WhenBeforeTimeout {
+			n.running, n.before = true, max(n.before, r.When.For)
+		}
+		if kind == spec.WhenNode && !slices.Contains(n.nodes, r.When.NodeID) {
+			n.nodes = append(n.nodes, r.When.NodeID)
+		}
+	}
+	return n
+}
+
+func (n needs) and(m needs) needs {
+	n.memory, n.gates, n.running = n.memory || m.memory, n.gates || m.gates, n.running || m.running
+	n.before = max(n.before, m.before)
+	if len(n.nodes) == 0 {
+		n.nodes = m.nodes
+		return n
+	}
+	n.nodes = slices.Clone(n.nodes)
+	for _, id := range m.nodes {
+		if !slices.Contains(n.nodes, id) {
+			n.nodes = append(n.nodes, id)
+		}
+	}
+	return n
+}
