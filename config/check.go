@@ -27,6 +27,7 @@ func (p *parser) check(c *Config) {
 	p.positive("retention.deliveries", c.Retention.Deliveries)
 	p.positive("watch.interval", c.Watch.Interval)
 	p.positive("watch.node_interval", c.Watch.NodeInterval)
+	p.positive("watch.discovery", c.Watch.Discovery)
 	if c.Watch.Sweep <= c.Watch.Interval && !p.told("watch.interval") {
 		p.also("watch.sweep", fmt.Sprintf("must be longer than watch.interval (%s), not %s", c.Watch.Interval, c.Watch.Sweep))
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/flyte-notifier/flyte-notifier/flyte"
 	"github.com/flyte-notifier/flyte-notifier/notifier"
+	"github.com/flyte-notifier/flyte-notifier/spec"
 )
 
 // Config is what the file says, defaults filled in. Parse and Load make it.
@@ -24,6 +25,10 @@ type Config struct {
 	Watch       Watch
 	Connections map[string]Connection // by name
 	Defaults    map[string]string     // kind of notifier → name of the connection meant where a task names none
+
+	Subscriptions []spec.Subscription
+	// Broken are the rules of subscriptions that cannot be compiled: they are left out, all others run.
+	Broken []notifier.Problem
 }
 
 // Server is where the server listens.
@@ -93,9 +98,8 @@ type Watch struct {
 	Overlap           time.Duration `json:"overlap" default:"15s" doc:"how far each question reaches back behind the last one"`
 	NodeInterval      time.Duration `json:"node_interval" default:"10s" doc:"how often a watched node is looked at"`
 	NodeCalls         int           `json:"node_calls" default:"50" min:"1" doc:"calls a second for watched nodes, at most"`
+	Discovery         time.Duration `json:"discovery" default:"30s" doc:"how often a scope that is quiet is asked for new executions, at most; one that is busy is asked at each interval"`
 	AllowCrossProject bool          `json:"allow_cross_project" default:"false" doc:"tasks may watch executions of other projects"`
-
-	Discovery any `json:"discovery" unsupported:"true"`
 }
 
 // Connection is a notifier with references to its credentials.
@@ -118,8 +122,9 @@ type document struct {
 	Connections map[string]any    `json:"connections" doc:"notifiers with references to their credentials, by the names that tasks use"`
 	Defaults    map[string]string `json:"defaults" doc:"the connection meant where a task names none, by notifier"`
 
-	Subscriptions any `json:"subscriptions" unsupported:"true"`
-	Ops           any `json:"ops" unsupported:"true"`
+	Subscriptions any `json:"subscriptions" doc:"rules for every execution that a pattern matches"`
+
+	Ops any `json:"ops" unsupported:"true"`
 }
 
 // allowDocument and rateDocument are a connection's keys beside its notifier.

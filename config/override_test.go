@@ -72,7 +72,7 @@ func TestOverrideRefuses(t *testing.T) {
 		"FLYTE_NOTIFIER__SERVER__LISTN=x":                            `server.listn: unknown key, did you mean "listen"? (set by FLYTE_NOTIFIER__SERVER__LISTN)`,
 		"FLYTE_NOTIFIER__SEVER__LISTEN=x":                            `sever: unknown key, did you mean "server"? (set by FLYTE_NOTIFIER__SEVER__LISTEN)`,
 		"FLYTE_NOTIFIER__SERVER__PODS__X=":                           `server.pods: not supported by this version (set by FLYTE_NOTIFIER__SERVER__PODS__X)`,
-		"FLYTE_NOTIFIER__SUBSCRIPTIONS=[]":                           `subscriptions: not supported by this version (set by FLYTE_NOTIFIER__SUBSCRIPTIONS)`,
+		"FLYTE_NOTIFIER__SUBSCRIPTIONS=x":                            `subscriptions: must be a list, not a string (set by FLYTE_NOTIFIER__SUBSCRIPTIONS)`,
 		"FLYTE_NOTIFIER__SERVER=x":                                   `server: must be a mapping, not a string (set by FLYTE_NOTIFIER__SERVER)`,
 		"FLYTE_NOTIFIER__SERVER__LISTEN__PORT=1":                     `server.listen: must be a string, not a mapping (set by FLYTE_NOTIFIER__SERVER__LISTEN__PORT)`,
 		"FLYTE_NOTIFIER__WATCH__INTERVAL=fast":                       `watch.interval: must be a duration such as 10m, not "fast" (set by FLYTE_NOTIFIER__WATCH__INTERVAL)`,

@@ -54,6 +54,7 @@ func parse(tree any, environ []string, reg *notifier.Registry) (*Config, []notif
 	if m["admin"] == nil {
 		p.add("admin.endpoint", "required")
 	}
+	p.subscriptions(doc.Subscriptions, c)
 	p.check(c)
 	if problems := p.result(); problems != nil {
 		return nil, problems

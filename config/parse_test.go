@@ -22,7 +22,7 @@ flyte:  {console_url: "https://flyte.example.org/console"}
 store:  {url: "sqlite:///var/lib/flyte-notifier/notifier.db"}
 delivery: {max_age: 48h, max_attempts: 7, timeout: 10s}
 retention: {watches: 1h, deliveries: 2h}
-watch:  {interval: 1s, sweep: 1m, overlap: 0s, node_interval: 5s, node_calls: 9, allow_cross_project: true}
+watch:  {interval: 1s, sweep: 1m, overlap: 0s, node_interval: 5s, node_calls: 9, discovery: 1m, allow_cross_project: true}
 connections:
   team-slack:
     slack: {token: {env: SLACK_BOT_TOKEN}, api_url: "http://127.0.0.1:1/"}
@@ -48,7 +48,7 @@ func TestParseReadsEveryKey(t *testing.T) {
 	require.Equal(t, config.Delivery{MaxAge: 48 * time.Hour, MaxAttempts: 7, Timeout: 10 * time.Second}, c.Delivery)
 	require.Equal(t, config.Retention{Watches: time.Hour, Deliveries: 2 * time.Hour}, c.Retention)
 	require.Equal(t, config.Watch{
-		Interval: time.Second, Sweep: time.Minute, NodeInterval: 5 * time.Second, NodeCalls: 9, AllowCrossProject: true,
+		Interval: time.Second, Sweep: time.Minute, NodeInterval: 5 * time.Second, NodeCalls: 9, Discovery: time.Minute, AllowCrossProject: true,
 	}, c.Watch)
 	require.Equal(t, map[string]config.Connection{
 		"team-slack": {
@@ -70,7 +70,7 @@ func TestParseFillsInDefaults(t *testing.T) {
 		Server:      config.Server{Listen: ":8000", HTTP: ":8080"},
 		Delivery:    config.Delivery{MaxAge: 24 * time.Hour, Timeout: 15 * time.Second},
 		Retention:   config.Retention{Watches: 168 * time.Hour, Deliveries: 720 * time.Hour},
-		Watch:       config.Watch{Interval: 2 * time.Second, Sweep: 5 * time.Minute, Overlap: 15 * time.Second, NodeInterval: 10 * time.Second, NodeCalls: 50},
+		Watch:       config.Watch{Interval: 2 * time.Second, Sweep: 5 * time.Minute, Overlap: 15 * time.Second, NodeInterval: 10 * time.Second, NodeCalls: 50, Discovery: 30 * time.Second},
 		Connections: map[string]config.Connection{},
 	}
 	c := parse(t, minimal)
@@ -117,8 +117,9 @@ func TestParseTellsEverythingAtOnce(t *testing.T) {
 		`server.tls.key: required with server.tls.cert`,
 		`store.lock_url: must begin with postgres://`,
 		`store.url: must name a database: postgres://user:password@host:5432/database`,
-		`subscriptions: not supported by this version`,
-		`watch.discovery: not supported by this version`,
+		`subscriptions[0].name: required`,
+		`subscriptions[0].rules: required`,
+		`watch.discovery: must be a duration such as 10m, not "often"`,
 		`watch.interval: must be a duration such as 10m, not "fast"`,
 		`watch.node_calls: must be at least 1, not 0`,
 	}, problems(t, `
@@ -126,7 +127,7 @@ server: {listn: ":1", http: "8080", tls: {cert: x}, pods: {}, hooks: {}, river_u
 admin: {insecure: true}
 store: {url: "postgres://user:secret@db/", lock_url: x}
 delivery: {timeout: 0s}
-watch: {interval: fast, discovery: 30s, node_calls: 0}
+watch: {interval: fast, discovery: often, node_calls: 0}
 connections:
   Team X: {slack: {token: {env: A}}}
   a: {slack: {token: xoxb-secret}, allow: {scopes: ["ml"], destinations: ["#a", "[a"]}, rate: {per_second: -1, burst: 0}}
@@ -139,7 +140,7 @@ connections:
   stdout: {slack: {token: {env: A}}}
 defaults: {slack: aa, sendgrid: a, slak: a, webhook: f, stdout: g}
 ops: []
-subscriptions: []
+subscriptions: [{}]
 `))
 }
 

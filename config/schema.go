@@ -6,6 +6,7 @@ import (
 
 	"github.com/flyte-notifier/flyte-notifier/internal/strict"
 	"github.com/flyte-notifier/flyte-notifier/notifier"
+	"github.com/flyte-notifier/flyte-notifier/spec"
 )
 
 // SchemaID is the $id of the config's schema.
@@ -29,6 +30,9 @@ func Schema(reg *notifier.Registry) map[string]any {
 	connections := properties["connections"].(map[string]any)
 	connections["additionalProperties"] = connectionSchema(kinds)
 	connections["propertyNames"] = map[string]any{"pattern": "^[a-z0-9_-]{1,63}$"}
+	subscriptions := spec.SubscriptionsSchema(reg)
+	subscriptions["description"] = properties["subscriptions"].(map[string]any)["description"]
+	properties["subscriptions"] = subscriptions
 	byKind := properties["defaults"].(map[string]any)
 	byKind["properties"], byKind["additionalProperties"] = defaults, false
 	return s

@@ -55,15 +55,17 @@ func TestSchemaAgreesWithTheParser(t *testing.T) {
 	for _, doc := range []string{
 		full, minimal, minimal + "store: {url: {env: X}}", minimal + "watch: {interval: 1h30m, sweep: 2.5h}",
 		minimal + "store: {url: 'postgres://u:p@a,b:1/x?sslmode=verify-full', lock_url: {file: X}}\nserver: {river_ui: {user: ada, password: {env: X}}}",
+		minimal + "subscriptions: []", minimal + "subscriptions: [{name: x, rules: [{name: y, when: {no_success_for: 26h}, send: [{stdout: {}}]}]}]",
 		minimal + "store: {url: 'postgresql://db/x', lock_url: 'postgres://db/x'}",
 	} {
 		require.NoError(t, valid(doc), doc)
 		parse(t, doc)
 	}
 	for _, doc := range []string{
-		"server: {listn: x}", "admin: {insecure: true}", "subscriptions: []", "watch: {interval: fast}", "watch: {node_calls: 0}",
+		"server: {listn: x}", "admin: {insecure: true}", "subscriptions: [{rules: []}]", "subscriptions: {}", "watch: {interval: fast}", "watch: {node_calls: 0}",
 		"store: {url: 'mysql://x'}", "store: {lock_url: 'sqlite://x.db'}", "server: {river_ui: {user: ada}}", "server: {river_ui: true}", "connections: {A B: {slack: {token: {env: A}}}}", "connections: {a: {slack: {}}}",
 		"connections: {a: {slack: {token: {env: A}}, sendgrid: {api_key: {env: A}, from: b}}}", "connections: {a: {allow: {}}}",
+		minimal + "subscriptions: [{name: x, rules: [{when: {phase: [FAILED]}, send: [{stdout: {}}]}]}]",
 		"connections: {a: {slack: {token: {env: A}}, allow: {scopes: []}}}", "connections: {a: {webhook: {}}}", "defaults: {stdout: x}",
 	} {
 		require.Error(t, valid(doc), doc)

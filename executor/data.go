@@ -18,7 +18,7 @@ func (f Facts) data(o Occurrence, now time.Time) render.Data {
 		User: x.User, Labels: x.Labels, StartedAt: x.StartedAt, Elapsed: f.elapsed(now),
 		ConsoleURL: x.ConsoleURL, FailedNode: x.FailedNode,
 		Rule: o.Rule, Reason: o.Reason, Repeat: o.Count, Skipped: o.Skipped, Escalation: o.Escalation,
-		Gate: f.gate(o), Inputs: f.Inputs, At: now,
+		Gate: f.gate(o), History: f.History, Inputs: f.Inputs, At: now,
 		Run: render.Run{Name: x.ID.Name, Project: x.ID.Project, Domain: x.ID.Domain},
 	}
 	switch node, ok := f.nodeOf(o); {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/flyte-notifier/flyte-notifier/flyte"
+	"github.com/flyte-notifier/flyte-notifier/render"
 	"github.com/flyte-notifier/flyte-notifier/spec"
 )
 
@@ -18,6 +19,11 @@ type Facts struct {
 	Gates   []flyte.Gate          // what it waits for
 	Running []flyte.Node          // nodes that run, with their limits
 	Nodes   map[string]flyte.Node // those that rules name, by id, once they have started
+
+	// Of a subscription, once the execution has ended:
+	Fires     map[string]string // reasons of the rules that its launch plan's history makes fire now, by rule
+	History   render.History    // that history
+	Recovered bool              // the launch plan has succeeded since
 }
 
 // Occurrence is one firing of a rule for one execution.
@@ -34,8 +40,8 @@ type Occurrence struct {
 // was told). The error is that of the rule's `if`; there are no occurrences then.
 func Evaluate(f Facts, r spec.Rule, now time.Time) ([]Occurrence, error) {
 	var all []Occurrence
-	for _, c := range chances(f, r.When, now) {
-		if c.holds(now) {
+	for _, c := range chances(f, r, now) {
+		if c.holds(now) && !c.old {
 			all = append(all, Occurrence{Rule: r.Name, Reason: c.reason})
 		}
 	}
@@ -56,12 +62,14 @@ func Evaluate(f Facts, r spec.Rule, now time.Time) ([]Occurrence, error) {
 type chance struct {
 	reason string
 	at     time.Time // zero: it holds already
+	old    bool      // it goes on, and makes nothing fire by itself
 }
 
 func (c chance) holds(now time.Time) bool { return !now.Before(c.at) }
 
 // chances are what the facts hold for a condition. What is over is no chance any more.
-func chances(f Facts, w spec.When, now time.Time) []chance {
+func chances(f Facts, r spec.Rule, now time.Time) []chance {
+	w := r.When
 	switch kind := w.Is(); kind {
 	case spec.WhenPhase:
 		if phase := f.phase(); slices.Contains(w.Phases, phase) {
@@ -82,8 +90,22 @@ func chances(f Facts, w spec.When, now time.Time) []chance {
 		}
 	case spec.WhenBeforeTimeout:
 		return f.limits(w.For, now)
+	case spec.WhenFirstFailure, spec.WhenRecovered, spec.WhenFailureRate:
+		return f.history(r)
 	}
 	return nil
+}
+
+// history is what a launch plan's history makes of the execution's end, and what it made of it goes on until
+// the next success.
+func (f Facts) history(r spec.Rule) []chance {
+	if reason := f.Fires[r.Name]; reason != "" {
+		return []chance{{reason: reason}}
+	}
+	if !f.ended() {
+		return nil
+	}
+	return []chance{{reason: historyReason(r.When), old: true}}
 }
 
 // gates are what the execution waits for: each is a chance of its own, since a second one tells again.

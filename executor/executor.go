@@ -37,6 +37,12 @@ type Admin interface {
 	RunningNodes(ctx context.Context, x flyte.Execution) ([]flyte.Node, error)
 	// Attempt adds to a running node when its latest attempt began.
 	Attempt(ctx context.Context, id flyte.ExecutionID, node flyte.Node) (flyte.Node, error)
+	// Discover returns the executions of a scope that were created in a time; whole: they are all.
+	Discover(ctx context.Context, s flyte.Scope, from, to time.Time, limit int) (found []flyte.Execution, whole bool, err error)
+	// Succeeded returns executions of a launch plan that flyteadmin wrote of since, and that have succeeded.
+	Succeeded(ctx context.Context, s flyte.Scope, launchPlan string, since time.Time) ([]flyte.Execution, error)
+	// Projects returns the projects there are.
+	Projects(ctx context.Context) ([]flyte.Project, error)
 }
 
 // Store is what the executor needs of a store.
@@ -44,7 +50,8 @@ type Store interface {
 	store.Feed
 	store.Shards
 	store.Notes
-	// Watch is store.Registry's.
+	// Register and Watch are store.Registry's.
+	Register(ctx context.Context, w store.Watch) (store.Watch, error)
 	Watch(ctx context.Context, id string) (store.Watch, error)
 }
 
@@ -54,33 +61,37 @@ type Config struct {
 	ShardNames   int           // names beyond which a scope gets more shards; default 50,000
 	NodeInterval time.Duration // between looks at a watched node
 	NodeCalls    float64       // looks at nodes a second of all servers together, at most
+	Discovery    time.Duration // between looks for new executions in a scope that is quiet, at most
 }
 
 // NotifierExecutor follows the watches of a store. It is the NotifierExecutor of the Flytekit
 // RFC "Notification System".
 type NotifierExecutor struct {
-	store     Store
-	admin     Admin
-	registry  *notifier.Registry
-	cfg       Config
-	log       *slog.Logger
-	metrics   *metrics
-	tracer    trace.Tracer
-	feed      *flyte.Feed
-	specs     *memo.Memo[document]
-	nodeCalls *rate.Limiter
-	follow    chan store.Watch // watches that were registered here
-	send      chan store.Watch // sends that were registered here
-	delivered func()           // deliveries were inserted
-	holding   atomic.Pointer[holding]
-	held      chan struct{} // closed once something was held, or there was nothing
-	heldOnce  sync.Once
-	pauses    pauses
-	clock     clock
-	inside    sync.Map // by watch: what its execution's inside was when its rules were judged by it
-	sending   sync.Map // ids of the sends that are being made
-	sendSlots chan struct{}
-	sendGroup sync.WaitGroup
+	store       Store
+	admin       Admin
+	registry    *notifier.Registry
+	cfg         Config
+	log         *slog.Logger
+	metrics     *metrics
+	tracer      trace.Tracer
+	feed        *flyte.Feed
+	specs       *memo.Memo[document]
+	nodeCalls   *rate.Limiter
+	follow      chan store.Watch // watches that were registered here
+	send        chan store.Watch // sends that were registered here
+	delivered   func()           // deliveries were inserted
+	holding     atomic.Pointer[holding]
+	held        chan struct{} // closed once something was held, or there was nothing
+	heldOnce    sync.Once
+	pauses      pauses
+	clock       clock
+	subscribed  atomic.Pointer[[]subscription]
+	discovering atomic.Pointer[map[flyte.Scope]time.Time] // scopes of subscriptions
+	series      locks
+	inside      sync.Map // by watch: what its execution's inside was when its rules were judged by it
+	sending     sync.Map // ids of the sends that are being made
+	sendSlots   chan struct{}
+	sendGroup   sync.WaitGroup
 }
 
 const (
@@ -157,6 +168,8 @@ func (n *NotifierExecutor) Run(ctx context.Context) error {
 	g.Go(func() error { return n.onceHeld(ctx, n.cfg.NodeInterval, n.nodes) })
 	g.Go(func() error { return n.onceHeld(ctx, n.cfg.NodeInterval, n.looks) })
 	g.Go(func() error { return n.timers(ctx) })
+	d := &discoverer{n: n, scopes: map[flyte.Scope]*discovery{}}
+	g.Go(func() error { return n.onceHeld(ctx, interval, d.discover) })
 	err := g.Wait()
 	n.sendGroup.Wait()
 	if errors.Is(err, context.Canceled) {

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -41,6 +42,7 @@ type fakeAdmin struct {
 	reads      map[string]int
 	begun      int
 	nodeBegun  int
+	discovered int
 }
 
 // calls is how many calls there were, failed ones among them.
@@ -175,6 +177,42 @@ func (a *fakeAdmin) Attempt(ctx context.Context, _ flyte.ExecutionID, n flyte.No
 	return n, a.begin(ctx)
 }
 
+func (a *fakeAdmin) Discover(ctx context.Context, s flyte.Scope, from, to time.Time, limit int) ([]flyte.Execution, bool, error) {
+	if err := a.begin(ctx); err != nil {
+		return nil, false, err
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.discovered++
+	var found []flyte.Execution
+	for _, x := range a.executions {
+		if x.ID.Scope == s && !x.CreatedAt.Before(from) && x.CreatedAt.Before(to) {
+			found = append(found, x)
+		}
+	}
+	slices.SortFunc(found, func(a, b flyte.Execution) int { return strings.Compare(a.ID.Name, b.ID.Name) })
+	return found[:min(limit, len(found))], len(found) < limit, nil
+}
+
+func (a *fakeAdmin) Succeeded(ctx context.Context, s flyte.Scope, launchPlan string, since time.Time) ([]flyte.Execution, error) {
+	if err := a.begin(ctx); err != nil {
+		return nil, err
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	var found []flyte.Execution
+	for _, x := range a.executions {
+		if x.ID.Scope == s && x.LaunchPlan == launchPlan && x.Phase == "SUCCEEDED" && !x.EndedAt.Before(since) {
+			found = append(found, x)
+		}
+	}
+	return found, nil
+}
+
+func (a *fakeAdmin) Projects(ctx context.Context) ([]flyte.Project, error) {
+	return []flyte.Project{{ID: "ml", Domains: []string{"development", "production"}}}, a.begin(ctx)
+}
+
 // wait sets the gates that wait.
 func (a *fakeAdmin) wait(gates ...flyte.Gate) {
 	a.mu.Lock()
@@ -199,6 +237,7 @@ type bench struct {
 	path  string
 	exec  *executor.NotifierExecutor
 	stop  func()
+	subs  []spec.Subscription
 }
 
 const interval = 2 * time.Second
@@ -232,7 +271,7 @@ func (b *bench) execute(edits ...func(*executor.Options)) (*executor.NotifierExe
 		Store: b.store, Admin: b.admin, Registry: notifier.NewRegistry(stdout.Manifest(io.Discard)),
 		Config: executor.Config{
 			Feed:         flyte.FeedConfig{Interval: interval, Sweep: 5 * time.Minute, Overlap: 15 * time.Second, Batch: 100},
-			NodeInterval: 10 * time.Second, NodeCalls: 50,
+			NodeInterval: 10 * time.Second, NodeCalls: 50, Discovery: 30 * time.Second,
 		},
 		Metrics: prometheus.NewRegistry(), Log: slog.New(slog.DiscardHandler),
 	}

@@ -42,7 +42,7 @@ func (n *NotifierExecutor) see(ctx context.Context, scope flyte.Scope, rows []fl
 				loud = append(loud, w)
 				continue
 			}
-			writes.Go(func() error { return n.enter(ctx, w, row) })
+			writes.Go(func() error { return n.enter(ctx, w, rowFacts(w, row)) })
 		}
 		if concerns(loud, row) {
 			reads.Go(func() error {
@@ -107,9 +107,10 @@ func done(w store.Watch) bool {
 // enter records the first phase of a watch that tells nobody of it: the row says enough, so that most new
 // watches cost no read of facts. A row is only ever trusted for a first look: of a watch that somebody
 // moved meanwhile it might be older news. That a new watch finds its execution running is no news for the log.
-func (n *NotifierExecutor) enter(ctx context.Context, w store.Watch, row flyte.Row) error {
+func (n *NotifierExecutor) enter(ctx context.Context, w store.Watch, f Facts) error {
+	defer n.alone(w, f)()
 	now := time.Now().UTC()
-	t, err := n.transition(ctx, w, rowFacts(w, row), false, now)
+	t, err := n.transition(ctx, w, f, false, now)
 	if err == nil {
 		err = n.commit(ctx, t, now)
 	}
@@ -132,13 +133,9 @@ func (n *NotifierExecutor) entersQuietly(w store.Watch, row flyte.Row) bool {
 	if w.Kind != store.Follow || w.State != store.Active || w.Phase != "" || w.Node != "" || flyte.Terminal(row.Phase) {
 		return false
 	}
-	sets, err := n.rulesets(w)
-	if err != nil {
-		return false
-	}
-	now := time.Now().UTC()
 	f := rowFacts(w, row)
-	return !slices.ContainsFunc(sets, func(set ruleset) bool { return set.happens(f, now) })
+	sets, err := n.rulesets(w, f.Execution)
+	return err == nil && !sets.happen(f, time.Now())
 }
 
 // refresh reads an execution's facts once and moves every one of these watches that they are news to.

@@ -12,7 +12,7 @@ import (
 
 // gatherFor is gather for the rules of a watch. A watch that cannot be read needs nothing more.
 func (n *NotifierExecutor) gatherFor(ctx context.Context, w store.Watch, f *Facts) error {
-	sets, err := n.rulesets(w)
+	sets, err := n.rulesets(w, f.Execution)
 	if err != nil {
 		return nil //nolint:nilerr // judging it shows the error
 	}

@@ -47,7 +47,7 @@ func (n *NotifierExecutor) lookInto(ctx context.Context, note store.Note) error 
 	if err != nil {
 		return fmt.Errorf("read watch %s: %w", note.WatchID, err)
 	}
-	sets, err := n.rulesets(w)
+	sets, err := n.rulesets(w, flyte.Execution{ID: w.Execution})
 	if err != nil {
 		return n.rest(ctx, note)
 	}

@@ -57,9 +57,10 @@ func (a *Advanced) rule(f Facts, r spec.Rule, now time.Time) {
 		}
 	}
 	holding := map[string]bool{}
-	for _, c := range chances(f, r.When, now) {
+	for _, c := range chances(f, r, now) {
 		key := what(r.Name, c.reason)
-		if holding[key] = c.holds(now); holding[key] {
+		if c.holds(now) {
+			holding[key] = !f.Recovered
 			continue
 		}
 		if _, told := a.Progress[key]; !told {
@@ -92,7 +93,10 @@ func first(r spec.Rule, now time.Time) Told {
 func (a *Advanced) remind(r spec.Rule, reason string, t Told, holds bool, now time.Time) Told {
 	o := Occurrence{Rule: r.Name, Reason: reason}
 	if !holds || !t.Acknowledged.IsZero() {
-		a.supersede(o, t)
+		a.takeBack(o, t.Count-unsent(r)+1, t.Count)
+		for i := range t.Escalated {
+			a.Superseded = append(a.Superseded, Occurrence{Rule: o.Rule, Reason: o.Reason, Escalation: i + 1})
+		}
 		t.Over = true
 		return t
 	}
@@ -111,10 +115,8 @@ func (a *Advanced) repeat(r spec.Rule, o Occurrence, t Told, now time.Time) Told
 	t.Next = earliest(t.Next, now.Add(every)) // a clock was set back: it is not further than that
 	if !now.Before(t.Next) {
 		missed := now.Sub(t.Next) / every
-		if t.Count > 0 {
-			a.Superseded = append(a.Superseded, Occurrence{Rule: o.Rule, Reason: o.Reason, Count: t.Count})
-		}
 		t.Count++
+		a.takeBack(o, t.Count-unsent(r), t.Count-unsent(r))
 		t.Next = t.Next.Add((missed + 1) * every)
 		o.Count, o.Skipped = t.Count, int(missed)
 		a.Occurrences = append(a.Occurrences, o)
@@ -141,15 +143,23 @@ func (a *Advanced) escalate(r spec.Rule, o Occurrence, t Told, now time.Time) To
 	return t
 }
 
-// supersede takes back what is not sent yet of all but the first message.
-func (a *Advanced) supersede(o Occurrence, t Told) {
-	if t.Count > 0 {
-		a.Superseded = append(a.Superseded, Occurrence{Rule: o.Rule, Reason: o.Reason, Count: t.Count})
-	}
-	for i := range t.Escalated {
-		a.Superseded = append(a.Superseded, Occurrence{Rule: o.Rule, Reason: o.Reason, Escalation: i + 1})
+// takeBack supersedes reminders, from one to another, of which the first message has number 0.
+func (a *Advanced) takeBack(o Occurrence, from, to int) {
+	for count := max(from, 1); count <= to; count++ {
+		a.Superseded = append(a.Superseded, Occurrence{Rule: o.Rule, Reason: o.Reason, Count: count})
 	}
 }
+
+// unsent is how many reminders of a rule may wait to be sent. One that waits for longer than longestUnsent, since
+// its service is away, is taken back when the next is made.
+func unsent(r spec.Rule) int {
+	if r.Repeat == nil {
+		return 0
+	}
+	return max(1, int((longestUnsent+r.Repeat.Every-1)/r.Repeat.Every))
+}
+
+const longestUnsent = time.Minute
 
 // again asks for another look at a time.
 func (a *Advanced) again(at time.Time) { a.Due = earliest(a.Due, at) }
@@ -161,6 +171,9 @@ func earliest(a, b time.Time) time.Time {
 	}
 	return a
 }
+
+// counted is where progress holds that the execution's end is part of its launch plan's history.
+const counted = "|counted"
 
 // Acknowledge ends the reminders of all that was told so far, and returns how much that was.
 func (p Progress) Acknowledge(now time.Time) (n int) {

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/flyte-notifier/flyte-notifier/flyte"
 	"github.com/flyte-notifier/flyte-notifier/spec"
 	"github.com/flyte-notifier/flyte-notifier/store"
 )
@@ -32,12 +33,27 @@ type ruleset struct {
 	key   string // what begins the keys of its deliveries
 	rules []spec.Rule
 	needs needs
+
+	// Of a subscription:
+	born    time.Time
+	catchUp string // what becomes of what happened long ago, one of spec's CatchUp constants
 }
 
 type rulesets []ruleset
 
-// rulesets are all rules that a watch has.
-func (n *NotifierExecutor) rulesets(w store.Watch) (rulesets, error) {
+// memory is what names the set in a watch's progress; a subscription that is born anew remembers nothing.
+func (set ruleset) memory() string {
+	if set.name == "" {
+		return ""
+	}
+	return set.key
+}
+
+// rulesets are all rules that a watch has: those of its task, or of the subscriptions that its execution is of.
+func (n *NotifierExecutor) rulesets(w store.Watch, x flyte.Execution) (rulesets, error) {
+	if isSubscribed(w) {
+		return n.selected(x), nil
+	}
 	doc := n.specs.Of(string(w.Custom))
 	return rulesets{{key: w.ID, rules: doc.spec.Rules, needs: doc.needs}}, doc.err
 }
@@ -50,10 +66,15 @@ func (all rulesets) needs() (n needs) {
 	return n
 }
 
+// happen says whether anything that these facts tell can make a rule fire now.
+func (all rulesets) happen(f Facts, now time.Time) bool {
+	return slices.ContainsFunc(all, func(set ruleset) bool { return set.happens(f, now) })
+}
+
 // happens says whether anything that these facts tell can make a rule fire now.
 func (set ruleset) happens(f Facts, now time.Time) bool {
 	return slices.ContainsFunc(set.rules, func(r spec.Rule) bool {
-		return slices.ContainsFunc(chances(f, r.When, now), func(c chance) bool { return c.holds(now) })
+		return slices.ContainsFunc(chances(f, r, now), func(c chance) bool { return c.holds(now) && !c.old })
 	})
 }
 
@@ -106,12 +127,23 @@ type needs struct {
 	memory  bool          // of what was told, and of when to look again
 	gates   bool          // that wait
 	nodes   []string      // by id
+	history bool          // of the launch plan, in a subscription
 	running bool          // nodes, with their limits
 	before  time.Duration // the longest before a limit at which a rule tells
 }
 
 // looks says whether flyteadmin must be asked while nothing changes: no list call tells of nodes.
 func (n needs) looks() bool { return n.gates || n.running || len(n.nodes) > 0 }
+
+// ofHistory says whether a rule of a subscription looks at the other executions of a launch plan: for its
+// condition, or to end its reminders when one succeeds.
+func ofHistory(r spec.Rule) bool {
+	switch r.When.Is() {
+	case spec.WhenFirstFailure, spec.WhenRecovered, spec.WhenNoSuccessFor, spec.WhenFailureRate:
+		return true
+	}
+	return r.When.Lasting() && (r.Repeat != nil || r.Escalate != nil)
+}
 
 // calls is how many a look costs at least.
 func (n needs) calls() int {
@@ -129,6 +161,7 @@ func needsOf(rules []spec.Rule) (n needs) {
 	for _, r := range rules {
 		kind := r.When.Is()
 		n.memory = n.memory || kind != spec.WhenPhase || r.Repeat != nil || r.Escalate != nil
+		n.history = n.history || ofHistory(r)
 		n.gates = n.gates || kind == spec.WhenGate
 		if kind == spec.WhenBeforeTimeout {
 			n.running, n.before = true, max(n.before, r.When.For)
@@ -142,7 +175,7 @@ func needsOf(rules []spec.Rule) (n needs) {
 
 func (n needs) and(m needs) needs {
 	n.memory, n.gates, n.running = n.memory || m.memory, n.gates || m.gates, n.running || m.running
-	n.before = max(n.before, m.before)
+	n.before, n.history = max(n.before, m.before), n.history || m.history
 	if len(n.nodes) == 0 {
 		n.nodes = m.nodes
 		return n

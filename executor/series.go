@@ -51,6 +51,18 @@ func (s Series) Ended(x flyte.Execution, rules []spec.Rule) (Series, []Occurrenc
 	return s, all
 }
 
+// historyReason is the reason of a condition that looks at a launch plan's history.
+func historyReason(w spec.When) string {
+	switch kind := w.Is(); kind {
+	case spec.WhenFailureRate:
+		return fmt.Sprintf("%s:%d/%d", kind, w.Rate.AtLeast, w.Rate.Of)
+	case spec.WhenNoSuccessFor:
+		return string(kind) + ":" + w.For.String()
+	default:
+		return string(kind)
+	}
+}
+
 // longest is how many ends the rules look at.
 func longest(rules []spec.Rule) int {
 	n := 1
@@ -64,15 +76,14 @@ func longest(rules []spec.Rule) int {
 
 // tells returns the reason of a rule that the newest end makes fire.
 func (s *Series) tells(r spec.Rule, before Series) string {
-	kind := r.When.Is()
-	switch kind {
+	switch r.When.Is() {
 	case spec.WhenFirstFailure:
 		if s.Failures == 1 {
-			return string(kind)
+			return historyReason(r.When)
 		}
 	case spec.WhenRecovered:
 		if s.Failures == 0 && before.Failures > 0 {
-			return string(kind)
+			return historyReason(r.When)
 		}
 	case spec.WhenNoSuccessFor:
 		if s.Failures == 0 {
@@ -81,7 +92,7 @@ func (s *Series) tells(r spec.Rule, before Series) string {
 	case spec.WhenFailureRate:
 		rate := r.When.Rate
 		if s.hold(r.Name, s.failed(rate.Of) >= rate.AtLeast) {
-			return fmt.Sprintf("%s:%d/%d", kind, rate.AtLeast, rate.Of)
+			return historyReason(r.When)
 		}
 	}
 	return ""
@@ -127,7 +138,7 @@ func (s Series) Silent(rules []spec.Rule, now time.Time) (_ Series, all []Occurr
 			continue
 		}
 		s.Told = append(s.Told, r.Name)
-		all = append(all, Occurrence{Rule: r.Name, Reason: string(spec.WhenNoSuccessFor) + ":" + r.When.For.String()})
+		all = append(all, Occurrence{Rule: r.Name, Reason: historyReason(r.When)})
 	}
 	return s, all, due
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 
@@ -42,6 +43,11 @@ func (h *holding) has(id flyte.ExecutionID) bool {
 		}
 	}
 	return false
+}
+
+// first says whether this server holds the first shard of a scope, whose holder looks for new executions.
+func (h *holding) first(scope flyte.Scope) bool {
+	return slices.ContainsFunc(h.shards[scope], func(s flyte.Shard) bool { return s.Index == 0 })
 }
 
 // share is this server's part in the watching: whenever it is over, it begins anew.
@@ -94,7 +100,7 @@ func (n *NotifierExecutor) hold(ctx context.Context, m store.Membership, all []f
 	now, err := n.store.Shards(findCtx)
 	found()
 	if err == nil {
-		all = now
+		all = n.discoveryShards(now)
 	} else if ctx.Err() == nil {
 		n.log.WarnContext(ctx, "shards cannot be found", "error", err)
 	}

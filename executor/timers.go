@@ -81,16 +81,31 @@ func (n *NotifierExecutor) untilAlarm(ctx context.Context, next time.Time) error
 	}
 }
 
-// dueLooks looks at the watches of this server's shards that are due, and returns when to do so again.
+// dueLooks looks at all that is due of this server's shards, and returns when to do so again.
 func (n *NotifierExecutor) dueLooks(ctx context.Context) (next time.Time, err error) {
 	now := time.Now().UTC()
 	next = now.Add(dueEvery)
+	var errs []error
+	for kind, look := range map[string]func(context.Context, []store.Note) error{
+		noteProgress: n.lookAll, noteSeries: n.overdueAll,
+	} {
+		errs = append(errs, n.dueOf(ctx, kind, now, look))
+		first, err := n.store.NextDue(ctx, kind)
+		if errs = append(errs, err); err == nil && first.After(now) {
+			next = earliest(next, first)
+		}
+	}
+	return next, errors.Join(errs...)
+}
+
+// dueOf looks at the notes of a kind that are due.
+func (n *NotifierExecutor) dueOf(ctx context.Context, kind string, now time.Time, look func(context.Context, []store.Note) error) error {
 	held := n.holding.Load()
 	var errs []error
 	for after := (store.Note{}); ; {
-		due, err := n.store.DueNotes(ctx, noteProgress, now, after, duePage)
+		due, err := n.store.DueNotes(ctx, kind, now, after, duePage)
 		if err != nil {
-			return next, fmt.Errorf("find timers that are due: %w", err)
+			return errors.Join(append(errs, fmt.Errorf("find what is due: %w", err))...)
 		}
 		mine := map[flyte.Scope][]store.Note{}
 		for _, note := range due {
@@ -98,17 +113,12 @@ func (n *NotifierExecutor) dueLooks(ctx context.Context) (next time.Time, err er
 				mine[note.Execution.Scope] = append(mine[note.Execution.Scope], note)
 			}
 		}
-		errs = append(errs, inScopes(n, mine, func(_ flyte.Scope, batch []store.Note) error { return n.lookAll(ctx, batch) }))
+		errs = append(errs, inScopes(n, mine, func(_ flyte.Scope, batch []store.Note) error { return look(ctx, batch) }))
 		if len(due) < duePage {
-			break
+			return errors.Join(errs...)
 		}
 		after = due[len(due)-1]
 	}
-	first, err := n.store.NextDue(ctx, noteProgress)
-	if err == nil && first.After(now) && first.Before(next) {
-		next = first
-	}
-	return next, errors.Join(append(errs, err)...)
 }
 
 // lookAll looks at the watches of these notes.

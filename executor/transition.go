@@ -18,6 +18,7 @@ const (
 
 // judge brings a watch to its facts, in one transaction. It returns false if there was nothing to record.
 func (n *NotifierExecutor) judge(ctx context.Context, w store.Watch, f Facts, ended bool, now time.Time) (bool, error) {
+	defer n.alone(w, f)()
 	t, err := n.transition(ctx, w, f, ended, now)
 	if err != nil || !news(w, t) {
 		return false, err
@@ -83,7 +84,7 @@ func count(events []store.Event, kind string) (n int) {
 // fire judges the rules that the watch has and adds to t what they make. A rule that fails is shown in the
 // timeline and stops no other. The error is the store's.
 func (n *NotifierExecutor) fire(ctx context.Context, t *store.Transition, f Facts, now time.Time) error {
-	sets, err := n.rulesets(t.Watch)
+	sets, err := n.rulesets(t.Watch, f.Execution)
 	if err == nil {
 		f.Inputs, err = render.Inputs(t.Watch.Inputs)
 	}
@@ -101,14 +102,30 @@ func (n *NotifierExecutor) fire(ctx context.Context, t *store.Transition, f Fact
 	}
 	learned := m.next()
 	for _, set := range sets {
-		a := Advance(f, set.rules, m.progress[set.name], now)
-		learned.add(set.name, a)
+		f := f
+		before := m.progress[set.memory()]
+		if set.name != "" && set.needs.history {
+			notes, err := n.history(ctx, set, &f, before, now)
+			if err != nil {
+				return err
+			}
+			t.Notes = append(t.Notes, notes...)
+		}
+		a := Advance(f, set.rules, before, now)
+		if set.name != "" && set.needs.history && f.ended() {
+			a.Progress[counted] = Told{Over: true}
+		}
+		learned.add(set.memory(), a)
 		n.tell(t, f, set, a, now)
 	}
 	if need.memory {
-		t.Notes, err = m.learn(learned, need.looks() && t.Watch.State == store.Active)
+		notes, err := m.learn(learned, need.looks() && t.Watch.State == store.Active)
+		if err != nil {
+			return err
+		}
+		t.Notes = append(t.Notes, notes...)
 	}
-	return err
+	return nil
 }
 
 // tell adds what the rules of a set make.

@@ -56,3 +56,11 @@ func createdFilter(from, to time.Time) string {
 // instant is a time as flyteadmin takes it. It ends in Z: any other offset has a "+", which
 // separates functions. It has microseconds, as the database.
 func instant(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000000Z") }
+
+// succeededFilter returns the filter for executions of a launch plan that succeeded.
+func succeededFilter(launchPlan string, since time.Time) string {
+	return "value_in(state,0;1)+eq(phase,SUCCEEDED)+eq(launch_plan.name," + launchPlan + ")+gte(updated_at," + instant(since) + ")"
+}
+
+// validText says whether a text can stand in a filter as it is.
+func validText(s string) bool { return validPart(s) && !strings.ContainsAny(s, "+,;()") }

@@ -15,6 +15,7 @@ type Manifest struct {
 	Config      func() any         // a new, empty *Config to decode into; nil: it needs no connection
 	New         func(config any, d Deps) (BaseNotifier, error)
 	Rate        Rate   // the service's own limit per destination; the zero Rate is none
+	Mail        bool   // it sends mail: its destinations are written {to: [addresses]}
 	Guarantee   string // one sentence for the docs: how often a message may arrive
 }
 

@@ -36,14 +36,22 @@ type Data struct {
 	Node            string // the watched node
 	FailedNode      string // the node that failed, where known
 	Rule            string
-	Reason          string // "phase:FAILED"
-	Repeat          int    // 0 for the first message
-	Skipped         int    `json:",omitzero"` // reminders that were missed before this one
-	Escalation      int    `json:",omitzero"` // which entry of the rule's escalate this is, from 1; 0: its send
-	Gate            Gate   `json:",omitzero"` // what the execution waits for
+	Reason          string  // "phase:FAILED"
+	Repeat          int     // 0 for the first message
+	Skipped         int     `json:",omitzero"` // reminders that were missed before this one
+	Escalation      int     `json:",omitzero"` // which entry of the rule's escalate this is, from 1; 0: its send
+	Gate            Gate    `json:",omitzero"` // what the execution waits for
+	History         History `json:",omitzero"` // of the launch plan, in a subscription
 	Inputs          map[string]any
 	Run             Run       // Flyte 2's names for the same
 	At              time.Time // when the occurrence happened
+}
+
+// History is how the executions of a launch plan ended, as the rule's subscription selects them.
+type History struct {
+	Failures    int       // in a row: those that go on, or that just ended with a success
+	Since       time.Time // the first of them
+	LastSuccess time.Time // zero: none is known
 }
 
 // Run holds Flyte 2's names.

@@ -87,6 +87,13 @@ func facts(d Data) []notifier.Fact {
 	if d.Reason != "send" && !strings.HasPrefix(d.Reason, "phase:") { // those need no telling
 		add("Reason", d.Reason, "")
 	}
+	if d.History.Failures > 0 {
+		add("Failures in a row", strconv.Itoa(d.History.Failures), "")
+		add("Failing since", Time{d.History.Since}.String(), "")
+	}
+	if d.History != (History{}) {
+		add("Last success", Time{d.History.LastSuccess}.String(), "")
+	}
 	add("Answer type", d.Gate.Type, "")
 	add("Answer", d.Gate.answer(d), "")
 	if d.Repeat > 0 {

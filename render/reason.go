@@ -32,6 +32,8 @@ func (d Data) status() notifier.Status {
 	switch r := d.reason(); r.kind {
 	case "running_for", "queued_for", "deadline", "gate", "before_timeout":
 		return notifier.Warning
+	case "no_success_for", "failure_rate":
+		return notifier.Failure
 	case "node":
 		_, phase := r.node()
 		return status(phase)
@@ -53,7 +55,7 @@ func status(phase string) notifier.Status {
 }
 
 func defaultTitle(d Data) string {
-	subject := cmp.Or(oneLine(d.Workflow, titleRunes), prefixed("Execution ", oneLine(d.Name, titleRunes)), "Flyte execution")
+	subject := cmp.Or(oneLine(d.Workflow, titleRunes), prefixed("Launch plan ", d.planOnly()), prefixed("Execution ", oneLine(d.Name, titleRunes)), "Flyte execution")
 	if kind := d.reason().kind; d.Node != "" && kind != "node" && kind != "before_timeout" { // those name it
 		subject += " node " + d.Node
 	}
@@ -65,6 +67,14 @@ func defaultTitle(d Data) string {
 		prefix = "Escalation: "
 	}
 	return oneLine(prefix+subject+" "+d.happened(), titleRunes)
+}
+
+// planOnly is the launch plan of a message that is about no execution.
+func (d Data) planOnly() string {
+	if d.Name != "" {
+		return ""
+	}
+	return oneLine(d.LaunchPlan, titleRunes)
 }
 
 // happened is what did, said of the execution's workflow.
@@ -85,10 +95,38 @@ func (d Data) happened() string {
 	case "node":
 		id, phase := r.node()
 		return "node " + id + " " + phase
+	case "first_failure":
+		return d.Phase + ", the first failure since " + d.success()
+	case "recovered":
+		return "has recovered" + d.failures()
+	case "no_success_for":
+		return "has not succeeded for " + inWords(r.value)
+	case "failure_rate":
+		return "fails often: " + strings.ReplaceAll(r.value, "/", " of the last ") + " executions"
 	case "before_timeout":
 		return "node " + r.value + " is about to time out"
 	}
 	return d.Phase
+}
+
+// success is the last one of the launch plan in words.
+func (d Data) success() string {
+	if d.History.LastSuccess.IsZero() {
+		return "it is watched"
+	}
+	return Time{d.History.LastSuccess}.String()
+}
+
+// failures are those that a success ends, in words.
+func (d Data) failures() string {
+	switch n := d.History.Failures; n {
+	case 0:
+		return ""
+	case 1:
+		return " after a failure"
+	default:
+		return fmt.Sprintf(" after %d failures since %s", n, Time{d.History.Since})
+	}
 }
 
 // deadline is one in words: a duration counts from the start.

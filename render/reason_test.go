@@ -30,6 +30,12 @@ func TestDefaultMessageOfEveryReason(t *testing.T) {
 		"running_for:4m0s":              {func(d *render.Data) { d.Escalation = 1 }, "Escalation: ml.train has been running for 4m", notifier.Warning, ""},
 		"gate:ship-it":                  {func(d *render.Data) { d.Gate = render.Gate{Signal: "ship-it", Type: "boolean", Approval: true} }, "ml.train waits for approval: ship-it", notifier.Warning, `approve("ship-it", "f7a1", project="ml", domain="production")`},
 		"gate:rate":                     {func(d *render.Data) { d.Gate = render.Gate{Signal: "rate", Type: "float"} }, "ml.train waits for a signal: rate", notifier.Warning, `set_input("rate", "f7a1", VALUE, project="ml", domain="production")`},
+		"no_success_for:26h0m0s":        {func(d *render.Data) { d.Workflow, d.Name, d.LaunchPlan = "", "", "nightly" }, "Launch plan nightly has not succeeded for 26h", notifier.Failure, "Launch plan: nightly"},
+		"first_failure":                 {func(d *render.Data) { d.Phase = "FAILED"; d.History.Failures = 1 }, "ml.train FAILED, the first failure since it is watched", notifier.Failure, "Failures in a row: 1"},
+		"recovered": {func(d *render.Data) {
+			d.Phase, d.History = "SUCCEEDED", render.History{Failures: 3, Since: d.At}
+		}, "ml.train has recovered after 3 failures since 2026-11-22T11:00:00Z", notifier.Success, "Failing since: 2026-11-22T11:00:00Z"},
+		"failure_rate:5/20": {nil, "ml.train fails often: 5 of the last 20 executions", notifier.Failure, ""},
 	} {
 		t.Run(reason, func(t *testing.T) {
 			t.Parallel()

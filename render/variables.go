@@ -31,9 +31,17 @@ type variables struct {
 	Skipped         int
 	Escalation      int
 	Gate            Gate
+	History         historyVariables
 	Inputs          map[string]any
 	Run             Run
 	At              Time
+}
+
+// historyVariables are History as templates see it.
+type historyVariables struct {
+	Failures    int
+	Since       Time
+	LastSuccess Time
 }
 
 func (d Data) variables() variables {
@@ -44,7 +52,7 @@ func (d Data) variables() variables {
 		User: d.User, Labels: d.Labels, StartedAt: Time{d.StartedAt}, Elapsed: d.Elapsed,
 		ConsoleURL: d.ConsoleURL, Node: d.Node, FailedNode: d.FailedNode,
 		Rule: d.Rule, Reason: d.Reason, Repeat: d.Repeat, Skipped: d.Skipped, Escalation: d.Escalation,
-		Gate: d.Gate, Inputs: d.Inputs, Run: d.Run, At: Time{d.At},
+		Gate: d.Gate, History: historyVariables{d.History.Failures, Time{d.History.Since}, Time{d.History.LastSuccess}}, Inputs: d.Inputs, Run: d.Run, At: Time{d.At},
 	}
 }
 
@@ -57,6 +65,9 @@ func (v variables) byName() map[string]any {
 	}
 	all["StartedAt"], all["At"], all["Elapsed"] = v.StartedAt.String(), v.At.String(), humanize(v.Elapsed)
 	all["Gate"] = map[string]any{"Signal": v.Gate.Signal, "Type": v.Gate.Type, "Node": v.Gate.Node, "Approval": v.Gate.Approval}
+	all["History"] = map[string]any{
+		"Failures": v.History.Failures, "Since": v.History.Since.String(), "LastSuccess": v.History.LastSuccess.String(),
+	}
 	all["Run"] = map[string]any{"Name": v.Run.Name, "Project": v.Run.Project, "Domain": v.Run.Domain}
 	return all
 }

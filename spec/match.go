@@ -45,6 +45,17 @@ func (m *Match) Matches(s *Subject) bool {
 	return true
 }
 
+// OneScope says whether all that can be selected is of the one scope that Project and Domain name.
+func (m *Match) OneScope() bool { return identifier(m.Project) && identifier(m.Domain) }
+
+// OnePlan says whether LaunchPlan names one.
+func (m *Match) OnePlan() bool {
+	return m.LaunchPlan != "" && !strings.ContainsAny(m.LaunchPlan, meta)
+}
+
+// meta are what makes a text a pattern.
+const meta = `*?[\\`
+
 // Scoped says whether executions of this scope can be selected.
 func (m *Match) Scoped(project, domain string) bool {
 	return fits(m.Project, project) && fits(m.Domain, domain)
@@ -55,7 +66,7 @@ func fits(pattern, text string) bool {
 	if pattern == "" || pattern == "*" || pattern == text {
 		return true
 	}
-	if !strings.ContainsAny(pattern, `*?[\`) {
+	if !strings.ContainsAny(pattern, meta) {
 		return false
 	}
 	ok, err := path.Match(pattern, strings.ReplaceAll(text, "/", "-")) // the only text that "*" would stop at

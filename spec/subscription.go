@@ -15,8 +15,8 @@ type Subscription struct {
 	Match   Match
 	Rules   []Rule // those that could be read
 	CatchUp string // one of the CatchUp constants
-	// Honor says whether what launch plans and workflows declare with Flyte's own notifications is sent, too.
-	Honor bool
+	// Honor says how what launch plans declare with Flyte's own notifications is sent as well; nil: it is not.
+	Honor *Honor
 }
 
 // What becomes of what happened while no server ran for long.
@@ -64,7 +64,8 @@ func ParseSubscriptions(path string, tree any, env Env) (all []Subscription, pro
 
 func (p *parser) subscription(at string, doc subscriptionDocument) Subscription {
 	p.name(at+".name", doc.Name)
-	s := Subscription{Name: doc.Name, Match: p.match(at+".match", doc.Match), CatchUp: doc.CatchUp, Honor: doc.Honor}
+	s := Subscription{Name: doc.Name, Match: p.match(at+".match", doc.Match), CatchUp: doc.CatchUp}
+	s.Honor = p.honor(at+".honor_launch_plan_notifications", doc.Honor)
 	if len(doc.Rules) == 0 && !doc.Honor {
 		p.also(at+".rules", "required")
 	}
@@ -88,7 +89,7 @@ func (p *parser) subscription(at string, doc subscriptionDocument) Subscription 
 
 // reach is the scope of all executions that are selected, if it is one: connections can be checked by it.
 func (p *parser) reach(m Match) Target {
-	if !identifier(m.Project) || !identifier(m.Domain) {
+	if !m.OneScope() {
 		return Target{}
 	}
 	return Target{Execution: Execution{Project: m.Project, Domain: m.Domain, Name: "*"}}

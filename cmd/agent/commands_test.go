@@ -60,8 +60,8 @@ func TestValidate(t *testing.T) {
 			"admin: {endpoint: 'dns:///x:81'}\nconnections: {a: {slack: {token: {env: NOT_SET_HERE}}}}", 0, []string{"is a valid server config"}, "",
 		},
 		"bad config": {
-			"admin: {endpoint: 'dns:///x:81'}\nwatch: {interval: 2}\ndefaults: {slack: gone}\nsubscriptions: []\nservr: {}", 1,
-			[]string{`defaults.slack: unknown connection "gone"`, "servr: unknown key", "subscriptions: not supported by this version", "watch.interval: "},
+			"admin: {endpoint: 'dns:///x:81'}\nwatch: {interval: 2}\ndefaults: {slack: gone}\nsubscriptions: {}\nservr: {}", 1,
+			[]string{`defaults.slack: unknown connection "gone"`, "servr: unknown key", "subscriptions: must be a list, not a mapping", "watch.interval: "},
 			"is not a valid server config: 4 problems",
 		},
 		"task": {"rules: [{when: {phase: [FAILED]}, send: [{slack: {channel: '#x'}}]}]", 0, []string{"is a valid notification task"}, ""},

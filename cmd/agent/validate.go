@@ -54,7 +54,10 @@ func validate(data []byte) (what string, problems []notifier.Problem) {
 		_, problems = spec.ParseSend(tree, spec.Env{Registry: registry})
 		return "notification_send task", problems
 	}
-	_, problems = config.Parse(data, os.Environ(), registry)
+	c, problems := config.Parse(data, os.Environ(), registry)
+	if c != nil {
+		problems = c.Broken
+	}
 	return "server config", problems
 }
 

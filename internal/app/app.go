@@ -83,6 +83,9 @@ func build(ctx context.Context, o Options) (*server, error) {
 	}
 	s.store = metered.Wrap(s.engine, s.metrics)
 	s.assemble(registry, connections)
+	if err := s.subscribe(ctx); err != nil {
+		return s, err
+	}
 	service := agent.New(agent.Options{
 		Store: s.store, Registry: registry, Connections: connections,
 		AllowCrossProject: o.Config.Watch.AllowCrossProject, Registered: s.executor.Wake, Log: o.Log,
@@ -107,11 +110,23 @@ func (s *server) assemble(registry *notifier.Registry, connections *notifier.Con
 		Store: s.store, Admin: s.admin, Registry: registry,
 		Config: executor.Config{
 			Feed:         flyte.FeedConfig{Interval: c.Watch.Interval, Sweep: c.Watch.Sweep, Overlap: c.Watch.Overlap},
-			NodeInterval: c.Watch.NodeInterval, NodeCalls: float64(c.Watch.NodeCalls),
+			NodeInterval: c.Watch.NodeInterval, NodeCalls: float64(c.Watch.NodeCalls), Discovery: c.Watch.Discovery,
 		},
 		Metrics: s.metrics, Tracer: s.Tracer, Log: s.Log, Delivered: s.outbox.Wake,
 	})
 	s.metrics.MustRegister(newGauges(s.store, s.executor.Stats))
+}
+
+// subscribe gives the executor the subscriptions, so that they are born before anybody is told that the server
+// is there.
+func (s *server) subscribe(ctx context.Context) error {
+	for _, problem := range s.Config.Broken {
+		s.Log.ErrorContext(ctx, "rule is left out", "problem", problem.String())
+	}
+	if err := s.executor.Subscribe(ctx, s.Config.Subscriptions); err != nil {
+		return fmt.Errorf("begin subscriptions: %w", err)
+	}
+	return nil
 }
 
 func (s *server) run(ctx context.Context) error {

@@ -23,6 +23,7 @@ const Kind = "sendgrid"
 // Manifest describes the notifier to the registry.
 func Manifest() notifier.Manifest {
 	return notifier.Manifest{
+		Mail:        true,
 		Kind:        Kind,
 		Title:       "SendGrid",
 		Destination: func() notifier.Destination { return &Destination{} },

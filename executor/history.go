@@ -1,0 +1,252 @@
+package executor
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"hash/fnv"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/flyte-notifier/flyte-notifier/flyte"
+	"github.com/flyte-notifier/flyte-notifier/render"
+	"github.com/flyte-notifier/flyte-notifier/store"
+)
+
+// noteSeries is of a launch plan, as a subscription selects its executions.
+const noteSeries = "series"
+
+// locks let one goroutine at a time go on with the history of a launch plan: many executions of one may end at
+// once. Other servers are kept out by the notes' versions.
+type locks struct{ all [64]sync.Mutex }
+
+func (l *locks) lock(s flyte.Scope, launchPlan string) (unlock func()) {
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(s.String() + "/" + launchPlan)) // never fails
+	mu := &l.all[h.Sum32()%uint32(len(l.all))]
+	mu.Lock()
+	return mu.Unlock
+}
+
+// alone makes the caller the only one here to judge executions of a launch plan, if a history may be told.
+func (n *NotifierExecutor) alone(w store.Watch, f Facts) (done func()) {
+	if !isSubscribed(w) {
+		return func() {}
+	}
+	return n.series.lock(w.Execution.Scope, f.Execution.LaunchPlan)
+}
+
+// plan is a launch plan of which a subscription hears.
+type plan struct {
+	Scope      flyte.Scope `json:"scope"`
+	LaunchPlan string      `json:"launch_plan"`
+	Set        string      `json:"subscription"` // its key
+}
+
+func planOf(set ruleset, x flyte.Execution) plan {
+	return plan{Scope: x.ID.Scope, LaunchPlan: x.LaunchPlan, Set: set.key}
+}
+
+func (p plan) key() string {
+	return p.Set + "|" + p.Scope.Org + "/" + p.Scope.String() + "/" + p.LaunchPlan
+}
+
+// kept is a series as its note holds it.
+type kept struct {
+	Plan   plan   `json:"plan"`
+	Series Series `json:"series"`
+}
+
+// readSeries reads a launch plan's series, or begins it.
+func (n *NotifierExecutor) readSeries(ctx context.Context, set ruleset, p plan) (note store.Note, k kept, err error) {
+	found, err := n.store.Notes(ctx, noteSeries, []string{p.key()})
+	if err != nil {
+		return note, k, fmt.Errorf("read history of launch plan %s: %w", p.LaunchPlan, err)
+	}
+	if len(found) == 0 {
+		return n.newSeries(set, p), kept{Plan: p, Series: Series{Born: set.born}}, nil
+	}
+	if err := json.Unmarshal(found[0].Body, &k); err != nil {
+		return note, k, fmt.Errorf("read history of launch plan %s: %w", p.LaunchPlan, err)
+	}
+	return found[0], k, nil
+}
+
+func (n *NotifierExecutor) newSeries(set ruleset, p plan) store.Note {
+	return store.Note{Kind: noteSeries, Key: p.key(), Execution: flyte.ExecutionID{Scope: p.Scope}}
+}
+
+// follow makes an execution part of its launch plan's history when it has ended, and adds to the facts what
+// that makes the set's rules say. notes is what to write.
+func (n *NotifierExecutor) history(ctx context.Context, set ruleset, f *Facts, before Progress, now time.Time) (notes []store.Note, err error) {
+	note, k, err := n.readSeries(ctx, set, planOf(set, f.Execution))
+	if err != nil {
+		return nil, err
+	}
+	was, s := k.Series, k.Series
+	if _, done := before[counted]; f.ended() && !done {
+		var fired []Occurrence
+		s, fired = s.Ended(f.Execution, set.rules)
+		f.Fires = make(map[string]string, len(fired))
+		for _, o := range fired {
+			f.Fires[o.Rule] = o.Reason
+		}
+	}
+	f.History = render.History{Failures: s.Failures, Since: s.FailedSince, LastSuccess: s.LastSuccess}
+	if s.Failures == 0 {
+		f.History.Failures, f.History.Since = was.Failures, was.FailedSince
+	}
+	f.Recovered = f.ended() && failed(f.Execution.Phase) && s.LastSuccess.After(f.Execution.EndedAt)
+	_, _, due := s.Silent(set.rules, now)
+	if note.Version > 0 && s.LastEnd.Equal(was.LastEnd) && note.Due.Equal(due) {
+		return nil, nil
+	}
+	if note.Version == 0 && due.IsZero() && s.LastEnd.IsZero() {
+		return nil, nil
+	}
+	return written(note, kept{Plan: k.Plan, Series: s}, due)
+}
+
+func failed(phase string) bool { return phase == "FAILED" || phase == "TIMED_OUT" }
+
+func written(note store.Note, k kept, due time.Time) ([]store.Note, error) {
+	body, err := json.Marshal(k)
+	if err != nil {
+		return nil, fmt.Errorf("keep history of launch plan %s: %w", k.Plan.LaunchPlan, err)
+	}
+	note.Body, note.Due = body, due
+	return []store.Note{note}, nil
+}
+
+// expect begins the series of launch plans that subscriptions name: one that never runs is missed as well.
+func (n *NotifierExecutor) expect(ctx context.Context, all []subscription, now time.Time) error {
+	for _, s := range all {
+		scope, one := s.scope()
+		if _, _, due := (Series{Born: s.set.born}).Silent(s.set.rules, s.set.born); !one || !s.Match.OnePlan() || due.IsZero() {
+			continue
+		}
+		p := plan{Scope: scope, LaunchPlan: s.Match.LaunchPlan, Set: s.set.key}
+		note, k, err := n.readSeries(ctx, s.set, p)
+		if err != nil {
+			return err
+		}
+		if _, _, due := k.Series.Silent(s.set.rules, s.set.born); note.Version == 0 || note.Due.IsZero() && !due.IsZero() {
+			notes, err := written(note, k, due)
+			if err != nil {
+				return err
+			}
+			if err := settled(n.store.Write(ctx, store.Change{At: now, Notes: notes})); err != nil {
+				return fmt.Errorf("expect launch plan %s: %w", p.LaunchPlan, err)
+			}
+		}
+	}
+	return nil
+}
+
+// overdueAll looks at launch plans of which no execution may have succeeded for long.
+func (n *NotifierExecutor) overdueAll(ctx context.Context, notes []store.Note) error {
+	var g errgroup.Group
+	g.SetLimit(readers)
+	for _, note := range notes {
+		g.Go(func() error { return n.overdue(ctx, note) })
+	}
+	return g.Wait()
+}
+
+// overdue tells of a launch plan of which no execution has succeeded for too long.
+func (n *NotifierExecutor) overdue(ctx context.Context, note store.Note) error {
+	var k kept
+	if err := json.Unmarshal(note.Body, &k); err != nil {
+		return fmt.Errorf("read history %s: %w", note.Key, err)
+	}
+	defer n.series.lock(k.Plan.Scope, k.Plan.LaunchPlan)()
+	now := time.Now().UTC()
+	sub, ok := n.subscriptionOf(k.Plan.Set)
+	if !ok { // the subscription is gone
+		note.Removed = true
+		return settled(n.store.Write(ctx, store.Change{At: now, Notes: []store.Note{note}}))
+	}
+	s, fired, due := k.Series.Silent(sub.set.rules, now)
+	if len(fired) > 0 {
+		unseen, err := n.succeeded(ctx, sub, k)
+		if err != nil {
+			return err
+		}
+		if unseen {
+			s, fired, due = k.Series, nil, now.Add(n.cfg.Feed.Sweep) // its end is seen before
+		}
+	}
+	c := store.Change{At: now}
+	var err error
+	if c.Notes, err = written(note, kept{Plan: k.Plan, Series: s}, due); err != nil {
+		return err
+	}
+	for _, o := range fired {
+		made, err := n.deliveries(occasion{
+			watch: store.Watch{ID: NewID("s", note.Key), Execution: flyte.ExecutionID{Scope: k.Plan.Scope}},
+			set:   sub.set.since(k.Plan, k.Series), occur: o, message: sub.set.rule(o).Message, data: k.data(o, now),
+		}, now)
+		if err != nil {
+			return err
+		}
+		c.Deliveries = append(c.Deliveries, made...)
+	}
+	if err := settled(n.store.Write(ctx, c)); err != nil {
+		return fmt.Errorf("tell of launch plan %s: %w", k.Plan.LaunchPlan, err)
+	}
+	n.alarm(due)
+	if len(c.Deliveries) > 0 {
+		n.metrics.occurrences.Add(float64(len(fired)))
+		n.log.InfoContext(ctx, "fired", "launch plan", k.Plan.LaunchPlan, "scope", k.Plan.Scope.String(), "subscription", sub.Name, "deliveries", len(c.Deliveries))
+		n.delivered()
+	}
+	return nil
+}
+
+// since is the set with keys for a silence: one that begins after another success is another one.
+func (set ruleset) since(p plan, s Series) ruleset {
+	set.key = fmt.Sprintf("%s|%s|%d", set.key, p.LaunchPlan, s.LastSuccess.UnixMicro())
+	return set
+}
+
+// succeeded asks flyteadmin whether an execution has succeeded that was not seen yet: a server that was down
+// must not tell what is not so.
+func (n *NotifierExecutor) succeeded(ctx context.Context, sub subscription, k kept) (bool, error) {
+	since := k.Series.LastSuccess
+	if since.IsZero() {
+		since = k.Series.Born
+	}
+	ctx, cancel := context.WithTimeout(ctx, factsTimeout)
+	defer cancel()
+	all, err := n.admin.Succeeded(ctx, k.Plan.Scope, k.Plan.LaunchPlan, since)
+	if err != nil {
+		return false, fmt.Errorf("find successes of launch plan %s: %w", k.Plan.LaunchPlan, err)
+	}
+	for _, x := range all {
+		if subject := subjectOf(x); x.EndedAt.After(since) && !x.CreatedAt.Before(sub.set.born) && sub.Match.Matches(&subject) {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// data is what templates see of a launch plan of which nothing was heard.
+func (k kept) data(o Occurrence, now time.Time) render.Data {
+	s := k.Series
+	return render.Data{
+		Project: k.Plan.Scope.Project, Domain: k.Plan.Scope.Domain, LaunchPlan: k.Plan.LaunchPlan,
+		Rule: o.Rule, Reason: o.Reason, At: now,
+		History: render.History{Failures: s.Failures, Since: s.FailedSince, LastSuccess: s.LastSuccess},
+	}
+}
+
+func (n *NotifierExecutor) subscriptionOf(key string) (subscription, bool) {
+	for _, s := range n.subscriptions() {
+		if s.set.key == key {
+			return s, true
+		}
+	}
+	return subscription{}, false
+}

@@ -1,0 +1,155 @@
+package executor
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/flyte-notifier/flyte-notifier/flyte"
+	"github.com/flyte-notifier/flyte-notifier/spec"
+	"github.com/flyte-notifier/flyte-notifier/store"
+)
+
+// noteSubscription is of a subscription, by name: when it was born.
+const noteSubscription = "subscription"
+
+// subscription is one of the config's, since its birth.
+type subscription struct {
+	spec.Subscription
+	set ruleset
+}
+
+// birth is a subscription's note.
+type birth struct {
+	Born time.Time `json:"born"`
+}
+
+// key names a subscription in the keys of what it tells. Removed and added again it is another one.
+func (b birth) key(name string) string {
+	return fmt.Sprintf("subscription %s of %d", name, b.Born.UnixMicro())
+}
+
+// Subscribe makes the executor go by these subscriptions from the next transition on. A subscription is its
+// name: one that was not there is born now, and hears of executions that are created from now on; one that is
+// not there any more is forgotten.
+func (n *NotifierExecutor) Subscribe(ctx context.Context, wanted []spec.Subscription) error {
+	now := time.Now().UTC()
+	known := map[string]store.Note{}
+	for after := ""; ; {
+		page, err := n.store.AllNotes(ctx, noteSubscription, after, namesPerCall)
+		if err != nil {
+			return fmt.Errorf("read subscriptions: %w", err)
+		}
+		for _, note := range page {
+			known[note.Key], after = note, note.Key
+		}
+		if len(page) == 0 {
+			break
+		}
+	}
+	all := make([]subscription, 0, len(wanted))
+	for _, s := range wanted {
+		b, err := n.born(ctx, s.Name, known[s.Name], now)
+		if err != nil {
+			return err
+		}
+		delete(known, s.Name)
+		all = append(all, newSubscription(s, b))
+	}
+	for _, gone := range known {
+		gone.Removed = true
+		if err := settled(n.store.Write(ctx, store.Change{At: now, Notes: []store.Note{gone}})); err != nil {
+			return fmt.Errorf("forget subscription %s: %w", gone.Key, err)
+		}
+	}
+	if err := n.expect(ctx, all, now); err != nil {
+		return err
+	}
+	n.subscribed.Store(&all)
+	return nil
+}
+
+// born returns when a subscription was, which is now if nobody knows it.
+func (n *NotifierExecutor) born(ctx context.Context, name string, note store.Note, now time.Time) (b birth, err error) {
+	for range 3 {
+		if note.Version > 0 {
+			if err := json.Unmarshal(note.Body, &b); err != nil {
+				return b, fmt.Errorf("read subscription %s: %w", name, err)
+			}
+			return b, nil
+		}
+		b.Born = now.Truncate(time.Microsecond)
+		body, err := json.Marshal(b)
+		if err != nil {
+			return b, fmt.Errorf("keep subscription %s: %w", name, err)
+		}
+		err = n.store.Write(ctx, store.Change{At: now, Notes: []store.Note{{Kind: noteSubscription, Key: name, Body: body}}})
+		if !errors.Is(err, store.ErrConflict) {
+			return b, err
+		}
+		found, err := n.store.Notes(ctx, noteSubscription, []string{name}) // another server was faster
+		if err != nil {
+			return b, fmt.Errorf("read subscription %s: %w", name, err)
+		}
+		if len(found) > 0 {
+			note = found[0]
+		}
+	}
+	return b, fmt.Errorf("keep subscription %s: %w", name, store.ErrConflict)
+}
+
+func newSubscription(s spec.Subscription, b birth) subscription {
+	return subscription{Subscription: s, set: ruleset{
+		name: s.Name, key: b.key(s.Name), born: b.Born, catchUp: s.CatchUp, rules: s.Rules, needs: needsOf(s.Rules),
+	}}
+}
+
+// subscriptions are those that the executor goes by now.
+func (n *NotifierExecutor) subscriptions() []subscription {
+	if all := n.subscribed.Load(); all != nil {
+		return *all
+	}
+	return nil
+}
+
+// isSubscribed says whether subscriptions made the watch, and no task.
+func isSubscribed(w store.Watch) bool { return w.Kind == store.Follow && len(w.Custom) == 0 }
+
+// selected are the rules of the subscriptions that an execution is of. Of one that is known by a row alone,
+// they are all that it could be of.
+func (n *NotifierExecutor) selected(x flyte.Execution) (all rulesets) {
+	subject := subjectOf(x)
+	known := x.Workflow != "" || x.LaunchPlan != ""
+	for _, s := range n.subscriptions() {
+		if !x.CreatedAt.IsZero() && x.CreatedAt.Before(s.set.born) {
+			continue
+		}
+		if known && s.Match.Matches(&subject) || !known && s.Match.Scoped(x.ID.Project, x.ID.Domain) {
+			all = append(all, s.setFor(x))
+		}
+	}
+	return all
+}
+
+// setFor are the subscription's rules, and those that the execution's launch plan declares if they are honored.
+func (s subscription) setFor(x flyte.Execution) ruleset {
+	set := s.set
+	if s.Honor == nil || len(x.Notifications) == 0 {
+		return set
+	}
+	set.rules = slices.Clone(set.rules)
+	for i, declared := range x.Notifications {
+		set.rules = append(set.rules, s.Honor.Rule(fmt.Sprintf("launch-plan-%s-%d", declared.Kind, i), declared.Phases, declared.Recipients))
+	}
+	return set
+}
+
+func subjectOf(x flyte.Execution) spec.Subject {
+	return spec.Subject{
+		Project: x.ID.Project, Domain: x.ID.Domain, Workflow: x.Workflow, LaunchPlan: x.LaunchPlan,
+		User: x.User, Trigger: x.Trigger, Labels: x.Labels,
+	}
+}
