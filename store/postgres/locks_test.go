@@ -79,6 +79,11 @@ func anything(t *testing.T, s store.Store, rnd *rand.Rand, id string, n int) err
 		_, err = s.Redrive(t.Context(), []string{d.ID, all[0].ID}, testTime())
 	case 7:
 		_, err = s.Register(t.Context(), func() store.Watch { w := testWatch(id); w.Attempt = uint32(n); return w }())
+	case 8:
+		var others []store.Delivery
+		if others, err = s.WatchDeliveries(t.Context(), "none"); err == nil && len(others) > 0 {
+			err = s.Settle(t.Context(), others[rnd.IntN(len(others))].ID, store.Outcome{State: store.Dead, At: testTime()})
+		}
 	default:
 		err = s.Write(t.Context(), anyChange(t, s, rnd, id, all))
 	}
