@@ -256,7 +256,7 @@ func noteDue(t *testing.T, s store.Store) {
 	page, err := s.DueNotes(t.Context(), "progress", after(-1), store.Note{}, 10)
 	require.NoError(t, err)
 	require.Empty(t, page)
-	page, err = s.DueNotes(t.Context(), "progress", after(0), store.Note{Due: after(5)}, 10)
+	page, err = s.DueNotes(t.Context(), "progress", after(0), store.Note{Due: after(9)}, 10)
 	require.NoError(t, err)
 	require.Empty(t, page, "behind one that is not due")
 	write(t, s, note("z", version(1)), note("a", version(1), removed))
