@@ -1,4 +1,4 @@
-// Package store is what must survive a kill -9: watches, deliveries, timelines, rate tokens.
+// Package store is what must survive a kill -9: watches, deliveries, timelines, notes, rate tokens.
 //
 // It holds the words and the ports; each engine (store/sqlite, store/postgres) implements all of them,
 // and passes store/storetest. Engines decide nothing: no clock (callers pass now), no retry policy, no

@@ -118,7 +118,9 @@ func (s *source) fill() {
 		Deliveries: []store.Delivery{delivery("w1", "held", held), delivery("group", "g1", held), delivery("group", "g2", func(d *store.Delivery) { d.Address = "#g" })},
 		Notes: []store.Note{
 			{Kind: "progress", Key: "1", WatchID: "w1", Due: after(9), Execution: watch("w1").Execution, Body: json.RawMessage(`{"n": 1}`)},
-			{Kind: "progress", Key: "3", WatchID: "w3"}, {Kind: "silence", Key: "s"}, {Kind: "progress", Key: "9", WatchID: "w9"},
+			{Kind: "progress", Key: "3", WatchID: "w3"},
+			{Kind: "silence", Key: "s"},
+			{Kind: "progress", Key: "9", WatchID: "w9"},
 		},
 	}))
 	require.NoError(s.t, s.Write(s.t.Context(), store.Change{Notes: []store.Note{{Kind: "silence", Key: "s", Version: 1, Body: json.RawMessage(`{}`)}}}))

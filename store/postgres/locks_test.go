@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -44,6 +45,7 @@ func TestNoTwoTransactionsWaitForEachOther(t *testing.T) {
 	require.Zero(t, value[int64](t, conn, "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"))
 	require.Zero(t, value[int64](t, conn, `SELECT count(*) FROM (SELECT FROM flyte_notifier.deliveries WHERE state = 'pending'
 		GROUP BY watch_id, connection, address HAVING count(*) FILTER (WHERE head) <> 1) wrong`), "each lane has one head")
+	require.Zero(t, value[int64](t, conn, "SELECT count(*) FROM flyte_notifier.deliveries WHERE state <> 'pending' AND head"))
 	counted := value[int64](t, conn, "SELECT sum(n)::bigint FROM flyte_notifier.counts WHERE what = 'deliveries'")
 	require.Equal(t, value[int64](t, conn, "SELECT count(*) FROM flyte_notifier.deliveries"), counted)
 }
@@ -60,7 +62,7 @@ func anything(t *testing.T, s store.Store, rnd *rand.Rand, id string, n int) err
 	}
 	d := all[rnd.IntN(len(all))]
 	rates := []store.Rate{{Bucket: fmt.Sprint(rnd.IntN(4)), PerSecond: 1e6, Burst: 1e6}, {Bucket: fmt.Sprint(rnd.IntN(4)), PerSecond: 1e6, Burst: 1e6}}
-	switch rnd.IntN(8) {
+	switch rnd.IntN(12) {
 	case 0, 1:
 		more := testDelivery(id)
 		more.ID = fmt.Sprintf("d-%s-%d-%d", id, n, rnd.Int())
@@ -77,11 +79,56 @@ func anything(t *testing.T, s store.Store, rnd *rand.Rand, id string, n int) err
 		_, err = s.Redrive(t.Context(), []string{d.ID, all[0].ID}, testTime())
 	case 7:
 		_, err = s.Register(t.Context(), func() store.Watch { w := testWatch(id); w.Attempt = uint32(n); return w }())
+	case 8:
+		var others []store.Delivery
+		if others, err = s.WatchDeliveries(t.Context(), "none"); err == nil && len(others) > 0 {
+			err = s.Settle(t.Context(), others[rnd.IntN(len(others))].ID, store.Outcome{State: store.Dead, At: testTime()})
+		}
+	default:
+		err = s.Write(t.Context(), anyChange(t, s, rnd, id, all))
 	}
 	if errors.Is(err, store.ErrConflict) {
 		return nil
 	}
 	return err
+}
+
+// anyChange is of some notes in any order, and of deliveries of a watch and of none.
+func anyChange(t *testing.T, s store.Store, rnd *rand.Rand, id string, all []store.Delivery) store.Change {
+	c := store.Change{At: testTime()}
+	var keys []string
+	for _, k := range rnd.Perm(6)[:1+rnd.IntN(4)] {
+		keys = append(keys, fmt.Sprint("n", k))
+	}
+	there, err := s.Notes(t.Context(), "progress", keys)
+	if err != nil {
+		t.Error(err)
+	}
+	for _, key := range keys {
+		n := store.Note{Kind: "progress", Key: key, WatchID: id, Due: testTime()}
+		if i := slices.IndexFunc(there, func(n store.Note) bool { return n.Key == key }); i >= 0 {
+			n = there[i]
+			n.Removed = rnd.IntN(3) == 0
+		}
+		c.Notes = append(c.Notes, n)
+	}
+	for _, owner := range []string{id, "none", "nobody"} {
+		d := testDelivery(owner)
+		d.ID = fmt.Sprintf("c-%s-%d", owner, rnd.Int())
+		if rnd.IntN(2) == 0 {
+			d.State, d.Bundle, d.HeldUntil = store.Held, "quiet", testTime()
+		}
+		c.Deliveries = append(c.Deliveries, d)
+	}
+	for range rnd.IntN(4) {
+		c.Superseded = append(c.Superseded, all[rnd.IntN(len(all))].ID)
+	}
+	if held, err := s.Held(t.Context(), "quiet", 10); err != nil {
+		t.Error(err)
+	} else if len(held) > 0 {
+		c.Released = []store.Release{{ID: held[rnd.IntN(len(held))].ID}}
+	}
+	return c
 }
 
 // TestServersShareTokensAndAttempts has servers that begin all deliveries at the same time: the same ones, so that

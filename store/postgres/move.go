@@ -190,7 +190,7 @@ func (w *moves) save(ctx context.Context, s *Store, tx pgx.Tx) error {
 	if err := p.run(ctx, tx); err != nil {
 		return err
 	}
-	return s.finish(ctx, tx, append(w.heads, promoted...), w.outs.superseded)
+	return s.enqueue(ctx, tx, append(w.heads, promoted...)) // a job of what is superseded finds that out
 }
 
 // inserted checks that all rows were inserted. One that was not came between: by a transition of another watch.

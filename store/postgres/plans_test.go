@@ -31,6 +31,9 @@ const (
 		1780000000000000 + i, false, 1780000000000000, CASE WHEN i % 10 = 0 THEN NULL ELSE 1780000000000000 + i END,
 		1780000000000000, 0, '', '', '', '{}'
 	FROM generate_series(0, $1::integer - 1) i`
+	fillNotes = `INSERT INTO flyte_notifier.notes (kind, key, watch_id, org, project, domain, name, due, version, body)
+	SELECT 'progress', 'k' || lpad(to_hex(i), 19, '0'), 'w' || i, '', 'p', 'd', 'n' || i, CASE WHEN i % 2 = 0 THEN 1780000000000000 + i END, 1, '{}'
+	FROM generate_series(0, $1::integer - 1) i`
 )
 
 // filled returns the URL of a store with so many active and ended watches, and deliveries.
@@ -42,6 +45,7 @@ func filled(t testing.TB, watches, deliveries int) string {
 		run(t, conn, fillWatches, watches, string(state))
 	}
 	run(t, conn, fillDeliveries, deliveries)
+	run(t, conn, fillNotes, deliveries)
 	run(t, conn, "VACUUM ANALYZE")
 	return url
 }
@@ -83,6 +87,33 @@ func TestNothingReadsWholeTables(t *testing.T) {
 			_, err := s.Purge(ctx, since.Add(-time.Hour), since.Add(-time.Hour), 100)
 			return err
 		},
+		"notes": func(s *postgres.Store) error {
+			_, err := s.Notes(ctx, "progress", []string{"k0000000000000000003", "none"})
+			return err
+		},
+		"all notes": func(s *postgres.Store) error {
+			_, err := s.AllNotes(ctx, "progress", "k0000000000000000003", 100)
+			return err
+		},
+		"notes of": func(s *postgres.Store) error {
+			_, err := s.NotesOf(ctx, "progress", flyte.ExecutionID{Scope: flyte.Scope{Project: "p", Domain: "d"}, Name: "n3"})
+			return err
+		},
+		"due notes": func(s *postgres.Store) error {
+			_, err := s.DueNotes(ctx, "progress", now, store.Note{Key: "k", Due: since}, 100)
+			return err
+		},
+		"next due":    func(s *postgres.Store) error { _, err := s.NextDue(ctx, "progress"); return err },
+		"bundles":     func(s *postgres.Store) error { _, err := s.Bundles(ctx, now, 100); return err },
+		"next bundle": func(s *postgres.Store) error { _, err := s.NextBundle(ctx); return err },
+		"held":        func(s *postgres.Store) error { _, err := s.Held(ctx, "quiet", 100); return err },
+		"found":       func(s *postgres.Store) error { _, err := s.DeliveriesOf(ctx, []string{"none"}); return err },
+		"change": func(s *postgres.Store) error {
+			return s.Write(ctx, store.Change{
+				At: now, Superseded: []string{"none"}, Deliveries: []store.Delivery{testDelivery(fresh())},
+				Notes: []store.Note{{Kind: "progress", Key: "k0000000000000000003", Version: 1, Due: now}, {Kind: "progress", Key: fresh()}},
+			})
+		},
 		"register": func(s *postgres.Store) error { _, err := s.Register(ctx, testWatch(fresh())); return err },
 		"a life":   func(s *postgres.Store) error { return live(t, s, fresh()) },
 		"redrive":  func(s *postgres.Store) error { _, err := s.Redrive(ctx, []string{"nobody"}, now); return err },
@@ -120,8 +151,8 @@ func live(t testing.TB, s store.Store, id string) error {
 // end.
 func rowsRead(t testing.TB, url string, do func(s *postgres.Store) error) int64 {
 	t.Helper()
-	const read = `SELECT ((SELECT sum(seq_tup_read) FROM pg_stat_user_tables WHERE relname IN ('watches', 'deliveries', 'events'))
-		+ (SELECT sum(idx_tup_read) FROM pg_stat_user_indexes WHERE relname IN ('watches', 'deliveries', 'events')))::bigint`
+	const read = `SELECT ((SELECT sum(seq_tup_read) FROM pg_stat_user_tables WHERE relname IN ('watches', 'deliveries', 'events', 'notes'))
+		+ (SELECT sum(idx_tup_read) FROM pg_stat_user_indexes WHERE relname IN ('watches', 'deliveries', 'events', 'notes')))::bigint`
 	s, err := postgres.Open(t.Context(), postgres.Options{URL: url})
 	require.NoError(t, err)
 	conn := connect(t, url)

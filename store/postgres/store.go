@@ -3,9 +3,9 @@
 // Everything is in a schema of its own, flyte_notifier, so that the database may be one that exists, such as
 // flyteadmin's. Hot writes go through one batcher a kind (see batcher), each batch one transaction of a few
 // statements for all its rows; reads have connections of their own. Transactions lock in one order, so that none
-// waits for another that waits for it: watches by id, then deliveries by id, then buckets by name. Whoever
-// writes to a watch, its deliveries or its timeline holds the lock of the watch (of a purged one, that of
-// its row in purged_watches); Begin needs deliveries and buckets alone.
+// waits for another that waits for it: watches by id, then notes by kind and key, then deliveries by id, then
+// buckets by name. Whoever writes to a watch, its deliveries or its timeline holds the lock of the watch (of one that
+// was purged or never was, that of its row in purged_watches); Begin needs deliveries and buckets alone.
 //
 // Watching is shared by advisory locks (see member), deliveries by River (see queue.go).
 package postgres

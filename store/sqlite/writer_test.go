@@ -81,3 +81,54 @@ func TestOneWriteIsUndone(t *testing.T) {
 		})
 	}
 }
+
+// TestARefusedChangeIsSeenFirst has a move of a watch that fits, with a note that does not: nothing of it was written by
+// then, so that the others of its batch are not done again.
+func TestARefusedChangeIsSeenFirst(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]store.Change{
+		"note":    {Notes: []store.Note{{Kind: "progress", Key: "new"}, {Kind: "progress", Key: "stale", Version: 7}}},
+		"release": {Notes: []store.Note{{Kind: "progress", Key: "new"}}, Released: []store.Release{{ID: "none"}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			path := filepath.Join(t.TempDir(), "notifier.db")
+			synctest.Test(t, func(t *testing.T) {
+				s, err := Open(t.Context(), path)
+				require.NoError(t, err)
+				defer func() { require.NoError(t, s.Close()) }()
+				w, err := s.Register(t.Context(), store.Watch{ID: "w"})
+				require.NoError(t, err)
+				own, err := newChange(c)
+				require.NoError(t, err)
+				runs := 0
+				errs := together(t, s, func(*tx) error { runs++; return nil }, func(tx *tx) error { return tx.move(w.ID, moveArgs(w), own, nil) })
+				require.NoError(t, errs[0])
+				require.ErrorIs(t, errs[1], store.ErrConflict)
+				require.Equal(t, 1, runs)
+				got, err := s.Watch(t.Context(), "w")
+				require.NoError(t, err)
+				require.Equal(t, w.Version, got.Version)
+			})
+		})
+	}
+}
+
+// TestPlainMovesKnowNoNotes has moves cost what they did before there were notes.
+func TestPlainMovesKnowNoNotes(t *testing.T) {
+	t.Parallel()
+	s, err := Open(t.Context(), filepath.Join(t.TempDir(), "notifier.db"))
+	require.NoError(t, err)
+	defer func() { require.NoError(t, s.Close()) }()
+	w, err := s.Register(t.Context(), store.Watch{ID: "w"})
+	require.NoError(t, err)
+	require.NoError(t, s.Move(t.Context(), store.Transition{
+		Watch: w, Events: []store.Event{{Kind: "phase"}}, Change: store.Change{Deliveries: []store.Delivery{{ID: "d", WatchID: "w"}}},
+	}))
+	s.write.batches.Close() // so that nobody else uses the transaction
+	require.Contains(t, s.write.tx.stmts, stayWatch)
+	for query := range s.write.tx.stmts {
+		require.NotContains(t, query, "notes")
+		require.NotContains(t, query, "SELECT seq, watch_id")
+	}
+}

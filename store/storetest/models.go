@@ -32,6 +32,11 @@ func runModels(t *testing.T, open func(t *testing.T) store.Store) {
 		s, run := open(t), 0
 		rapid.Check(t, func(r *rapid.T) { run++; modelTenures(t, r, s, fmt.Sprintf("r%d", run)) })
 	})
+	t.Run("notes", func(t *testing.T) {
+		t.Parallel()
+		s, run := open(t), 0
+		rapid.Check(t, func(r *rapid.T) { run++; modelNotes(t, r, s, fmt.Sprintf("r%d", run)) })
+	})
 	t.Run("replays", func(t *testing.T) {
 		t.Parallel()
 		s, run := open(t), 0
@@ -114,10 +119,12 @@ func modelOrder(t *testing.T, r *rapid.T, s store.Store, run string) {
 	m := &outboxModel{all: map[string]store.Delivery{}}
 	two := []store.Lane{{Connection: run, Address: "#a"}, {Connection: run, Address: "#b"}}
 	steps := map[string]func(now time.Time){
-		"insert":  func(now time.Time) { m.insert(t, r, s, run, two, now) },
-		"begin":   func(now time.Time) { m.begin(t, r, s, now) },
-		"settle":  func(now time.Time) { m.settle(t, r, s, now) },
-		"redrive": func(now time.Time) { m.redrive(t, r, s, now) },
+		"insert":    func(now time.Time) { m.insert(t, r, s, run, two, now) },
+		"begin":     func(now time.Time) { m.begin(t, r, s, now) },
+		"settle":    func(now time.Time) { m.settle(t, r, s, now) },
+		"redrive":   func(now time.Time) { m.redrive(t, r, s, now) },
+		"release":   func(now time.Time) { m.release(t, r, s, now) },
+		"supersede": func(now time.Time) { m.supersede(t, r, s, now) },
 	}
 	now := start()
 	for range rapid.IntRange(1, 20).Draw(r, "steps") {
@@ -147,6 +154,8 @@ func (m *outboxModel) insert(t *testing.T, r *rapid.T, s store.Store, run string
 		d := delivery(fmt.Sprintf("%s-%d", run, len(m.order)), watchID, to(l.Connection, l.Address), at(next))
 		if rapid.IntRange(0, 4).Draw(r, "dead") == 0 {
 			d.State, d.SettledAt = store.Dead, now
+		} else if rapid.IntRange(0, 3).Draw(r, "held") == 0 {
+			d.State, d.Bundle, d.HeldUntil = store.Held, run, next
 		}
 		m.order, m.all[d.ID] = append(m.order, d.ID), d
 		batch = append(batch, d)
