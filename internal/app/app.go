@@ -9,7 +9,9 @@ import (
 	"log/slog"
 	"maps"
 	"net"
+	"net/http"
 	"slices"
+	"sync/atomic"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -28,7 +30,7 @@ import (
 	"github.com/flyte-notifier/flyte-notifier/store/metered"
 )
 
-// Options are what a server is made of. Version, Tracer and Ready may be left out.
+// Options are what a server is made of. Version, Tracer, Ready, Source and Reloaded may be left out.
 type Options struct {
 	Config  *config.Config
 	Version string    // of the program, for metrics
@@ -36,18 +38,27 @@ type Options struct {
 	Log     *slog.Logger
 	Tracer  trace.TracerProvider    // nil: nothing is traced
 	Ready   func(grpc, http string) // called once both addresses answer
+
+	Source   *Source              // where Config came from; nil: it is never read again
+	Reloaded func(*config.Config) // called with each config that was taken up later
 }
 
 // server is the parts, made but not yet running.
 type server struct {
 	Options
-	engine   store.Store // as it was opened
-	store    store.Store // the engine, measured
+	registry *notifier.Registry
+	client   *http.Client // of all notifiers
+	engine   store.Store  // as it was opened
+	store    store.Store  // the engine, measured
 	admin    *flyte.Client
 	executor *executor.NotifierExecutor
 	outbox   *delivery.Outbox
+	service  *agent.Service
 	grpc     *agent.Server
 	metrics  *prometheus.Registry
+
+	retention atomic.Pointer[config.Retention]
+	reloader  *reloader
 }
 
 // Run serves until ctx ends, and returns nil then; what is in flight gets some seconds to finish.
@@ -64,13 +75,10 @@ func Run(ctx context.Context, o Options) error {
 }
 
 func build(ctx context.Context, o Options) (*server, error) {
-	s := &server{Options: o, metrics: prometheus.NewRegistry()}
+	s := &server{Options: o, registry: builtin.Registry(o.Stdout), client: Client(), metrics: prometheus.NewRegistry()}
+	s.retention.Store(&o.Config.Retention)
 	s.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), buildInfo(o.Version))
-	if err := s.checkRiver(); err != nil {
-		return s, err
-	}
-	registry := builtin.Registry(o.Stdout)
-	connections, problems := o.Config.Build(registry, Client())
+	connections, problems := s.connect(o.Config)
 	if len(problems) > 0 {
 		return s, &ConfigError{problems}
 	}
@@ -82,29 +90,34 @@ func build(ctx context.Context, o Options) (*server, error) {
 		return s, err
 	}
 	s.store = metered.Wrap(s.engine, s.metrics)
-	s.assemble(registry, connections)
-	service := agent.New(agent.Options{
-		Store: s.store, Registry: registry, Connections: connections,
+	s.assemble(connections)
+	s.service = agent.New(agent.Options{
+		Store: s.store, Registry: s.registry, Connections: connections,
 		AllowCrossProject: o.Config.Watch.AllowCrossProject, Registered: s.executor.Wake, Log: o.Log,
 		Metrics: s.metrics, Tracer: o.Tracer,
 	})
 	t := o.Config.Server.TLS
-	s.grpc, err = agent.NewServer(service, agent.TLS(t), o.Log)
+	s.grpc, err = agent.NewServer(s.service, agent.TLS(t), o.Log)
+	s.reloader = newReloader(s)
 	return s, err
 }
 
+// connect makes the connections of a config, which reads their secrets. The problems are those that no start
+// would go over.
+func (s *server) connect(c *config.Config) (*notifier.Connections, []notifier.Problem) {
+	connections, problems := c.Build(s.registry, s.client)
+	return connections, append(problems, checkRiver(c.Server.RiverUI)...)
+}
+
 // assemble makes what works in the background.
-func (s *server) assemble(registry *notifier.Registry, connections *notifier.Connections) {
+func (s *server) assemble(connections *notifier.Connections) {
 	c := s.Config
 	s.outbox = delivery.New(delivery.Options{
-		Store: s.store, Registry: registry, Connections: connections,
-		Config: delivery.Config{
-			MaxAge: c.Delivery.MaxAge, MaxAttempts: c.Delivery.MaxAttempts, Timeout: c.Delivery.Timeout,
-		},
+		Store: s.store, Registry: s.registry, Connections: connections, Config: policy(c),
 		Metrics: s.metrics, Tracer: s.Tracer, Log: s.Log,
 	})
 	s.executor = executor.New(executor.Options{
-		Store: s.store, Admin: s.admin, Registry: registry,
+		Store: s.store, Admin: s.admin, Registry: s.registry,
 		Config: executor.Config{
 			Feed:         flyte.FeedConfig{Interval: c.Watch.Interval, Sweep: c.Watch.Sweep, Overlap: c.Watch.Overlap},
 			NodeInterval: c.Watch.NodeInterval, NodeCalls: float64(c.Watch.NodeCalls),
@@ -112,6 +125,10 @@ func (s *server) assemble(registry *notifier.Registry, connections *notifier.Con
 		Metrics: s.metrics, Tracer: s.Tracer, Log: s.Log, Delivered: s.outbox.Wake,
 	})
 	s.metrics.MustRegister(newGauges(s.store, s.executor.Stats))
+}
+
+func policy(c *config.Config) delivery.Config {
+	return delivery.Config{MaxAge: c.Delivery.MaxAge, MaxAttempts: c.Delivery.MaxAttempts, Timeout: c.Delivery.Timeout}
 }
 
 func (s *server) run(ctx context.Context) error {
@@ -125,6 +142,7 @@ func (s *server) run(ctx context.Context) error {
 		return fmt.Errorf("listen for HTTP: %w", err)
 	}
 	checks := []probe.Check{{Name: "store", Ping: s.store.Ping}, {Name: "flyteadmin", Ping: s.admin.Ping}}
+	notes := []probe.Note{{Name: "config", Lines: s.reloader.notes}}
 	g, ctx := errgroup.WithContext(ctx)
 	pages, err := s.pages(ctx)
 	if err != nil {
@@ -133,10 +151,11 @@ func (s *server) run(ctx context.Context) error {
 		return err
 	}
 	g.Go(func() error { return s.grpc.Serve(ctx, grpcListener) })
-	g.Go(func() error { return probe.Serve(ctx, httpListener, probe.Handler(checks, s.metrics, pages...)) })
+	g.Go(func() error { return probe.Serve(ctx, httpListener, probe.Handler(checks, notes, s.metrics, pages...)) })
 	g.Go(func() error { return s.executor.Run(ctx) })
 	g.Go(func() error { return s.outbox.Run(ctx) })
 	g.Go(func() error { return s.retain(ctx) })
+	g.Go(func() error { return s.reloader.run(ctx) })
 	g.Go(func() error {
 		paceCollector(ctx)
 		return nil

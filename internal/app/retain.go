@@ -29,8 +29,8 @@ func (s *server) retain(ctx context.Context) error {
 // purge removes batch after batch. It rests after each as long as that took, so that a long purge,
 // as after a shorter retention was set, leaves half of the store's time to others.
 func (s *server) purge(ctx context.Context, now time.Time) error {
-	r := s.Config.Retention
 	for {
+		r := s.retention.Load() // it may change meanwhile
 		start := time.Now()
 		n, err := s.store.Purge(ctx, now.Add(-r.Watches), now.Add(-r.Deliveries), purgeBatch)
 		if err != nil || n == 0 {
