@@ -1,7 +1,6 @@
 package app
 
 import (
-	"cmp"
 	"context"
 	"crypto/sha256"
 	"log/slog"
@@ -20,12 +19,12 @@ import (
 // inotify tells of neither to who watches the file.
 const lookEvery = 2 * time.Second
 
-// Source is where a config came from, and can be read again. Environ and Signals may be left out.
+// Source is where a config came from, and can be read again. All but File may be left out.
 type Source struct {
 	File    string
 	Environ []string         // overrides of its keys, "NAME=value" each
 	Signals <-chan os.Signal // each has the file read at once, changed or not
-	Every   time.Duration    // how often the file is looked at; zero is 2 s
+	Ticks   <-chan time.Time // each has it looked at whether it changed; nil: every 2 s
 }
 
 // look is the file as it was at some time.
@@ -73,8 +72,11 @@ func (r *reloader) run(ctx context.Context) error {
 	if info, err := os.Stat(r.File); r.File == "" || err == nil && !info.Mode().IsRegular() {
 		return nil
 	}
-	ticker := time.NewTicker(cmp.Or(r.Every, lookEvery))
+	ticker := time.NewTicker(lookEvery)
 	defer ticker.Stop()
+	if r.Ticks == nil {
+		r.Ticks = ticker.C
+	}
 	for {
 		select {
 		case <-ctx.Done():
@@ -83,7 +85,7 @@ func (r *reloader) run(ctx context.Context) error {
 			now, data := r.look()
 			r.seen = now
 			r.reload(ctx, now, data, true)
-		case <-ticker.C:
+		case <-r.Ticks:
 			r.poll(ctx)
 		}
 	}

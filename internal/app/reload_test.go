@@ -24,20 +24,25 @@ import (
 type watched struct {
 	*world
 	signals chan os.Signal
+	ticks   chan time.Time // where nothing else looks at the file
 	taken   chan *config.Config
 }
 
 func newWatched(t *testing.T) *watched {
-	w := &watched{world: newWorld(t), signals: make(chan os.Signal, 1), taken: make(chan *config.Config, 1000)}
-	w.source = &app.Source{File: filepath.Join(w.dir, "config.yaml"), Signals: w.signals, Every: 5 * time.Millisecond}
-	w.reloaded = func(c *config.Config) { w.taken <- c }
+	w := newUnwatched(t)
+	ticker := time.NewTicker(5 * time.Millisecond)
+	t.Cleanup(ticker.Stop)
+	w.source.Ticks = ticker.C
 	return w
 }
 
-// newUnwatched looks at the file on a signal only.
+// newUnwatched looks at the file when a test says so.
 func newUnwatched(t *testing.T) *watched {
-	w := newWatched(t)
-	w.source.Every = time.Hour
+	w := &watched{
+		world: newWorld(t), signals: make(chan os.Signal), ticks: make(chan time.Time), taken: make(chan *config.Config, 1000),
+	}
+	w.source = &app.Source{File: filepath.Join(w.dir, "config.yaml"), Signals: w.signals, Ticks: w.ticks}
+	w.reloaded = func(c *config.Config) { w.taken <- c }
 	return w
 }
 
@@ -58,6 +63,9 @@ func (w *watched) edit(edits ...string) {
 }
 
 func (w *watched) hup() { w.signals <- syscall.SIGHUP }
+
+// look lets the file be looked at; what came of the time before is done then.
+func (w *watched) look() { w.ticks <- time.Time{} }
 
 func (w *watched) awaitTaken() *config.Config {
 	w.t.Helper()
@@ -294,13 +302,21 @@ func (w *watched) mount(version int, text string) string {
 // A file that is written piece by piece is not taken up halfway, even where that is a valid config.
 func TestAHalfWrittenFileIsNotTaken(t *testing.T) {
 	t.Parallel()
-	w := newWatched(t)
-	w.source.Every = 100 * time.Millisecond
+	w := newUnwatched(t)
 	w.start(w.config())
+	for range 3 {
+		w.look()
+	}
+	require.Empty(t, w.taken, "it is as it was")
 	text := w.text()
-	whole := text + "delivery: {max_attempts: 7}\n"
-	require.NoError(t, os.WriteFile(w.source.File, []byte(text[:strings.Index(text, "connections:")]), 0o600))
-	require.NoError(t, os.WriteFile(w.source.File, []byte(whole), 0o600))
+	half, _, _ := strings.Cut(text, "connections:")
+	w.write("config.yaml", half)
+	w.look()
+	w.write("config.yaml", text+"delivery: {max_attempts: 7}")
+	for range 3 {
+		w.look()
+	}
+	require.Len(t, w.taken, 1)
 	c := w.awaitTaken()
 	require.Equal(t, 7, c.Delivery.MaxAttempts)
 	require.Contains(t, c.Connections, "team-slack")
