@@ -141,7 +141,7 @@ func resolveError(err error) error {
 func allowed(c *notifier.Connection, dest notifier.Destination, names []string) error {
 	addresses := dest.Addresses()
 	if len(addresses) == 1 && len(names) > 0 {
-		return refused(c.Allow.CheckNames(slices.Compact(slices.Sorted(slices.Values(append(names, addresses[0]))))...))
+		return refused(c.Allow.CheckNames(slices.Compact(slices.Sorted(slices.Values(slices.Concat(names, addresses))))...))
 	}
 	for _, a := range addresses {
 		if err := c.Allow.CheckNames(a); err != nil {

@@ -155,7 +155,6 @@ func (s *server) run(ctx context.Context) error {
 	g.Go(func() error { return s.executor.Run(ctx) })
 	g.Go(func() error { return s.outbox.Run(ctx) })
 	g.Go(func() error { return s.retain(ctx) })
-	g.Go(func() error { return s.reloader.run(ctx) })
 	g.Go(func() error {
 		paceCollector(ctx)
 		return nil
@@ -164,6 +163,7 @@ func (s *server) run(ctx context.Context) error {
 	if s.Ready != nil {
 		s.Ready(grpcListener.Addr().String(), httpListener.Addr().String())
 	}
+	g.Go(func() error { return s.reloader.run(ctx) })
 	err = g.Wait()
 	s.Log.Info("stopped")
 	return err
