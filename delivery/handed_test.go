@@ -56,6 +56,8 @@ func TestOverAQueue(t *testing.T) {
 		"AJobGivenUpAtAStopIsTakenOverAtOnce":                     aJobGivenUpAtAStopIsTakenOverAtOnce,
 		"AQuietLaneWaitsForNoBusyOne":                             aQuietLaneWaitsForNoBusyOne,
 		"AQuietLaneWaitsForNoHangingOne":                          aQuietLaneWaitsForNoHangingOne,
+		"ABacklogGoesAtTheReloadedRate":                           aBacklogGoesAtTheReloadedRate,
+		"TestWhatWaitsForAPlaceIsJudgedAnew":                      TestWhatWaitsForAPlaceIsJudgedAnew,
 		"ABacklogOfALaneIsWorkedOffAtItsRate":                     aBacklogOfALaneIsWorkedOffAtItsRate,
 	} {
 		t.Run(name, test)

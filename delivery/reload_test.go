@@ -90,6 +90,36 @@ func TestWhatWaitsIsJudgedAnew(t *testing.T) {
 	}
 }
 
+// What waits for a place, since a service hangs, does not get it under terms that are over.
+func TestWhatWaitsForAPlaceIsJudgedAnew(t *testing.T) {
+	var free chan struct{} // of the bubble
+	s := &service{send: func(context.Context, *place, notifier.Message) error { <-free; return nil }}
+	run(t, s, func(b *bench) {
+		free = make(chan struct{})
+		b.config.Timeout, b.config.MaxAge = time.Hour, 24*time.Hour
+		b.start()
+		var ids []string
+		for i := range 640 {
+			ids = append(ids, b.add(fmt.Sprint("w", i), fmt.Sprint("#", i%40))...)
+		}
+		b.pass(10 * time.Second)
+		begun := 0
+		for _, id := range ids {
+			begun += b.get(id).Attempts
+		}
+		require.Less(b.t, begun, len(ids))
+		b.outbox.Reload(only(notifier.Connection{Name: "other", Kind: "chat", Notifier: s}), b.config)
+		close(free)
+		b.pass(b.seen())
+		require.Len(b.t, s.sent(), begun, "those that had begun")
+		states := map[store.DeliveryState]int{}
+		for _, id := range ids {
+			states[b.get(id).State]++
+		}
+		require.Equal(b.t, map[store.DeliveryState]int{store.Delivered: begun, store.Dead: len(ids) - begun}, states)
+	})
+}
+
 func TestACallUnderWayEndsAsItBegan(t *testing.T) {
 	var free chan struct{} // of the bubble
 	before := &service{send: func(ctx context.Context, _ *place, _ notifier.Message) error {
@@ -131,6 +161,30 @@ func TestAReloadedPolicyHolds(t *testing.T) {
 		require.Equal(b.t, store.Dead, b.get(ids[0]).State)
 		require.Equal(b.t, 2, b.get(ids[0]).Attempts)
 	})
+}
+
+// A backlog that was paced by the old rate goes at the new one.
+func aBacklogGoesAtTheReloadedRate(t *testing.T) {
+	for name, rate := range map[string]notifier.Rate{
+		"of a destination": slowly(),
+		"in total":         {TotalPerSecond: 1.0 / 3600},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := &service{}
+			run(t, s, func(b *bench) {
+				b.conns[0].Rate = rate
+				b.start()
+				var ids []string
+				for i := range 100 {
+					ids = append(ids, b.add(fmt.Sprint("w", i), "#a")...)
+				}
+				b.pass(time.Minute)
+				b.outbox.Reload(only(notifier.Connection{Name: "team", Kind: "chat", Notifier: s, Rate: notifier.Rate{PerSecond: 5, Burst: 1, TotalPerSecond: 5}}), b.config)
+				b.pass(b.seen())
+				require.Len(b.t, s.sent(), len(ids))
+			})
+		})
+	}
 }
 
 // On Postgres each connection has a queue: that of a new one is worked on at once, and no attempt is cut off for it.

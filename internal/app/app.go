@@ -58,6 +58,7 @@ type server struct {
 	metrics  *prometheus.Registry
 
 	retention atomic.Pointer[config.Retention]
+	shorter   chan struct{} // retention may be shorter than it was
 	reloader  *reloader
 }
 
@@ -75,7 +76,7 @@ func Run(ctx context.Context, o Options) error {
 }
 
 func build(ctx context.Context, o Options) (*server, error) {
-	s := &server{Options: o, registry: builtin.Registry(o.Stdout), client: Client(), metrics: prometheus.NewRegistry()}
+	s := &server{Options: o, registry: builtin.Registry(o.Stdout), client: Client(), metrics: prometheus.NewRegistry(), shorter: make(chan struct{}, 1)}
 	s.retention.Store(&o.Config.Retention)
 	s.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), buildInfo(o.Version))
 	connections, problems := s.connect(o.Config)

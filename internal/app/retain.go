@@ -4,6 +4,8 @@ import (
 	"context"
 	"math/rand/v2"
 	"time"
+
+	"github.com/flyte-notifier/flyte-notifier/config"
 )
 
 // purgeEvery is how often old rows are removed, and purgeBatch how many at once: a small batch
@@ -20,9 +22,27 @@ func (s *server) retain(ctx context.Context) error {
 		if err := s.purge(ctx, time.Now()); err != nil && ctx.Err() == nil {
 			s.Log.WarnContext(ctx, "old rows cannot be removed", "error", err)
 		}
-		if !sleep(ctx, purgeEvery/2+rand.N(purgeEvery)) {
+		t := time.NewTimer(purgeEvery/2 + rand.N(purgeEvery))
+		select {
+		case <-ctx.Done():
+		case <-t.C:
+		case <-s.shorter:
+		}
+		t.Stop()
+		if ctx.Err() != nil {
 			return nil
 		}
+	}
+}
+
+// keep has rows kept for so long from now on.
+func (s *server) keep(r config.Retention) {
+	if before := s.retention.Swap(&r); *before == r {
+		return
+	}
+	select {
+	case s.shorter <- struct{}{}:
+	default: // it looks soon
 	}
 }
 
