@@ -165,21 +165,21 @@ func TestAReloadedPolicyHolds(t *testing.T) {
 
 // A backlog that was paced by the old rate goes at the new one.
 func aBacklogGoesAtTheReloadedRate(t *testing.T) {
-	for name, rate := range map[string]notifier.Rate{
-		"of a destination": slowly(),
-		"in total":         {TotalPerSecond: 1.0 / 3600},
+	for name, rate := range map[string]struct{ before, after notifier.Rate }{
+		"of a destination": {slowly(), notifier.Rate{PerSecond: 5, Burst: 1}},
+		"in total":         {notifier.Rate{TotalPerSecond: 1.0 / 3600}, notifier.Rate{TotalPerSecond: 5}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := &service{}
 			run(t, s, func(b *bench) {
-				b.conns[0].Rate = rate
+				b.conns[0].Rate = rate.before
 				b.start()
 				var ids []string
 				for i := range 100 {
 					ids = append(ids, b.add(fmt.Sprint("w", i), "#a")...)
 				}
 				b.pass(time.Minute)
-				b.outbox.Reload(only(notifier.Connection{Name: "team", Kind: "chat", Notifier: s, Rate: notifier.Rate{PerSecond: 5, Burst: 1, TotalPerSecond: 5}}), b.config)
+				b.outbox.Reload(only(notifier.Connection{Name: "team", Kind: "chat", Notifier: s, Rate: rate.after}), b.config)
 				b.pass(b.seen())
 				require.Len(b.t, s.sent(), len(ids))
 			})
