@@ -81,9 +81,10 @@ type task struct {
 func (s *Service) read(r request) *task {
 	who := identify(r.prefix, r.metadata)
 	inputs := decodeInputs(r.inputs)
+	specs := s.specs.Load() // the same for all of the task
 	t := &task{
 		request: r,
-		env:     s.specs.of(spec.Execution{Org: who.own.Org, Project: who.own.Project, Domain: who.own.Domain, Name: who.own.Name}, inputs),
+		env:     specs.of(spec.Execution{Org: who.own.Org, Project: who.own.Project, Domain: who.own.Domain, Name: who.own.Name}, inputs),
 		watch: store.Watch{
 			ID: executor.NewID("w", who.key), Attempt: who.attempt, State: store.Active,
 			Execution: who.own, Own: who.own, CreatedAt: time.Now().UTC(),
@@ -93,7 +94,7 @@ func (s *Service) read(r request) *task {
 	t.watch.Outputs, t.problems = declaredOutputs(r.template.GetInterface())
 	switch kind := r.template.GetType(); kind {
 	case TypeNotification:
-		t.notification(s.specs.task(r.template.GetCustom(), t.env))
+		t.notification(specs.task(r.template.GetCustom(), t.env))
 	case TypeSend:
 		t.send()
 	default:

@@ -2,6 +2,7 @@ package agent
 
 import (
 	"log/slog"
+	"sync/atomic"
 
 	"github.com/flyteorg/flyte/flyteidl/gen/pb-go/flyteidl/service"
 	"github.com/prometheus/client_golang/prometheus"
@@ -21,7 +22,8 @@ const (
 // maxName bounds how much of a caller's text is repeated to it, in bytes.
 const maxName = 100
 
-// Options are what a Service is made of. All are required but Metrics and Tracer.
+// Options are what a Service is made of. All are required but Metrics and Tracer. Connections and
+// AllowCrossProject hold until Reload.
 type Options struct {
 	Store             store.Registry
 	Registry          *notifier.Registry
@@ -40,13 +42,21 @@ type Service struct {
 	service.UnimplementedAgentMetadataServiceServer
 	Options
 	calls   *calls
-	specs   *specs
+	specs   atomic.Pointer[specs]
 	readers readers // of the server that serves it
 }
 
 // New returns a service over a store.
 func New(o Options) *Service {
-	return &Service{Options: o, calls: newCalls(o.Metrics), specs: newSpecs(o)}
+	s := &Service{Options: o, calls: newCalls(o.Metrics)}
+	s.Reload(o.Connections, o.AllowCrossProject)
+	return s
+}
+
+// Reload lets the tasks that come from now on be judged by these connections, and by whether they may watch
+// executions of other projects. It may be called at any time; a task under way is judged by what was before.
+func (s *Service) Reload(c *notifier.Connections, allowCrossProject bool) {
+	s.specs.Store(newSpecs(s.Registry, c, allowCrossProject))
 }
 
 // Register adds the three services to a gRPC server.

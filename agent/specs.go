@@ -18,7 +18,8 @@ import (
 const specsKept = 256
 
 // specs reads the specs of notification tasks. The executions of a workflow all bring the same one: what
-// it came to is remembered for those that watch the execution they run in, by project and domain.
+// it came to is remembered for those that watch the execution they run in, by project and domain. What was
+// judged by other connections must not be remembered: those have specs of their own.
 type specs struct {
 	env   spec.Env // of every task, but for its caller and inputs
 	known *memo.Memo[reading]
@@ -31,9 +32,9 @@ type reading struct {
 	problems []notifier.Problem
 }
 
-func newSpecs(o Options) *specs {
+func newSpecs(r *notifier.Registry, c *notifier.Connections, allowCrossProject bool) *specs {
 	return &specs{
-		env:   spec.Env{Registry: o.Registry, Connections: o.Connections, AllowCrossProject: o.AllowCrossProject},
+		env:   spec.Env{Registry: r, Connections: c, AllowCrossProject: allowCrossProject},
 		known: memo.New[reading](specsKept, nil),
 	}
 }

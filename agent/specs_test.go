@@ -7,6 +7,8 @@ import (
 	"github.com/flyteorg/flyte/flyteidl/gen/pb-go/flyteidl/admin"
 	"github.com/flyteorg/flyte/flyteidl/gen/pb-go/flyteidl/core"
 	"github.com/stretchr/testify/require"
+
+	"github.com/flyte-notifier/flyte-notifier/notifier"
 )
 
 // from lets another execution run the task.
@@ -55,5 +57,31 @@ func TestASpecThatComesAgainIsItsCallersOwn(t *testing.T) {
 			require.Equal(w.t, core.TaskExecution_FAILED, phase("ml", "f3"), "another project may not use the connection")
 			require.Equal(w.t, core.TaskExecution_FAILED, phase("secret", "f 4"), "no execution has such a name")
 		}
+	})
+}
+
+// A spec that is known was judged by the connections there were.
+func TestASpecIsJudgedByTheConnectionsThereAre(t *testing.T) {
+	foreign := object{"watch": object{"execution": object{"project": "other", "domain": own.Domain, "name": "f9"}}, "rules": rules()}
+	bubble(t, func(w *world) {
+		created := 0
+		phase := func(spec object) core.TaskExecution_Phase {
+			created++
+			return w.get(w.create(request(w.t, spec, from("ml", fmt.Sprint("f", created))))).GetPhase()
+		}
+		mine := object{"rules": list{object{
+			"when": object{"phase": list{"FAILED"}}, "send": list{object{"slack": object{"channel": "#ml"}}},
+		}}}
+		require.Equal(w.t, core.TaskExecution_SUCCEEDED, phase(mine))
+		require.Equal(w.t, core.TaskExecution_FAILED, phase(foreign))
+		for range 2 {
+			w.agent.Reload(notifier.NewConnections(nil, nil), true)
+			require.Equal(w.t, core.TaskExecution_FAILED, phase(mine), "its connection is gone")
+			w.agent.Reload(connections(), true)
+			require.Equal(w.t, core.TaskExecution_SUCCEEDED, phase(mine))
+			require.Equal(w.t, core.TaskExecution_SUCCEEDED, phase(foreign), "other projects may be watched now")
+		}
+		w.agent.Reload(connections(), false)
+		require.Equal(w.t, core.TaskExecution_FAILED, phase(foreign))
 	})
 }

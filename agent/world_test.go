@@ -64,6 +64,7 @@ type world struct {
 	log      *lines
 	gathered *prometheus.Registry
 	tracer   trace.TracerProvider
+	agent    *agent.Service
 	listener *bufconn.Listener
 	conn     *grpc.ClientConn
 	async    service.AsyncAgentServiceClient
@@ -107,7 +108,8 @@ func newWorld(t *testing.T, path string) *world {
 
 // serve runs the server until stop, which returns when it has, and may be called again.
 func (w *world) serve(files agent.TLS) {
-	srv, err := agent.NewServer(w.service(), files, w.logger())
+	w.agent = w.service()
+	srv, err := agent.NewServer(w.agent, files, w.logger())
 	require.NoError(w.t, err)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})

@@ -47,7 +47,7 @@ func (l *line) ready(u until, d *store.Delivery) (p prepared, again time.Duratio
 	o := l.outbox
 	p, err := o.prepare(*d)
 	if err == nil && l.calls(p, *d) {
-		next, wait, ok := l.inTurn(u) // one at a time, so that a name is resolved once
+		next, wait, ok := l.inTurn(u, p.terms) // one at a time, so that a name is resolved once
 		if !ok {
 			return p, l.putOff(u, wait), false
 		}
@@ -123,7 +123,7 @@ func (l *line) stale(ctx context.Context, p prepared, err error) error {
 // the delivery is put off for again.
 func (l *line) begin(u until, d store.Delivery, p prepared) (started time.Time, leave func(), again time.Duration, ok bool) {
 	if len(p.rates) > 0 {
-		next, wait, ok := l.inTurn(u)
+		next, wait, ok := l.inTurn(u, p.terms)
 		if !ok {
 			return started, nil, l.putOff(u, wait), false
 		}
@@ -131,12 +131,16 @@ func (l *line) begin(u until, d store.Delivery, p prepared) (started time.Time, 
 	}
 	ctx, cancel := u.waiting()
 	defer cancel()
-	if again, ok = l.rest(ctx); !ok {
+	if again, ok = l.rest(ctx, p.terms); !ok {
 		return started, nil, l.putOff(u, again), false
 	}
 	for misses := 0; !u.over(); misses++ {
 		if leave, again, ok = l.place(u); !ok {
 			return started, nil, again, false
+		}
+		if p.terms.replaced() {
+			leave()
+			return started, nil, l.putOff(u, 0), false
 		}
 		started = time.Now().UTC()
 		again, err := l.outbox.Store.Begin(u.call, d.ID, d.Attempts, started, p.rates)
@@ -157,7 +161,10 @@ func (l *line) begin(u until, d store.Delivery, p prepared) (started time.Time, 
 		// Lanes that share a connection's rate wait longer each time another was faster, so that
 		// a thousand of them do not all ask for every token.
 		again = max(again, min(time.Duration(misses)*100*time.Millisecond, maxMiss))
-		if !l.pause(ctx, again) {
+		if !l.pause(ctx, again, p.terms) {
+			if p.terms.replaced() {
+				again = 0 // it may be another rate now
+			}
 			return started, nil, l.putOff(u, again), false
 		}
 	}
@@ -166,7 +173,7 @@ func (l *line) begin(u until, d store.Delivery, p prepared) (started time.Time, 
 
 // send calls the notifier, and makes a panic in it an unknown outcome.
 func (o *Outbox) send(ctx context.Context, p prepared, m notifier.Message) (r notifier.Receipt, err error) {
-	ctx, cancel := context.WithTimeout(ctx, o.Config.Timeout)
+	ctx, cancel := context.WithTimeout(ctx, o.policy().Timeout)
 	defer cancel()
 	defer func() {
 		if v := recover(); v != nil {
@@ -184,7 +191,7 @@ func (o *Outbox) look(u until, d *store.Delivery, p prepared) (again time.Durati
 		d.Double = true
 		return 0, false, nil
 	}
-	ctx, cancel := u.early(o.Config.Timeout)
+	ctx, cancel := u.early(o.policy().Timeout)
 	defer cancel()
 	receipt, found, err := looker.Look(ctx, p.destination, d.ID, d.UnknownAt)
 	switch {

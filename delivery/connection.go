@@ -21,6 +21,7 @@ type connection struct {
 	*crowd                // of calls
 	firsts  chan struct{} // of those that are the only one of their lane
 	patient chan struct{} // those that wait
+	total   float64       // its rate, a second
 
 	mu     sync.Mutex
 	scarce time.Time // when its own tokens were short last
@@ -29,7 +30,7 @@ type connection struct {
 func newConnection(total float64) *connection {
 	return &connection{
 		crowd:  newCrowd(connectionWindow, total),
-		firsts: make(chan struct{}, connectionWindow), patient: make(chan struct{}, maxPatient),
+		firsts: make(chan struct{}, connectionWindow), patient: make(chan struct{}, maxPatient), total: total,
 	}
 }
 

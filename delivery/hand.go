@@ -25,7 +25,6 @@ const (
 // cannot go on comes back later.
 type hands struct {
 	*Outbox
-	queue store.Queue
 	until until
 
 	mu          sync.Mutex
@@ -34,22 +33,12 @@ type hands struct {
 }
 
 // work sends what the queue hands out until ctx ends.
-func (o *Outbox) work(ctx context.Context, u until, q store.Queue) error {
-	h := &hands{Outbox: o, queue: q, until: u, lines: map[store.Lane]*line{}, connections: map[string]*connection{}}
-	if err := q.Work(ctx, o.named(), stopGrace, h.take); err != nil {
+func (o *Outbox) work(ctx context.Context, u until) error {
+	h := &hands{Outbox: o, until: u, lines: map[store.Lane]*line{}, connections: map[string]*connection{}}
+	if err := o.queue.Work(ctx, o.named(), stopGrace, h.take); err != nil {
 		return fmt.Errorf("work on deliveries: %w", err)
 	}
 	return nil
-}
-
-// named are the connections that deliveries name: a notifier without a config has one of its own.
-func (o *Outbox) named() (names []string) {
-	for _, c := range o.Connections.All() {
-		if m, ok := o.Registry.Find(c.Kind); ok && m.Config != nil {
-			names = append(names, c.Name)
-		}
-	}
-	return names
 }
 
 // take does the next step of a delivery, see store.Queue.
@@ -99,28 +88,29 @@ func (h *hands) bounds(ctx context.Context) (u until, cancel context.CancelFunc)
 	u = h.until
 	u.call, u.patience, cancel = ctx, patience, func() {}
 	if end, ok := ctx.Deadline(); ok {
-		u.sendBy = end.Add(-recordTime - min(h.Config.Timeout, longestSend))
+		u.sendBy = end.Add(-recordTime - min(h.policy().Timeout, longestSend))
 		u.call, cancel = context.WithDeadline(ctx, end.Add(-recordTime))
 	}
 	return u, cancel
 }
 
-// line returns the line that the delivery belongs to.
+// line returns the line that the delivery belongs to: a new one where the connection has other rates than
+// before.
 func (h *hands) line(d store.Delivery) *line {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	lane := store.Lane{Connection: d.Connection, Address: d.Address}
-	if l := h.lines[lane]; l != nil {
-		return l
-	}
 	var rate notifier.Rate
-	if found, err := h.Connections.Find(d.Kind, d.Connection); err == nil { // else it is dead soon
+	if found, err := h.terms.Load().connections.Find(d.Kind, d.Connection); err == nil { // else it is dead soon
 		rate = found.Rate
 	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
 	c := h.connections[d.Connection]
-	if c == nil {
+	if c == nil || c.total != rate.TotalPerSecond {
 		c = newConnection(rate.TotalPerSecond)
 		h.connections[d.Connection] = c
+	}
+	lane := store.Lane{Connection: d.Connection, Address: d.Address}
+	if l := h.lines[lane]; l != nil && l.shared == c && l.perSecond == rate.PerSecond {
+		return l
 	}
 	h.forget()
 	l := newLine(h.Outbox, lane, rate.PerSecond)

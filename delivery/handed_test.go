@@ -44,6 +44,10 @@ func TestOverAQueue(t *testing.T) {
 		"TestAServiceThatCannotResolveIsLeftAlone":                TestAServiceThatCannotResolveIsLeftAlone,
 		"TestFailuresBeforeASendBackOffToo":                       TestFailuresBeforeASendBackOffToo,
 		"TestAHangingServiceCannotTakeEverything":                 TestAHangingServiceCannotTakeEverything,
+		"TestAReloadedRateHoldsForWhatWaits":                      TestAReloadedRateHoldsForWhatWaits,
+		"TestWhatWaitsIsJudgedAnew":                               TestWhatWaitsIsJudgedAnew,
+		"TestACallUnderWayEndsAsItBegan":                          TestACallUnderWayEndsAsItBegan,
+		"TestAReloadedPolicyHolds":                                TestAReloadedPolicyHolds,
 		"ALaneThatHangsLetsOthersCome":                            aLaneThatHangsLetsOthersCome,
 		"ASendHasItsFullTime":                                     aSendHasItsFullTime,
 		"ServersObeyWhatTheServiceToldOne":                        serversObeyWhatTheServiceToldOne,
@@ -52,6 +56,8 @@ func TestOverAQueue(t *testing.T) {
 		"AJobGivenUpAtAStopIsTakenOverAtOnce":                     aJobGivenUpAtAStopIsTakenOverAtOnce,
 		"AQuietLaneWaitsForNoBusyOne":                             aQuietLaneWaitsForNoBusyOne,
 		"AQuietLaneWaitsForNoHangingOne":                          aQuietLaneWaitsForNoHangingOne,
+		"ABacklogGoesAtTheReloadedRate":                           aBacklogGoesAtTheReloadedRate,
+		"TestWhatWaitsForAPlaceIsJudgedAnew":                      TestWhatWaitsForAPlaceIsJudgedAnew,
 		"ABacklogOfALaneIsWorkedOffAtItsRate":                     aBacklogOfALaneIsWorkedOffAtItsRate,
 	} {
 		t.Run(name, test)

@@ -12,9 +12,10 @@ import (
 type line struct {
 	store.Lane
 	*crowd
-	outbox *Outbox
-	turn   chan struct{} // held by the one that resolves a name, or waits for the rate's token
-	known  known
+	outbox    *Outbox
+	perSecond float64       // its rate; 0 where it need not be known
+	turn      chan struct{} // held by the one that resolves a name, or waits for the rate's token
+	known     known
 
 	shared   *connection   // nil: the deliveries are not handed out, and all may wait
 	own      chan struct{} // held by the lane's first call
@@ -26,17 +27,19 @@ type line struct {
 
 func newLine(o *Outbox, l store.Lane, perSecond float64) *line {
 	return &line{
-		Lane: l, crowd: newCrowd(window, perSecond), outbox: o,
+		Lane: l, crowd: newCrowd(window, perSecond), outbox: o, perSecond: perSecond,
 		turn: make(chan struct{}, 1), own: make(chan struct{}, 1),
 	}
 }
 
 // putOff is what a step returns that found no time: when to come back, or at once, to another
-// server, if this one stops.
+// server, if this one stops. A long wait is looked at now and then: the rate may be another by then, or the
+// connection gone.
 func (l *line) putOff(u until, wait time.Duration) time.Duration {
 	if u.begin.Err() != nil {
 		return 0
 	}
+	wait = min(wait, mostLater)
 	if l.shared != nil && l.shared.short() {
 		return l.shared.later(wait)
 	}
@@ -74,14 +77,15 @@ func (u until) over() bool {
 }
 
 // inTurn waits for the lane's turn, and until the service may be called again. leave gives the
-// turn to the next; without ok it was not to be had in time, and wait is how long it takes at least.
-func (l *line) inTurn(u until) (leave func(), wait time.Duration, ok bool) {
+// turn to the next; without ok it was not to be had in time, and wait is how long it takes at least, or other
+// terms hold by then.
+func (l *line) inTurn(u until, t *terms) (leave func(), wait time.Duration, ok bool) {
 	ctx, cancel := u.waiting()
 	defer cancel()
 	if !l.queue(ctx) {
 		return nil, 0, false
 	}
-	if wait, ok = l.rest(ctx); !ok {
+	if wait, ok = l.rest(ctx, t); !ok || t.replaced() {
 		<-l.turn
 		return nil, wait, false
 	}
@@ -136,8 +140,9 @@ func (l *line) missed(wait time.Duration) {
 	}
 }
 
-// rest waits until the service may be called again. Without ok that takes too long, at least wait.
-func (l *line) rest(ctx context.Context) (wait time.Duration, ok bool) {
+// rest waits until the service may be called again. Without ok that takes too long, at least wait, or other
+// terms hold by then.
+func (l *line) rest(ctx context.Context, t *terms) (wait time.Duration, ok bool) {
 	for {
 		wait = l.outbox.holds.left(l.Lane)
 		switch {
@@ -145,24 +150,24 @@ func (l *line) rest(ctx context.Context) (wait time.Duration, ok bool) {
 			return max(wait, 0), false
 		case wait <= 0:
 			return 0, true
-		case !l.pause(ctx, wait):
+		case !l.pause(ctx, wait, t):
 			return wait, false
 		}
 	}
 }
 
-// pause waits for d, if there is room to wait in. It returns false if not, or if ctx ends before.
-func (l *line) pause(ctx context.Context, d time.Duration) bool {
+// pause waits for d, if there is room to wait in. It returns false if not, or if ctx or the terms end before.
+func (l *line) pause(ctx context.Context, d time.Duration, terms *terms) bool {
 	leave, ok := l.stay()
 	if !ok {
 		return false
 	}
 	defer leave()
-	return pause(ctx, d)
+	return pause(ctx, d, terms.over)
 }
 
-// pause waits for d. It returns false if ctx ends before, at once if that is sure.
-func pause(ctx context.Context, d time.Duration) bool {
+// pause waits for d. It returns false if ctx ends before, at once if that is sure, or if it is over.
+func pause(ctx context.Context, d time.Duration, over <-chan struct{}) bool {
 	if end, ok := ctx.Deadline(); ok && time.Until(end) < d {
 		return false
 	}
@@ -170,6 +175,8 @@ func pause(ctx context.Context, d time.Duration) bool {
 	defer t.Stop()
 	select {
 	case <-ctx.Done():
+		return false
+	case <-over:
 		return false
 	case <-t.C:
 		return true

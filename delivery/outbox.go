@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -36,7 +37,8 @@ type Store interface {
 	store.Names
 }
 
-// Options are what an Outbox is made of. All are required but Tracer.
+// Options are what an Outbox is made of. All are required but Tracer. Connections and Config hold until
+// Reload.
 type Options struct {
 	Store       Store
 	Registry    *notifier.Registry
@@ -50,6 +52,8 @@ type Options struct {
 // Outbox sends the deliveries of a store.
 type Outbox struct {
 	Options
+	terms   atomic.Pointer[terms]
+	queue   store.Queue // the store, if it is one; else nil
 	metrics *metrics
 	tracer  trace.Tracer
 	wake    chan struct{}
@@ -64,10 +68,13 @@ type Outbox struct {
 
 // New returns an outbox that sends nothing until Run.
 func New(o Options) *Outbox {
-	return &Outbox{
+	out := &Outbox{
 		Options: o, metrics: newMetrics(o.Metrics, o.Registry), tracer: tracing.Tracer(o.Tracer),
 		wake: make(chan struct{}, 1), lanes: map[store.Lane]*lane{},
 	}
+	out.queue, _ = o.Store.(store.Queue)
+	out.terms.Store(newTerms(o.Connections, o.Config))
+	return out
 }
 
 // Wake tells that deliveries were inserted. It never blocks.
@@ -84,8 +91,8 @@ func (o *Outbox) Wake() {
 func (o *Outbox) Run(ctx context.Context) error {
 	u, end := during(ctx)
 	defer end()
-	if q, ok := o.Store.(store.Queue); ok {
-		return o.work(ctx, u, q)
+	if o.queue != nil {
+		return o.work(ctx, u)
 	}
 	if err := o.recover(ctx); err != nil {
 		return err

@@ -29,7 +29,8 @@ func backoff(n int) time.Duration {
 
 // exhausted says whether the policy allows no further send since the last redrive.
 func (o *Outbox) exhausted(d store.Delivery) bool {
-	return o.Config.MaxAttempts > 0 && d.Attempts-d.Spent >= o.Config.MaxAttempts
+	most := o.policy().MaxAttempts
+	return most > 0 && d.Attempts-d.Spent >= most
 }
 
 // verdictOf is notifier.VerdictOf, with no longer a pause than is kept to.
@@ -61,8 +62,8 @@ func (o *Outbox) failed(d store.Delivery, err error) store.Outcome {
 		why = "refused for good"
 	case o.exhausted(d) && verdict != notifier.Unknown:
 		why = fmt.Sprintf("gave up after %d attempts", d.Attempts-d.Spent)
-	case out.NextAt.Sub(d.Since) > o.Config.MaxAge:
-		why = fmt.Sprintf("gave up after %s", o.Config.MaxAge)
+	case out.NextAt.Sub(d.Since) > o.policy().MaxAge:
+		why = fmt.Sprintf("gave up after %s", o.policy().MaxAge)
 	}
 	text := fmt.Sprintf("%s: %s to %s failed: %s", d.ID, d.Kind, d.Address, out.LastError)
 	if why == "" {

@@ -18,12 +18,14 @@ type prepared struct {
 	connection  *notifier.Connection
 	destination notifier.Destination
 	rates       []store.Rate
-	cached      bool // the destination's exact name came from the cache
+	cached      bool   // the destination's exact name came from the cache
+	terms       *terms // that all of it follows from
 }
 
 // prepare finds the connection and the destination. Nobody is called. Its errors have a verdict.
 func (o *Outbox) prepare(d store.Delivery) (p prepared, err error) {
-	if p.connection, err = o.Connections.Find(d.Kind, d.Connection); err != nil {
+	p.terms = o.terms.Load()
+	if p.connection, err = p.terms.connections.Find(d.Kind, d.Connection); err != nil {
 		return p, notifier.Permanent.Errorf("connection: %w", err)
 	}
 	if err := p.connection.Allow.CheckScope(d.Execution.Project, d.Execution.Domain); err != nil {
@@ -102,7 +104,7 @@ func (o *Outbox) remembered(ctx context.Context, l store.Lane) (found notifier.R
 
 // ask asks the service, and remembers what it said.
 func (o *Outbox) ask(u until, r notifier.Resolver, l store.Lane, dest notifier.Destination) (notifier.Resolved, error) {
-	ctx, cancel := u.early(o.Config.Timeout)
+	ctx, cancel := u.early(o.policy().Timeout)
 	defer cancel()
 	found, err := r.Resolve(ctx, dest)
 	if err != nil {
@@ -139,7 +141,7 @@ func resolveError(err error) error {
 func allowed(c *notifier.Connection, dest notifier.Destination, names []string) error {
 	addresses := dest.Addresses()
 	if len(addresses) == 1 && len(names) > 0 {
-		return refused(c.Allow.CheckNames(slices.Compact(slices.Sorted(slices.Values(append(names, addresses[0]))))...))
+		return refused(c.Allow.CheckNames(slices.Compact(slices.Sorted(slices.Values(slices.Concat(names, addresses))))...))
 	}
 	for _, a := range addresses {
 		if err := c.Allow.CheckNames(a); err != nil {

@@ -167,6 +167,9 @@ func (q *queue) rescue(id string) {
 	q.changed()
 }
 
+// WorkAlso is store.Queue's: Work is for all.
+func (*queue) WorkAlso([]string) {}
+
 // Interrupt is store.Queue's.
 func (q *queue) Interrupt(ctx context.Context, id string, opened, now time.Time) error {
 	for _, d := range q.heads(ctx) {

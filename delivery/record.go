@@ -32,7 +32,7 @@ func (o *Outbox) settle(ctx context.Context, d store.Delivery, out store.Outcome
 			return settleEvery
 		}
 		o.Log.WarnContext(ctx, "outcome cannot be recorded yet", "delivery", d.ID, "state", out.State, "error", err)
-		pause(ctx, settleEvery)
+		pause(ctx, settleEvery, nil)
 	}
 }
 

@@ -34,9 +34,10 @@ type servers struct {
 
 // server is one of them.
 type server struct {
-	store *postgres.Store
-	stop  func() // as SIGTERM does
-	kill  func() // as kill -9 does: nothing more is written
+	store  *postgres.Store
+	outbox *delivery.Outbox
+	stop   func() // as SIGTERM does
+	kill   func() // as kill -9 does: nothing more is written
 }
 
 // onPostgres makes servers that send through a chat service, on a database of their own.
@@ -77,7 +78,7 @@ func (w *servers) start() *server {
 	})
 	stop := func() { cancel(); wg.Wait() }
 	w.t.Cleanup(stop)
-	return &server{store: s, stop: stop, kill: func() { _ = s.Close() }}
+	return &server{store: s, outbox: outbox, stop: stop, kill: func() { _ = s.Close() }}
 }
 
 // add stores deliveries of one watch, one to each of the channels, in order.

@@ -18,6 +18,7 @@ import (
 	"github.com/flyte-notifier/flyte-notifier/internal/memo"
 	"github.com/flyte-notifier/flyte-notifier/internal/tracing"
 	"github.com/flyte-notifier/flyte-notifier/notifier"
+	"github.com/flyte-notifier/flyte-notifier/spec"
 	"github.com/flyte-notifier/flyte-notifier/store"
 )
 
@@ -85,6 +86,8 @@ type NotifierExecutor struct {
 	heldOnce    sync.Once
 	pauses      pauses
 	clock       clock
+	wanted      atomic.Pointer[[]spec.Subscription] // by Resubscribe
+	rewanted    chan struct{}
 	subscribed  atomic.Pointer[[]subscription]
 	discovering atomic.Pointer[map[flyte.Scope]time.Time] // scopes of subscriptions
 	series      locks
@@ -129,6 +132,7 @@ func New(o Options) *NotifierExecutor {
 		specs: memo.New(specsKept, readSpec),
 		held:  make(chan struct{}), sendSlots: make(chan struct{}, sendsAtOnce), delivered: o.Delivered,
 	}
+	n.rewanted = make(chan struct{}, 1)
 	n.clock.wake = make(chan struct{}, 1)
 	n.cfg.ShardNames = cmp.Or(n.cfg.ShardNames, 50_000)
 	n.holding.Store(newHolding(nil))
@@ -168,6 +172,7 @@ func (n *NotifierExecutor) Run(ctx context.Context) error {
 	g.Go(func() error { return n.onceHeld(ctx, n.cfg.NodeInterval, n.nodes) })
 	g.Go(func() error { return n.onceHeld(ctx, n.cfg.NodeInterval, n.looks) })
 	g.Go(func() error { return n.timers(ctx) })
+	g.Go(func() error { return n.resubscribes(ctx) })
 	d := &discoverer{n: n, scopes: map[flyte.Scope]*discovery{}}
 	g.Go(func() error { return n.onceHeld(ctx, interval, d.discover) })
 	err := g.Wait()

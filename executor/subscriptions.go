@@ -72,6 +72,32 @@ func (n *NotifierExecutor) Subscribe(ctx context.Context, wanted []spec.Subscrip
 	return nil
 }
 
+// Resubscribe is Subscribe while the executor runs: it is done as soon as the store takes it.
+func (n *NotifierExecutor) Resubscribe(wanted []spec.Subscription) {
+	n.wanted.Store(&wanted)
+	select {
+	case n.rewanted <- struct{}{}:
+	default: // it is on its way already
+	}
+}
+
+// resubscribes sees to what Resubscribe wants.
+func (n *NotifierExecutor) resubscribes(ctx context.Context) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-n.rewanted:
+		}
+		for err := n.Subscribe(ctx, *n.wanted.Load()); err != nil; err = n.Subscribe(ctx, *n.wanted.Load()) {
+			n.log.WarnContext(ctx, "subscriptions are not taken up yet", "error", err)
+			if err := sleep(ctx, n.cfg.Feed.Interval); err != nil {
+				return err
+			}
+		}
+	}
+}
+
 // born returns when a subscription was, which is now if nobody knows it.
 func (n *NotifierExecutor) born(ctx context.Context, name string, note store.Note, now time.Time) (b birth, err error) {
 	for range 3 {

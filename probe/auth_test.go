@@ -24,7 +24,7 @@ func page() http.Handler {
 func TestGuardedPage(t *testing.T) {
 	t.Parallel()
 	password, unreadable := "hunter2", error(nil)
-	h := probe.Handler(nil, prometheus.NewRegistry(), probe.Page{Path: "/river", Handler: probe.Guarded("ada",
+	h := probe.Handler(nil, nil, prometheus.NewRegistry(), probe.Page{Path: "/river", Handler: probe.Guarded("ada",
 		func() (string, error) { return password, unreadable }, page())})
 	ask := func(user, given string, edits ...func(*http.Request)) *httptest.ResponseRecorder {
 		r := httptest.NewRequest(http.MethodGet, "/river/jobs", http.NoBody)
@@ -72,9 +72,9 @@ func TestGuardedPageTakesNoOrdersFromOtherSites(t *testing.T) {
 
 func TestPagesAreOff(t *testing.T) {
 	t.Parallel()
-	code, _ := get(probe.Handler(nil, prometheus.NewRegistry()), "/river")
+	code, _ := get(probe.Handler(nil, nil, prometheus.NewRegistry()), "/river")
 	require.Equal(t, http.StatusNotFound, code)
-	h := probe.Handler(nil, prometheus.NewRegistry(), probe.Page{Path: "/river", Handler: page()})
+	h := probe.Handler(nil, nil, prometheus.NewRegistry(), probe.Page{Path: "/river", Handler: page()})
 	for path, want := range map[string]int{"/river": 200, "/river/": 200, "/rivers": 404, "/healthz": 200} {
 		code, _ := get(h, path)
 		require.Equal(t, want, code, path)

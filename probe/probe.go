@@ -27,16 +27,22 @@ type Check struct {
 	Ping func(context.Context) error // nil when it is reached
 }
 
+// Note is one thing that operators should see to, but that leaves the server as ready as it was.
+type Note struct {
+	Name  string
+	Lines func() []string // none while all is well
+}
+
 // Handler answers /healthz (200 while the process lives), /readyz (200 while every check passes;
-// the body has a line for each), /metrics and the pages. Kubernetes' probes must not use /readyz: an
+// the body has a line for each, and those of the notes), /metrics and the pages. Kubernetes' probes must not use /readyz: an
 // outage of flyteadmin would take the agent's endpoint away, and that burns the retries of users'
 // tasks.
-func Handler(checks []Check, g prometheus.Gatherer, pages ...Page) http.Handler {
+func Handler(checks []Check, notes []Note, g prometheus.Gatherer, pages ...Page) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { answer(w, http.StatusOK, "ok\n") })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
 		code, body := ready(r.Context(), checks)
-		answer(w, code, body)
+		answer(w, code, body+noted(notes))
 	})
 	// One collector that fails, because the store does, must not take all other metrics with it.
 	mux.Handle("GET /metrics", promhttp.HandlerFor(g, promhttp.HandlerOpts{ErrorHandling: promhttp.ContinueOnError}))
@@ -66,7 +72,7 @@ func ready(ctx context.Context, checks []Check) (code int, body string) {
 	for i, c := range checks {
 		line := "ok"
 		if err := await(ctx, results[i]); err != nil {
-			code, line = http.StatusServiceUnavailable, oneLine(err)
+			code, line = http.StatusServiceUnavailable, oneLine(err.Error())
 		}
 		body += c.Name + ": " + line + "\n"
 	}
@@ -89,9 +95,16 @@ func await(ctx context.Context, result <-chan error) error {
 	}
 }
 
-func oneLine(err error) string {
-	return strings.Join(strings.Fields(err.Error()), " ")
+func noted(notes []Note) (body string) {
+	for _, n := range notes {
+		for _, line := range n.Lines() {
+			body += n.Name + ": " + oneLine(line) + "\n"
+		}
+	}
+	return body
 }
+
+func oneLine(text string) string { return strings.Join(strings.Fields(text), " ") }
 
 // Serve answers on l until ctx ends, and returns nil then.
 func Serve(ctx context.Context, l net.Listener, h http.Handler) error {

@@ -30,7 +30,7 @@ func get(h http.Handler, path string) (code int, body string) {
 
 func TestHealthzIsAlwaysWell(t *testing.T) {
 	t.Parallel()
-	h := probe.Handler([]probe.Check{check("store", errors.New("disk is full"))}, prometheus.NewRegistry())
+	h := probe.Handler([]probe.Check{check("store", errors.New("disk is full"))}, nil, prometheus.NewRegistry())
 	code, body := get(h, "/healthz")
 	require.Equal(t, http.StatusOK, code)
 	require.Equal(t, "ok\n", body)
@@ -51,10 +51,25 @@ func TestReadyzHasALineForEachCheck(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			code, body := get(probe.Handler(tc.checks, prometheus.NewRegistry()), "/readyz")
+			code, body := get(probe.Handler(tc.checks, nil, prometheus.NewRegistry()), "/readyz")
 			require.Equal(t, tc.code, code)
 			require.Equal(t, tc.body, body)
 		})
+	}
+}
+
+func TestNotesAreShownAndChangeNothing(t *testing.T) {
+	t.Parallel()
+	var lines []string
+	notes := []probe.Note{{Name: "config", Lines: func() []string { return lines }}}
+	for _, check := range []probe.Check{check("store", nil), check("store", errors.New("full"))} {
+		h := probe.Handler([]probe.Check{check}, notes, prometheus.NewRegistry())
+		lines = nil
+		code, body := get(h, "/readyz")
+		lines = []string{"watch.interval: must be longer than 0s", "server.listen:\nchanged"}
+		noted, more := get(h, "/readyz")
+		require.Equal(t, code, noted)
+		require.Equal(t, body+"config: watch.interval: must be longer than 0s\nconfig: server.listen: changed\n", more)
 	}
 }
 
@@ -70,7 +85,7 @@ func TestHangingChecksAreBounded(t *testing.T) {
 			{Name: "stuck", Ping: func(context.Context) error { <-free; return nil }},
 			check("well", nil),
 			{Name: "late", Ping: func(context.Context) error { <-time.After(1900 * time.Millisecond); return nil }},
-		}, prometheus.NewRegistry())
+		}, nil, prometheus.NewRegistry())
 		start := time.Now()
 		code, body := get(h, "/readyz")
 		require.Equal(t, http.StatusServiceUnavailable, code)
@@ -94,7 +109,7 @@ func TestMetrics(t *testing.T) {
 	calls := prometheus.NewCounter(prometheus.CounterOpts{Name: "calls_total", Help: "Calls."})
 	calls.Add(3)
 	reg.MustRegister(calls, broken{prometheus.NewDesc("watches", "Watches.", nil, nil)})
-	code, body := get(probe.Handler(nil, reg), "/metrics")
+	code, body := get(probe.Handler(nil, nil, reg), "/metrics")
 	require.Equal(t, http.StatusOK, code, "one failing collector leaves the others")
 	require.Contains(t, body, "calls_total 3")
 	require.NotContains(t, body, "watches")
@@ -102,7 +117,7 @@ func TestMetrics(t *testing.T) {
 
 func TestOtherPathsAndMethods(t *testing.T) {
 	t.Parallel()
-	h := probe.Handler(nil, prometheus.NewRegistry())
+	h := probe.Handler(nil, nil, prometheus.NewRegistry())
 	code, _ := get(h, "/")
 	require.Equal(t, http.StatusNotFound, code)
 	w := httptest.NewRecorder()
@@ -116,7 +131,7 @@ func TestServeUntilItsContextEnds(t *testing.T) {
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
-	go func() { done <- probe.Serve(ctx, l, probe.Handler(nil, prometheus.NewRegistry())) }()
+	go func() { done <- probe.Serve(ctx, l, probe.Handler(nil, nil, prometheus.NewRegistry())) }()
 	url := "http://" + l.Addr().String() + "/healthz"
 	answer, err := http.Get(url)
 	require.NoError(t, err)

@@ -133,6 +133,9 @@ type Queue interface {
 	// with OpenedAt set if an attempt was under way: it may still be. What waits for one connection holds up
 	// no other's. Deliveries of a connection that no server works for are handed out in the end, to anybody.
 	Work(ctx context.Context, connections []string, grace time.Duration, do func(context.Context, Delivery) (again time.Duration)) error
+	// WorkAlso adds connections to those that Work is for, whether it runs already or not. What is under way
+	// goes on.
+	WorkAlso(connections []string)
 	// Interrupt turns the attempt that was opened then into an unknown one, due now. ErrConflict: it
 	// is no longer open.
 	Interrupt(ctx context.Context, id string, opened, now time.Time) error

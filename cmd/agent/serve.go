@@ -5,6 +5,8 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"os/signal"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -19,9 +21,12 @@ func serveCommand() *cobra.Command {
 	var configFile, level string
 	c := &cobra.Command{
 		Use:   "serve",
-		Short: "Run the agent until SIGTERM",
+		Short: "Run the agent until SIGTERM; SIGHUP has the config read again",
 		Args:  cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
+			reloads := make(chan os.Signal, 1) // one that comes before the server is up waits until it is
+			signal.Notify(reloads, syscall.SIGHUP)
+			defer signal.Stop(reloads)
 			log, err := logger(c.ErrOrStderr(), level)
 			if err != nil {
 				return err
@@ -35,7 +40,10 @@ func serveCommand() *cobra.Command {
 				return &exitError{exitFailed, err}
 			}
 			defer stop()
-			err = app.Run(c.Context(), app.Options{Config: cfg, Version: version(), Stdout: c.OutOrStdout(), Log: log, Tracer: tracer})
+			err = app.Run(c.Context(), app.Options{
+				Config: cfg, Version: version(), Stdout: c.OutOrStdout(), Log: log, Tracer: tracer,
+				Source: &app.Source{File: configFile, Environ: os.Environ(), Signals: reloads},
+			})
 			if err != nil {
 				return &exitError{exitFailed, err}
 			}

@@ -9,7 +9,9 @@ import (
 	"log/slog"
 	"maps"
 	"net"
+	"net/http"
 	"slices"
+	"sync/atomic"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -28,7 +30,7 @@ import (
 	"github.com/flyte-notifier/flyte-notifier/store/metered"
 )
 
-// Options are what a server is made of. Version, Tracer and Ready may be left out.
+// Options are what a server is made of. Version, Tracer, Ready, Source and Reloaded may be left out.
 type Options struct {
 	Config  *config.Config
 	Version string    // of the program, for metrics
@@ -36,18 +38,28 @@ type Options struct {
 	Log     *slog.Logger
 	Tracer  trace.TracerProvider    // nil: nothing is traced
 	Ready   func(grpc, http string) // called once both addresses answer
+
+	Source   *Source              // where Config came from; nil: it is never read again
+	Reloaded func(*config.Config) // called with each config that was taken up later
 }
 
 // server is the parts, made but not yet running.
 type server struct {
 	Options
-	engine   store.Store // as it was opened
-	store    store.Store // the engine, measured
+	registry *notifier.Registry
+	client   *http.Client // of all notifiers
+	engine   store.Store  // as it was opened
+	store    store.Store  // the engine, measured
 	admin    *flyte.Client
 	executor *executor.NotifierExecutor
 	outbox   *delivery.Outbox
+	service  *agent.Service
 	grpc     *agent.Server
 	metrics  *prometheus.Registry
+
+	retention atomic.Pointer[config.Retention]
+	shorter   chan struct{} // retention may be shorter than it was
+	reloader  *reloader
 }
 
 // Run serves until ctx ends, and returns nil then; what is in flight gets some seconds to finish.
@@ -64,13 +76,10 @@ func Run(ctx context.Context, o Options) error {
 }
 
 func build(ctx context.Context, o Options) (*server, error) {
-	s := &server{Options: o, metrics: prometheus.NewRegistry()}
+	s := &server{Options: o, registry: builtin.Registry(o.Stdout), client: Client(), metrics: prometheus.NewRegistry(), shorter: make(chan struct{}, 1)}
+	s.retention.Store(&o.Config.Retention)
 	s.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), buildInfo(o.Version))
-	if err := s.checkRiver(); err != nil {
-		return s, err
-	}
-	registry := builtin.Registry(o.Stdout)
-	connections, problems := o.Config.Build(registry, Client())
+	connections, problems := s.connect(o.Config)
 	if len(problems) > 0 {
 		return s, &ConfigError{problems}
 	}
@@ -82,32 +91,37 @@ func build(ctx context.Context, o Options) (*server, error) {
 		return s, err
 	}
 	s.store = metered.Wrap(s.engine, s.metrics)
-	s.assemble(registry, connections)
-	if err := s.subscribe(ctx); err != nil {
+	s.assemble(connections)
+	if err := s.subscribe(ctx, o.Config); err != nil {
 		return s, err
 	}
-	service := agent.New(agent.Options{
-		Store: s.store, Registry: registry, Connections: connections,
+	s.service = agent.New(agent.Options{
+		Store: s.store, Registry: s.registry, Connections: connections,
 		AllowCrossProject: o.Config.Watch.AllowCrossProject, Registered: s.executor.Wake, Log: o.Log,
 		Metrics: s.metrics, Tracer: o.Tracer,
 	})
 	t := o.Config.Server.TLS
-	s.grpc, err = agent.NewServer(service, agent.TLS(t), o.Log)
+	s.grpc, err = agent.NewServer(s.service, agent.TLS(t), o.Log)
+	s.reloader = newReloader(s)
 	return s, err
 }
 
+// connect makes the connections of a config, which reads their secrets. The problems are those that no start
+// would go over.
+func (s *server) connect(c *config.Config) (*notifier.Connections, []notifier.Problem) {
+	connections, problems := c.Build(s.registry, s.client)
+	return connections, append(problems, checkRiver(c.Server.RiverUI)...)
+}
+
 // assemble makes what works in the background.
-func (s *server) assemble(registry *notifier.Registry, connections *notifier.Connections) {
+func (s *server) assemble(connections *notifier.Connections) {
 	c := s.Config
 	s.outbox = delivery.New(delivery.Options{
-		Store: s.store, Registry: registry, Connections: connections,
-		Config: delivery.Config{
-			MaxAge: c.Delivery.MaxAge, MaxAttempts: c.Delivery.MaxAttempts, Timeout: c.Delivery.Timeout,
-		},
+		Store: s.store, Registry: s.registry, Connections: connections, Config: policy(c),
 		Metrics: s.metrics, Tracer: s.Tracer, Log: s.Log,
 	})
 	s.executor = executor.New(executor.Options{
-		Store: s.store, Admin: s.admin, Registry: registry,
+		Store: s.store, Admin: s.admin, Registry: s.registry,
 		Config: executor.Config{
 			Feed:         flyte.FeedConfig{Interval: c.Watch.Interval, Sweep: c.Watch.Sweep, Overlap: c.Watch.Overlap},
 			NodeInterval: c.Watch.NodeInterval, NodeCalls: float64(c.Watch.NodeCalls), Discovery: c.Watch.Discovery,
@@ -117,16 +131,25 @@ func (s *server) assemble(registry *notifier.Registry, connections *notifier.Con
 	s.metrics.MustRegister(newGauges(s.store, s.executor.Stats))
 }
 
-// subscribe gives the executor the subscriptions, so that they are born before anybody is told that the server
-// is there.
-func (s *server) subscribe(ctx context.Context) error {
-	for _, problem := range s.Config.Broken {
-		s.Log.ErrorContext(ctx, "rule is left out", "problem", problem.String())
-	}
-	if err := s.executor.Subscribe(ctx, s.Config.Subscriptions); err != nil {
+// subscribe gives the executor the subscriptions; at the start so that they are born before anybody is told
+// that the server is there.
+func (s *server) subscribe(ctx context.Context, c *config.Config) error {
+	s.tellBroken(c)
+	if err := s.executor.Subscribe(ctx, c.Subscriptions); err != nil {
 		return fmt.Errorf("begin subscriptions: %w", err)
 	}
 	return nil
+}
+
+// tellBroken logs the rules that are left out.
+func (s *server) tellBroken(c *config.Config) {
+	for _, problem := range c.Broken {
+		s.Log.Error("rule is left out", "problem", problem.String())
+	}
+}
+
+func policy(c *config.Config) delivery.Config {
+	return delivery.Config{MaxAge: c.Delivery.MaxAge, MaxAttempts: c.Delivery.MaxAttempts, Timeout: c.Delivery.Timeout}
 }
 
 func (s *server) run(ctx context.Context) error {
@@ -140,6 +163,7 @@ func (s *server) run(ctx context.Context) error {
 		return fmt.Errorf("listen for HTTP: %w", err)
 	}
 	checks := []probe.Check{{Name: "store", Ping: s.store.Ping}, {Name: "flyteadmin", Ping: s.admin.Ping}}
+	notes := []probe.Note{{Name: "config", Lines: s.reloader.notes}}
 	g, ctx := errgroup.WithContext(ctx)
 	pages, err := s.pages(ctx)
 	if err != nil {
@@ -148,7 +172,7 @@ func (s *server) run(ctx context.Context) error {
 		return err
 	}
 	g.Go(func() error { return s.grpc.Serve(ctx, grpcListener) })
-	g.Go(func() error { return probe.Serve(ctx, httpListener, probe.Handler(checks, s.metrics, pages...)) })
+	g.Go(func() error { return probe.Serve(ctx, httpListener, probe.Handler(checks, notes, s.metrics, pages...)) })
 	g.Go(func() error { return s.executor.Run(ctx) })
 	g.Go(func() error { return s.outbox.Run(ctx) })
 	g.Go(func() error { return s.retain(ctx) })
@@ -160,6 +184,7 @@ func (s *server) run(ctx context.Context) error {
 	if s.Ready != nil {
 		s.Ready(grpcListener.Addr().String(), httpListener.Addr().String())
 	}
+	g.Go(func() error { return s.reloader.run(ctx) })
 	err = g.Wait()
 	s.Log.Info("stopped")
 	return err

@@ -77,6 +77,8 @@ type world struct {
 	agent      service.AsyncAgentServiceClient
 	sync       service.SyncAgentServiceClient
 	tracer     trace.TracerProvider
+	source     *app.Source
+	reloaded   func(*config.Config)
 	stop       func() error
 }
 
@@ -100,9 +102,7 @@ func (w *world) write(name, content string) string {
 
 // text is the world's config file, to which a test adds lines.
 func (w *world) text(more ...string) string {
-	return strings.NewReplacer(
-		"DIR", w.dir, "ADMIN", w.endpoint, "SLACK", w.slack.URL(), "SENDGRID", w.mail.URL(),
-	).Replace(`
+	return w.fill(`
 server: {listen: "127.0.0.1:0", http: "127.0.0.1:0"}
 admin:  {endpoint: "ADMIN", insecure: true}
 store:  {url: "sqlite://DIR/notifier.db"}
@@ -114,9 +114,21 @@ defaults: {slack: team-slack, sendgrid: mail}
 `) + strings.Join(more, "\n")
 }
 
+// fill puts what is the world's own in the place of words in capitals.
+func (w *world) fill(text string) string {
+	return strings.NewReplacer("DIR", w.dir, "ADMIN", w.endpoint, "SLACK", w.slack.URL(), "SENDGRID", w.mail.URL()).Replace(text)
+}
+
 func (w *world) config(more ...string) *config.Config {
 	w.t.Helper()
-	c, problems, err := config.Load(w.write("config.yaml", w.text(more...)), nil, registry())
+	w.write("config.yaml", w.text(more...))
+	return w.load()
+}
+
+// load reads the config file as it is.
+func (w *world) load() *config.Config {
+	w.t.Helper()
+	c, problems, err := config.Load(filepath.Join(w.dir, "config.yaml"), nil, registry())
 	require.NoError(w.t, err)
 	require.Empty(w.t, problems)
 	return c
@@ -147,6 +159,7 @@ func (w *world) start(c *config.Config) {
 		defer close(done)
 		failure = app.Run(ctx, app.Options{
 			Config: c, Version: "1.2.3", Stdout: w.stdout, Log: w.logger(), Tracer: w.tracer,
+			Source: w.source, Reloaded: w.reloaded,
 			Ready: func(grpc, http string) { w.grpc, w.http = grpc, http; close(ready) },
 		})
 	}()

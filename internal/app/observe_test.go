@@ -78,9 +78,13 @@ func TestMetricsFollowTheConventions(t *testing.T) {
 // Dashboard and alerts ask for nothing that no server tells.
 func TestDashboardAndAlertsNameWhatThereIs(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newWatched(t)
+	w.exercise(w.config())
+	w.edit("watch:  {interval: 50ms => watch:  {interval: 60ms")
+	w.awaitPage(`flyte_notifier_config_restart_needed{key="watch.interval"} 1`)
+	_, body := w.page("/metrics")
 	exported := map[string]bool{}
-	for line := range strings.Lines(w.exercise(w.config())) {
+	for line := range strings.Lines(body) {
 		name, _, _ := strings.Cut(strings.TrimSpace(line), " ")
 		name, _, _ = strings.Cut(name, "{")
 		exported[name] = true

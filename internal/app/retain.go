@@ -4,6 +4,8 @@ import (
 	"context"
 	"math/rand/v2"
 	"time"
+
+	"github.com/flyte-notifier/flyte-notifier/config"
 )
 
 // purgeEvery is how often old rows are removed, and purgeBatch how many at once: a small batch
@@ -20,17 +22,35 @@ func (s *server) retain(ctx context.Context) error {
 		if err := s.purge(ctx, time.Now()); err != nil && ctx.Err() == nil {
 			s.Log.WarnContext(ctx, "old rows cannot be removed", "error", err)
 		}
-		if !sleep(ctx, purgeEvery/2+rand.N(purgeEvery)) {
+		t := time.NewTimer(purgeEvery/2 + rand.N(purgeEvery))
+		select {
+		case <-ctx.Done():
+		case <-t.C:
+		case <-s.shorter:
+		}
+		t.Stop()
+		if ctx.Err() != nil {
 			return nil
 		}
+	}
+}
+
+// keep has rows kept for so long from now on.
+func (s *server) keep(r config.Retention) {
+	if before := s.retention.Swap(&r); *before == r {
+		return
+	}
+	select {
+	case s.shorter <- struct{}{}:
+	default: // it looks soon
 	}
 }
 
 // purge removes batch after batch. It rests after each as long as that took, so that a long purge,
 // as after a shorter retention was set, leaves half of the store's time to others.
 func (s *server) purge(ctx context.Context, now time.Time) error {
-	r := s.Config.Retention
 	for {
+		r := s.retention.Load() // it may change meanwhile
 		start := time.Now()
 		n, err := s.store.Purge(ctx, now.Add(-r.Watches), now.Add(-r.Deliveries), purgeBatch)
 		if err != nil || n == 0 {

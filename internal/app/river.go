@@ -7,6 +7,7 @@ import (
 
 	"riverqueue.com/riverui"
 
+	"github.com/flyte-notifier/flyte-notifier/config"
 	"github.com/flyte-notifier/flyte-notifier/notifier"
 	"github.com/flyte-notifier/flyte-notifier/probe"
 	"github.com/flyte-notifier/flyte-notifier/store/postgres"
@@ -16,13 +17,12 @@ import (
 const riverPath = "/river"
 
 // checkRiver reads the password once, so that a server whose page nobody could enter does not start.
-func (s *server) checkRiver() error {
-	ui := s.Config.Server.RiverUI
+func checkRiver(ui *config.RiverUI) []notifier.Problem {
 	if ui == nil {
 		return nil
 	}
 	if _, err := ui.Password.Value(); err != nil {
-		return &ConfigError{[]notifier.Problem{{Path: "server.river_ui.password", Text: err.Error()}}}
+		return []notifier.Problem{{Path: "server.river_ui.password", Text: err.Error()}}
 	}
 	return nil
 }

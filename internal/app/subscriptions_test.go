@@ -1,8 +1,10 @@
 package app_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -80,4 +82,37 @@ func (w *world) subscriptionsTell(c *config.Config) {
 	require.Len(t, w.slack.Messages("ml"), 6)
 	require.Len(t, w.mail.Mails(), 1)
 	require.NotContains(t, strings.ToLower(w.log.String()), `"level":"error"`)
+}
+
+func TestSubscriptionsAreReloadedAndABrokenRuleIsShown(t *testing.T) {
+	t.Parallel()
+	w := newWatched(t)
+	w.flyte.AddProject("ml")
+	w.start(w.config())
+	w.flyteFails(w.run("f1"))
+	w.edit(`
+subscriptions:
+  - name: everywhere
+    match: {domain: production}
+    rules:
+      - {name: broken, when: {phase: [FAILED]}, if: 'labls["x"] == ""', send: [{slack: {channel: "#ml"}}]}
+      - {name: failed, when: {phase: [FAILED]}, send: [{slack: {channel: "#ml"}}]}`)
+	w.awaitTaken()
+	const problem = `subscriptions[0].rules[0].if: unknown variable "labls", did you mean "labels"?`
+	code, body := w.page("/readyz")
+	require.Equal(t, 200, code)
+	require.Contains(t, body, problem)
+	_, body = w.page("/metrics")
+	require.Contains(t, body, "flyte_notifier_subscription_problems 1\n")
+	require.Contains(t, w.log.String(), "rule is left out")
+
+	n := 0
+	require.Eventually(t, func() bool { // the store takes the subscription up a moment later
+		n++
+		w.flyteFails(w.run(fmt.Sprintf("g%d", n)))
+		return len(w.slack.Messages("ml")) > 0
+	}, patience, 20*time.Millisecond)
+	for _, m := range w.slack.Messages("ml") {
+		require.NotContains(t, slacksim.Render(m), "f1", "it was there before the subscription")
+	}
 }

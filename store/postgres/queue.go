@@ -123,10 +123,9 @@ func (j *jobs) run(ctx context.Context, connections []string, grace time.Duratio
 		return fmt.Errorf("start River: %w", err)
 	}
 	stopped := client.Stopped()
-	select {
-	case <-stopped:
+	j.widen(ctx, client, stopped)
+	if ctx.Err() == nil {
 		return nil
-	case <-ctx.Done():
 	}
 	select {
 	case <-stopped:

@@ -66,6 +66,7 @@ type jobs struct {
 	insert *river.Client[pgx.Tx]
 
 	floods floods
+	later  later
 
 	mu   sync.Mutex
 	work map[string]*atWork // by delivery
