@@ -13,13 +13,18 @@ import (
 // delivery waits for its next step, if there is one.
 func (l *line) attempt(u until, d store.Delivery) (again time.Duration) {
 	o := l.outbox
+	if d.UnknownAt.IsZero() { // else it may have arrived: that is looked up first
+		if again, done := l.silenced(u, d); done {
+			return again
+		}
+	}
 	p, again, ok := l.ready(u, &d)
 	if !ok {
 		return again
 	}
 	started, leave, again, ok := l.begin(u, d, p)
 	if !ok {
-		return again // stopping, out of time, or somebody else changed it
+		return again // stopping, out of time, silenced, or somebody else changed it
 	}
 	defer leave()
 	d.Attempts, d.OpenedAt = d.Attempts+1, started
@@ -136,6 +141,10 @@ func (l *line) begin(u until, d store.Delivery, p prepared) (started time.Time, 
 	}
 	for misses := 0; !u.over(); misses++ {
 		if leave, again, ok = l.place(u); !ok {
+			return started, nil, again, false
+		}
+		if again, done := l.silenced(u, d); done {
+			leave()
 			return started, nil, again, false
 		}
 		started = time.Now().UTC()

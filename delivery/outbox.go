@@ -34,6 +34,7 @@ type Config struct {
 type Store interface {
 	store.Outbox
 	store.Names
+	store.Notes // for silences
 }
 
 // Options are what an Outbox is made of. All are required but Tracer.
@@ -57,6 +58,8 @@ type Outbox struct {
 	slots   slots
 	strikes strikes
 
+	silences *silences
+
 	mu    sync.Mutex
 	lanes map[store.Lane]*lane // those with a worker
 	busy  sync.WaitGroup
@@ -66,7 +69,7 @@ type Outbox struct {
 func New(o Options) *Outbox {
 	return &Outbox{
 		Options: o, metrics: newMetrics(o.Metrics, o.Registry), tracer: tracing.Tracer(o.Tracer),
-		wake: make(chan struct{}, 1), lanes: map[store.Lane]*lane{},
+		wake: make(chan struct{}, 1), lanes: map[store.Lane]*lane{}, silences: newSilences(),
 	}
 }
 
