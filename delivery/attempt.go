@@ -13,13 +13,18 @@ import (
 // delivery waits for its next step, if there is one.
 func (l *line) attempt(u until, d store.Delivery) (again time.Duration) {
 	o := l.outbox
+	if d.UnknownAt.IsZero() { // else it may have arrived: that is looked up first
+		if again, done := l.silenced(u, d); done {
+			return again
+		}
+	}
 	p, again, ok := l.ready(u, &d)
 	if !ok {
 		return again
 	}
 	started, leave, again, ok := l.begin(u, d, p)
 	if !ok {
-		return again // stopping, out of time, or somebody else changed it
+		return again // stopping, out of time, silenced, or somebody else changed it
 	}
 	defer leave()
 	d.Attempts, d.OpenedAt = d.Attempts+1, started
@@ -141,6 +146,10 @@ func (l *line) begin(u until, d store.Delivery, p prepared) (started time.Time, 
 		if p.terms.replaced() {
 			leave()
 			return started, nil, l.putOff(u, 0), false
+		}
+		if again, done := l.silenced(u, d); done {
+			leave()
+			return started, nil, again, false
 		}
 		started = time.Now().UTC()
 		again, err := l.outbox.Store.Begin(u.call, d.ID, d.Attempts, started, p.rates)

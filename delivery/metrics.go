@@ -40,7 +40,7 @@ func newMetrics(r prometheus.Registerer, kinds *notifier.Registry) *metrics {
 	}
 	r.MustRegister(m.attempts, m.states, m.templateFailures, m.limited, m.holds)
 	for _, k := range kinds.All() {
-		for _, state := range []store.DeliveryState{store.Delivered, store.Dead} {
+		for _, state := range []store.DeliveryState{store.Delivered, store.Dead, store.Silenced} {
 			m.states.WithLabelValues(k.Kind, string(state))
 		}
 		m.templateFailures.WithLabelValues(k.Kind)

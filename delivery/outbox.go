@@ -35,6 +35,7 @@ type Config struct {
 type Store interface {
 	store.Outbox
 	store.Names
+	store.Notes // for silences
 }
 
 // Options are what an Outbox is made of. All are required but Tracer. Connections and Config hold until
@@ -61,6 +62,8 @@ type Outbox struct {
 	slots   slots
 	strikes strikes
 
+	silences *silences
+
 	mu    sync.Mutex
 	lanes map[store.Lane]*lane // those with a worker
 	busy  sync.WaitGroup
@@ -70,7 +73,7 @@ type Outbox struct {
 func New(o Options) *Outbox {
 	out := &Outbox{
 		Options: o, metrics: newMetrics(o.Metrics, o.Registry), tracer: tracing.Tracer(o.Tracer),
-		wake: make(chan struct{}, 1), lanes: map[store.Lane]*lane{},
+		wake: make(chan struct{}, 1), lanes: map[store.Lane]*lane{}, silences: newSilences(),
 	}
 	out.queue, _ = o.Store.(store.Queue)
 	out.terms.Store(newTerms(o.Connections, o.Config))

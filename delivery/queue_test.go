@@ -119,6 +119,9 @@ func (q *queue) heads(ctx context.Context) (heads []store.Delivery) {
 	seen := map[order]bool{}
 	_ = q.Deliveries(ctx, store.Filter{State: string(store.Pending)}, func(d store.Delivery) error {
 		o := order{d.WatchID, store.Lane{Connection: d.Connection, Address: d.Address}}
+		if d.State == store.Held { // it is listed as pending
+			return nil
+		}
 		if !seen[o] {
 			heads = append(heads, d)
 		}

@@ -16,6 +16,7 @@ type Facts struct {
 	Node      *flyte.Node    // set when a node is watched
 	Inputs    map[string]any // the notification task's inputs
 
+	Above   string                // phase of the execution whose node started this one; empty: none
 	Gates   []flyte.Gate          // what it waits for
 	Running []flyte.Node          // nodes that run, with their limits
 	Nodes   map[string]flyte.Node // those that rules name, by id, once they have started

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/flyte-notifier/flyte-notifier/flyte"
+	"github.com/flyte-notifier/flyte-notifier/spec"
 	"github.com/flyte-notifier/flyte-notifier/store"
 )
 
@@ -35,6 +36,11 @@ func (n *NotifierExecutor) gather(ctx context.Context, f *Facts, need needs) (er
 			return fmt.Errorf("find the running nodes of %s: %w", id, err)
 		}
 	}
+	if need.above {
+		if f.Above, err = n.above(ctx, *f); err != nil {
+			return fmt.Errorf("read what contains %s: %w", id, err)
+		}
+	}
 	for _, name := range need.nodes {
 		node, err := n.admin.Node(ctx, id, name)
 		if errors.Is(err, flyte.ErrNotFound) {
@@ -49,6 +55,18 @@ func (n *NotifierExecutor) gather(ctx context.Context, f *Facts, need needs) (er
 		f.Nodes[name] = node
 	}
 	return nil
+}
+
+// above is the phase of what contains what has failed: who has not failed needs no call.
+func (n *NotifierExecutor) above(ctx context.Context, f Facts) (string, error) {
+	if f.Execution.Parent.Name == "" || !spec.Failing(f.Execution.Phase) {
+		return "", nil
+	}
+	parent, err := n.admin.Execution(ctx, f.Execution.Parent)
+	if errors.Is(err, flyte.ErrNotFound) {
+		return "", nil
+	}
+	return parent.Phase, err
 }
 
 // limits are the running nodes. Once the first attempt of one would be told of, which attempt is running is

@@ -76,6 +76,7 @@ func (m memory) next() learned {
 func (l *learned) add(set string, a Advanced) {
 	l.due = earliest(l.due, a.Due)
 	if len(a.Progress) == 0 {
+		delete(l.progress, set)
 		return
 	}
 	if l.progress == nil {

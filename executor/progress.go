@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/flyte-notifier/flyte-notifier/flyte"
 	"github.com/flyte-notifier/flyte-notifier/spec"
 )
 
@@ -14,12 +15,14 @@ type Progress map[string]Told
 
 // Told is what became of one occurrence of a rule.
 type Told struct {
-	At           time.Time `json:"at,omitzero"`   // of the first message
-	Count        int       `json:"n,omitempty"`   // reminders
-	Next         time.Time `json:"next,omitzero"` // of the next reminder
-	Escalated    int       `json:"esc,omitempty"` // entries of the rule's escalate
+	Since        time.Time `json:"since,omitzero"` // when what waits to be told was first seen to hold
+	At           time.Time `json:"at,omitzero"`    // of the first message; zero while it waits
+	Count        int       `json:"n,omitempty"`    // reminders
+	Next         time.Time `json:"next,omitzero"`  // of the next reminder
+	Escalated    int       `json:"esc,omitempty"`  // entries of the rule's escalate
 	Acknowledged time.Time `json:"ack,omitzero"`
-	Over         bool      `json:"over,omitempty"` // no reminder comes any more, whatever happens
+	Inhibited    bool      `json:"inhibited,omitempty"` // it was not told: what contains it has failed as well
+	Over         bool      `json:"over,omitempty"`      // no reminder comes any more, whatever happens
 }
 
 // Advanced is what follows from a look at the facts.
@@ -50,12 +53,17 @@ func (a *Advanced) rule(f Facts, r spec.Rule, now time.Time) {
 	if err != nil {
 		a.Errors = append(a.Errors, err)
 	}
+	happening := map[string]bool{}
 	for _, o := range occurrences {
-		if _, told := a.Progress[what(o.Rule, o.Reason)]; !told {
-			a.Progress[what(o.Rule, o.Reason)] = first(r, now)
-			a.Occurrences = append(a.Occurrences, o)
+		key := what(o.Rule, o.Reason)
+		happening[key] = true
+		if t, there := a.Progress[key]; !there || t.waits() {
+			a.Progress[key] = a.first(f, r, o, t, now)
 		}
 	}
+	maps.DeleteFunc(a.Progress, func(key string, t Told) bool { // it did not last
+		return t.waits() && !happening[key] && err == nil && strings.HasPrefix(key, r.Name+"|")
+	})
 	holding := map[string]bool{}
 	for _, c := range chances(f, r, now) {
 		key := what(r.Name, c.reason)
@@ -71,7 +79,7 @@ func (a *Advanced) rule(f Facts, r spec.Rule, now time.Time) {
 		return
 	}
 	for _, key := range slices.Sorted(maps.Keys(a.Progress)) {
-		if rule, reason, _ := strings.Cut(key, "|"); rule == r.Name && !a.Progress[key].Over {
+		if rule, reason, _ := strings.Cut(key, "|"); rule == r.Name && !a.Progress[key].Over && !a.Progress[key].waits() {
 			a.Progress[key] = a.remind(r, reason, a.Progress[key], holding[key], now)
 		}
 	}
@@ -80,14 +88,49 @@ func (a *Advanced) rule(f Facts, r spec.Rule, now time.Time) {
 // what names an occurrence within its watch. No name of a rule has the separator.
 func what(rule, reason string) string { return rule + "|" + reason }
 
-// first is what a rule has told with its first message.
-func first(r spec.Rule, now time.Time) Told {
-	t := Told{At: now}
+// waits says whether it is not told yet: it must last first, or what contains it may fail as well.
+func (t Told) waits() bool { return t.At.IsZero() && !t.Over }
+
+// first tells an occurrence, or puts it off.
+func (a *Advanced) first(f Facts, r spec.Rule, o Occurrence, t Told, now time.Time) Told {
+	if t.Since.IsZero() || now.Before(t.Since) { // a clock was set back
+		t.Since = now
+	}
+	if lasts := t.Since.Add(r.For); now.Before(lasts) {
+		a.again(lasts)
+		return t
+	}
+	if r.Inhibit {
+		above, until := f.above(r), t.Since.Add(r.For+inhibitWait)
+		switch {
+		case spec.Failing(above):
+			return Told{At: now, Over: true, Inhibited: true}
+		case above != "" && !flyte.Terminal(above) && now.Before(until):
+			a.again(earliest(until, now.Add(inhibitLook)))
+			return t
+		}
+	}
+	a.Occurrences = append(a.Occurrences, o)
+	t = Told{At: now}
 	if r.Repeat != nil {
 		t.Next = now.Add(r.Repeat.Every)
 	}
 	return t
 }
+
+// above is the phase of what contains what the rule is about.
+func (f Facts) above(r spec.Rule) string {
+	if f.Node != nil || r.When.Is() == spec.WhenNode {
+		return f.Execution.Phase
+	}
+	return f.Above
+}
+
+// What contains a failure is given so long to fail as well, and looked at so often meanwhile.
+const (
+	inhibitWait = 30 * time.Second
+	inhibitLook = 5 * time.Second
+)
 
 // remind goes on with what was told once.
 func (a *Advanced) remind(r spec.Rule, reason string, t Told, holds bool, now time.Time) Told {
@@ -178,7 +221,7 @@ const counted = "|counted"
 // Acknowledge ends the reminders of all that was told so far, and returns how much that was.
 func (p Progress) Acknowledge(now time.Time) (n int) {
 	for key, t := range p {
-		if !t.Over && t.Acknowledged.IsZero() {
+		if !t.Over && !t.waits() && t.Acknowledged.IsZero() {
 			t.Acknowledged = now
 			p[key] = t
 			n++

@@ -128,6 +128,7 @@ type needs struct {
 	gates   bool          // that wait
 	nodes   []string      // by id
 	history bool          // of the launch plan, in a subscription
+	above   bool          // the phase of what contains it
 	running bool          // nodes, with their limits
 	before  time.Duration // the longest before a limit at which a rule tells
 }
@@ -160,7 +161,8 @@ func (n needs) calls() int {
 func needsOf(rules []spec.Rule) (n needs) {
 	for _, r := range rules {
 		kind := r.When.Is()
-		n.memory = n.memory || kind != spec.WhenPhase || r.Repeat != nil || r.Escalate != nil
+		n.memory = n.memory || kind != spec.WhenPhase || r.Repeat != nil || r.Escalate != nil || r.For > 0 || r.Inhibit
+		n.above = n.above || r.Inhibit
 		n.history = n.history || ofHistory(r)
 		n.gates = n.gates || kind == spec.WhenGate
 		if kind == spec.WhenBeforeTimeout {
@@ -175,7 +177,7 @@ func needsOf(rules []spec.Rule) (n needs) {
 
 func (n needs) and(m needs) needs {
 	n.memory, n.gates, n.running = n.memory || m.memory, n.gates || m.gates, n.running || m.running
-	n.before, n.history = max(n.before, m.before), n.history || m.history
+	n.before, n.history, n.above = max(n.before, m.before), n.history || m.history, n.above || m.above
 	if len(n.nodes) == 0 {
 		n.nodes = m.nodes
 		return n

@@ -10,7 +10,7 @@ import (
 	"github.com/flyte-notifier/flyte-notifier/internal/strict"
 )
 
-// Clock is a time of day.
+// Clock is a time of day; 24:00 is the end of it.
 type Clock struct{ Hour, Minute int }
 
 // String is HH:MM.
@@ -19,6 +19,9 @@ func (c Clock) String() string { return fmt.Sprintf("%02d:%02d", c.Hour, c.Minut
 // On returns when a day's clocks show this time in a zone. Where they never do, because they are put
 // forward over it, it is the moment at which they are; where they do twice, it is the first time.
 func (c Clock) On(year int, month time.Month, day int, zone *time.Location) time.Time {
+	if c.Hour == 24 {
+		return Clock{}.On(year, month, day+1, zone)
+	}
 	t := time.Date(year, month, day, c.Hour, c.Minute, 0, 0, zone)
 	if t.Hour() == c.Hour && t.Minute() == c.Minute {
 		if start, _ := t.ZoneBounds(); !start.IsZero() {

@@ -29,11 +29,12 @@ type ruleDocument struct {
 	Repeat   *repeatDocument      `json:"repeat" doc:"reminders while nothing has changed"`
 	Escalate []escalationDocument `json:"escalate" min:"1" max:"20" doc:"whom to tell as well when it lasts"`
 
+	For     time.Duration    `json:"for" doc:"how long what happened must last before it is told; default: not at all"`
+	Group   *groupDocument   `json:"group" doc:"one message for several occurrences, with counts and a list"`
+	Quiet   *quietDocument   `json:"quiet" doc:"hours in which nothing is sent; what happens then is told at their end, in one message to each destination"`
+	Inhibit *inhibitDocument `json:"inhibit" doc:"what makes the rule keep quiet"`
+
 	Fallback any `json:"fallback" unsupported:"true"`
-	For      any `json:"for" unsupported:"true"`
-	Group    any `json:"group" unsupported:"true"`
-	Quiet    any `json:"quiet" unsupported:"true"`
-	Inhibit  any `json:"inhibit" unsupported:"true"`
 }
 
 type repeatDocument struct {

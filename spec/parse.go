@@ -88,6 +88,7 @@ func (p *parser) rule(path string, doc ruleDocument, target Target) Rule {
 	r.Send = p.steps(path+".send", doc.Send, target)
 	r.Message = p.message(path+".message", doc.Message)
 	r.Repeat = p.repeat(path+".repeat", doc.Repeat, r.When)
+	p.noise(path, doc, &r)
 	r.Escalate = p.escalations(path+".escalate", doc.Escalate, target)
 	return r
 }

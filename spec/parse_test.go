@@ -239,7 +239,7 @@ func TestParseTaskRefuses(t *testing.T) {
 
 func TestParseTaskRefusesWhatOtherVersionsWillHave(t *testing.T) {
 	t.Parallel()
-	for _, key := range []string{"fallback", "for", "group", "quiet", "inhibit"} {
+	for _, key := range []string{"fallback"} {
 		_, problems := spec.ParseTask(tree(t, rule(key+": x")), server())
 		require.Equal(t, []string{"rules[0]." + key + ": not supported by this version"}, texts(problems))
 	}

@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/flyte-notifier/flyte-notifier/internal/strict"
 	"github.com/flyte-notifier/flyte-notifier/notifier"
@@ -79,6 +80,10 @@ type Rule struct {
 	Message  render.Template `json:"message"`
 	Repeat   *Repeat         `json:"repeat,omitempty"`   // nil: tell once
 	Escalate []Escalation    `json:"escalate,omitempty"` // in order of time
+	For      time.Duration   `json:"for,omitempty"`      // how long what happened must last
+	Group    *Group          `json:"group,omitempty"`    // nil: each occurrence has its message
+	Quiet    *Quiet          `json:"quiet,omitempty"`    // nil: never
+	Inhibit  bool            `json:"inhibit,omitempty"`  // not when what contains it fails as well
 }
 
 // Step is one destination to send to.

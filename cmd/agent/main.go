@@ -69,7 +69,7 @@ func rootCommand() *cobra.Command {
 	}
 	root.AddCommand(
 		serveCommand(), demoCommand(), validateCommand(), sendCommand(),
-		watchesCommand(), deliveriesCommand(), redriveCommand(), migrateCommand(),
+		watchesCommand(), deliveriesCommand(), redriveCommand(), silenceCommand(), migrateCommand(),
 	)
 	return root
 }

@@ -2,10 +2,12 @@ package app
 
 import (
 	"context"
+	"errors"
 	"math/rand/v2"
 	"time"
 
 	"github.com/flyte-notifier/flyte-notifier/config"
+	"github.com/flyte-notifier/flyte-notifier/delivery"
 )
 
 // purgeEvery is how often old rows are removed, and purgeBatch how many at once: a small batch
@@ -19,7 +21,9 @@ const (
 // at a time: the store sees to that, and they mostly do not begin together.
 func (s *server) retain(ctx context.Context) error {
 	for {
-		if err := s.purge(ctx, time.Now()); err != nil && ctx.Err() == nil {
+		now := time.Now()
+		err := errors.Join(s.purge(ctx, now), delivery.PurgeSilences(ctx, s.store, now.Add(-s.retention.Load().Deliveries), now))
+		if err != nil && ctx.Err() == nil {
 			s.Log.WarnContext(ctx, "old rows cannot be removed", "error", err)
 		}
 		t := time.NewTimer(purgeEvery/2 + rand.N(purgeEvery))
