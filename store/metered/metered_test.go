@@ -71,6 +71,7 @@ func (f *fake) Register(context.Context, store.Watch) (store.Watch, error) {
 func (f *fake) Join(context.Context) (store.Membership, error)                { return &member{f}, nil }
 func (f *fake) Recover(context.Context, time.Time) (int, error)               { return 3, nil }
 func (f *fake) Interrupt(context.Context, string, time.Time, time.Time) error { return f.err }
+func (f *fake) WorkAlso([]string)                                             {}
 func (f *fake) Work(context.Context, []string, time.Duration, func(context.Context, store.Delivery) time.Duration) error {
 	return nil
 }
