@@ -86,7 +86,7 @@ func (l *line) silenced(u until, d store.Delivery) (again time.Duration, done bo
 			}
 			return l.outbox.settle(u.record, d, l.outbox.heldBack(d, s)), true
 		}
-		if !l.pause(ctx, settleEvery) { // a store that does not answer this takes no attempt's start either
+		if !l.pause(ctx, settleEvery, l.outbox.terms.Load()) { // a store that does not answer this takes no attempt's start either
 			break
 		}
 	}
