@@ -108,6 +108,7 @@ type Connection struct {
 	Config any // as the notifier's manifest makes it
 	Allow  notifier.Allow
 	Rate   notifier.Rate // the manifest's where the file is silent
+	Quiet  *spec.Quiet   // hours in which rules do not use it; nil: none
 }
 
 // document is the file as it is written.

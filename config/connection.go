@@ -10,12 +10,14 @@ import (
 
 	"github.com/flyte-notifier/flyte-notifier/internal/strict"
 	"github.com/flyte-notifier/flyte-notifier/notifier"
+	"github.com/flyte-notifier/flyte-notifier/spec"
 )
 
 // The keys of a connection beside its notifier.
 const (
 	allowKey = "allow"
 	rateKey  = "rate"
+	quietKey = "quiet"
 )
 
 func (p *parser) connections(docs map[string]any) map[string]Connection {
@@ -57,7 +59,7 @@ func (p *parser) nameProblem(name string) string {
 func (p *parser) connection(at string, m map[string]any) (c Connection, kind bool) {
 	var kinds []string
 	for _, key := range slices.Sorted(maps.Keys(m)) {
-		if key == allowKey || key == rateKey {
+		if key == allowKey || key == rateKey || key == quietKey {
 			continue
 		}
 		if p.kind(strict.Key(at, key), key) {
@@ -77,6 +79,7 @@ func (p *parser) connection(at string, m map[string]any) (c Connection, kind boo
 		p.decode(at+"."+key, m[key], c.Config)
 	}
 	c.Allow = p.allow(at, m)
+	c.Quiet = p.quiet(at+"."+quietKey, m[quietKey])
 	c.Rate = p.rate(at+"."+rateKey, m[rateKey], manifest.Rate)
 	return c, len(kinds) > 0
 }
@@ -92,7 +95,7 @@ func (p *parser) kind(at, kind string) bool {
 	case p.reg.Reserved(kind):
 		p.add(at, strict.Unsupported)
 	default:
-		p.add(at, "unknown key"+strict.Suggest(kind, append(p.connectable(), allowKey, rateKey)))
+		p.add(at, "unknown key"+strict.Suggest(kind, append(p.connectable(), allowKey, rateKey, quietKey)))
 	}
 	return false
 }
@@ -142,6 +145,16 @@ func (p *parser) allow(at string, m map[string]any) notifier.Allow {
 		p.glob(strict.Index(at+".destinations", i), glob)
 	}
 	return notifier.Allow{Scopes: doc.Scopes, Destinations: doc.Destinations}
+}
+
+// quiet reads the hours in which nothing is sent through a connection.
+func (p *parser) quiet(at string, tree any) *spec.Quiet {
+	if tree == nil {
+		return nil
+	}
+	q, problems := spec.ParseQuiet(tree)
+	p.problems = append(p.problems, strict.Under(at, problems)...)
+	return q
 }
 
 func (p *parser) glob(at, glob string) {

@@ -15,7 +15,7 @@ import (
 const connected = minimal + `
 connections:
   team: {slack: {token: {env: A}}}
-  narrow: {slack: {token: {env: A}}, allow: {scopes: ["ml/production"], destinations: ["#ml-*"]}}
+  narrow: {quiet: {times: ["22:00-07:00"], zone: Europe/Paris}, slack: {token: {env: A}}, allow: {scopes: ["ml/production"], destinations: ["#ml-*"]}}
   mail: {sendgrid: {api_key: {env: B}, from: flyte@example.org}}
 defaults: {slack: team, sendgrid: mail}
 subscriptions:
@@ -52,6 +52,8 @@ func TestSubscriptionsAreRead(t *testing.T) {
   - {name: second, rules: [{name: back, when: {recovered: true}, send: [{stdout: {}}]}]}
 `)
 	require.Empty(t, c.Broken)
+	require.Equal(t, "22:00-07:00", c.Connections["narrow"].Quiet.Times[0].String())
+	require.Nil(t, c.Connections["team"].Quiet)
 	first, second := c.Subscriptions[0], c.Subscriptions[1]
 	require.Equal(t, spec.Match{
 		Project: "*", Domain: "production", Workflow: "train*", LaunchPlan: "nightly", User: "ada",
@@ -90,6 +92,8 @@ func TestSubscriptionsThatAreRefused(t *testing.T) {
 	} {
 		require.Equal(t, []string{want}, refused(connected+doc), doc)
 	}
+	require.Equal(t, []string{`connections.team.quiet.times[0]: must be a time span such as 22:00-07:00, not "night"`},
+		refused(minimal+"connections: {team: {quiet: {times: [night]}, slack: {token: {env: A}}}}"))
 	require.Equal(t, []string{`subscriptions[0].honor_launch_plan_notifications: needs defaults.sendgrid: Flyte's own notifications are all sent as e-mail`},
 		refused(minimal+"subscriptions: [{name: x, honor_launch_plan_notifications: true}]"))
 }

@@ -51,6 +51,7 @@ type Store interface {
 	store.Feed
 	store.Shards
 	store.Notes
+	store.Bundles
 	// Register and Watch are store.Registry's.
 	Register(ctx context.Context, w store.Watch) (store.Watch, error)
 	Watch(ctx context.Context, id string) (store.Watch, error)
@@ -86,7 +87,8 @@ type NotifierExecutor struct {
 	heldOnce    sync.Once
 	pauses      pauses
 	clock       clock
-	wanted      atomic.Pointer[[]spec.Subscription] // by Resubscribe
+	wanted      atomic.Pointer[Rules] // by Resubscribe
+	quietHours  atomic.Pointer[map[string]*spec.Quiet]
 	rewanted    chan struct{}
 	subscribed  atomic.Pointer[[]subscription]
 	discovering atomic.Pointer[map[flyte.Scope]time.Time] // scopes of subscriptions

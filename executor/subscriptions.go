@@ -32,10 +32,16 @@ func (b birth) key(name string) string {
 	return fmt.Sprintf("subscription %s of %d", name, b.Born.UnixMicro())
 }
 
-// Subscribe makes the executor go by these subscriptions from the next transition on. A subscription is its
+// Rules are what the server's config says beside what tasks say.
+type Rules struct {
+	Subscriptions []spec.Subscription
+	Quiet         map[string]*spec.Quiet // hours in which a connection is not used, by its name
+}
+
+// Subscribe makes the executor go by these subscriptions, and quiet hours, from the next transition on. A subscription is its
 // name: one that was not there is born now, and hears of executions that are created from now on; one that is
 // not there any more is forgotten.
-func (n *NotifierExecutor) Subscribe(ctx context.Context, wanted []spec.Subscription) error {
+func (n *NotifierExecutor) Subscribe(ctx context.Context, r Rules) error {
 	now := time.Now().UTC()
 	known := map[string]store.Note{}
 	for after := ""; ; {
@@ -50,8 +56,8 @@ func (n *NotifierExecutor) Subscribe(ctx context.Context, wanted []spec.Subscrip
 			break
 		}
 	}
-	all := make([]subscription, 0, len(wanted))
-	for _, s := range wanted {
+	all := make([]subscription, 0, len(r.Subscriptions))
+	for _, s := range r.Subscriptions {
 		b, err := n.born(ctx, s.Name, known[s.Name], now)
 		if err != nil {
 			return err
@@ -69,12 +75,13 @@ func (n *NotifierExecutor) Subscribe(ctx context.Context, wanted []spec.Subscrip
 		return err
 	}
 	n.subscribed.Store(&all)
+	n.quietHours.Store(&r.Quiet)
 	return nil
 }
 
 // Resubscribe is Subscribe while the executor runs: it is done as soon as the store takes it.
-func (n *NotifierExecutor) Resubscribe(wanted []spec.Subscription) {
-	n.wanted.Store(&wanted)
+func (n *NotifierExecutor) Resubscribe(r Rules) {
+	n.wanted.Store(&r)
 	select {
 	case n.rewanted <- struct{}{}:
 	default: // it is on its way already

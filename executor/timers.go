@@ -87,13 +87,17 @@ func (n *NotifierExecutor) dueLooks(ctx context.Context) (next time.Time, err er
 	next = now.Add(dueEvery)
 	var errs []error
 	for kind, look := range map[string]func(context.Context, []store.Note) error{
-		noteProgress: n.lookAll, noteSeries: n.overdueAll,
+		noteProgress: n.lookAll, noteSeries: n.overdueAll, noteWindow: n.closeWindows,
 	} {
 		errs = append(errs, n.dueOf(ctx, kind, now, look))
 		first, err := n.store.NextDue(ctx, kind)
 		if errs = append(errs, err); err == nil && first.After(now) {
 			next = earliest(next, first)
 		}
+	}
+	held, err := n.release(ctx, now)
+	if errs = append(errs, err); held.After(now) {
+		next = earliest(next, held)
 	}
 	return next, errors.Join(errs...)
 }

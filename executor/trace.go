@@ -36,5 +36,8 @@ func (n *NotifierExecutor) commit(ctx context.Context, t store.Transition, judge
 	for _, note := range t.Notes {
 		n.alarm(note.Due)
 	}
+	for _, d := range t.Deliveries {
+		n.alarm(d.HeldUntil)
+	}
 	return nil
 }

@@ -3,17 +3,20 @@ package executor
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/flyte-notifier/flyte-notifier/render"
+	"github.com/flyte-notifier/flyte-notifier/spec"
 	"github.com/flyte-notifier/flyte-notifier/store"
 )
 
 // The kinds of a timeline's events.
 const (
-	eventPhase = "phase" // a phase was entered
-	eventFired = "fired" // a rule's deliveries were made
-	eventError = "error" // something could not be judged or made
+	eventPhase   = "phase"   // a phase was entered
+	eventFired   = "fired"   // a rule's deliveries were made
+	eventSkipped = "skipped" // a rule fired, and is not told by the subscription's catch_up
+	eventError   = "error"   // something could not be judged or made
 )
 
 // judge brings a watch to its facts, in one transaction. It returns false if there was nothing to record.
@@ -116,7 +119,9 @@ func (n *NotifierExecutor) fire(ctx context.Context, t *store.Transition, f Fact
 			a.Progress[counted] = Told{Over: true}
 		}
 		learned.add(set.memory(), a)
-		n.tell(t, f, set, a, now)
+		if err := n.tell(ctx, t, f, set, a, now); err != nil {
+			return err
+		}
 	}
 	if need.memory {
 		notes, err := m.learn(learned, need.looks() && t.Watch.State == store.Active)
@@ -128,8 +133,8 @@ func (n *NotifierExecutor) fire(ctx context.Context, t *store.Transition, f Fact
 	return nil
 }
 
-// tell adds what the rules of a set make.
-func (n *NotifierExecutor) tell(t *store.Transition, f Facts, set ruleset, a Advanced, now time.Time) {
+// tell adds what the rules of a set make. The error is the store's.
+func (n *NotifierExecutor) tell(ctx context.Context, t *store.Transition, f Facts, set ruleset, a Advanced, now time.Time) error {
 	for _, err := range a.Errors {
 		n.metrics.ruleErrors.Inc()
 		t.Events = append(t.Events, store.Event{At: now, Kind: eventError, Text: err.Error()})
@@ -138,6 +143,10 @@ func (n *NotifierExecutor) tell(t *store.Transition, f Facts, set ruleset, a Adv
 		t.Superseded = append(t.Superseded, set.ids(t.Watch, o)...)
 	}
 	for _, o := range a.Occurrences {
+		if set.catchUp == spec.CatchUpSkip && set.late(f, now) {
+			t.Events = append(t.Events, store.Event{At: now, Kind: eventSkipped, Text: fmt.Sprintf("rule %s (%s): it is long past", o.Rule, o.Reason)})
+			continue
+		}
 		made, err := n.deliveries(occasion{
 			watch: t.Watch, set: set, occur: o, message: set.rule(o).Message, data: f.data(o, now),
 		}, now)
@@ -145,9 +154,19 @@ func (n *NotifierExecutor) tell(t *store.Transition, f Facts, set ruleset, a Adv
 			t.Events = append(t.Events, store.Event{At: now, Kind: eventError, Text: fmt.Sprintf("rule %s: %v", o.Rule, err)})
 			continue
 		}
+		notes, err := n.holdBack(ctx, set, f, o, made, now)
+		if err != nil {
+			return err
+		}
+		for _, note := range notes {
+			if !slices.ContainsFunc(t.Notes, func(m store.Note) bool { return m.Kind == note.Kind && m.Key == note.Key }) {
+				t.Notes = append(t.Notes, note)
+			}
+		}
 		t.Deliveries = append(t.Deliveries, made...)
 		t.Events = append(t.Events, store.Event{At: now, Kind: eventFired, Text: firedText(o, made)})
 	}
+	return nil
 }
 
 func phaseText(f Facts, now time.Time) string {
@@ -165,8 +184,11 @@ func firedText(o Occurrence, made []store.Delivery) string {
 	text := fmt.Sprintf("rule %s (%s%s)", o.Rule, o.Reason, o.which())
 	for _, d := range made {
 		text += fmt.Sprintf(", %s %s as %s", d.Kind, d.Address, d.ID)
-		if d.State == store.Dead {
+		switch d.State {
+		case store.Dead:
 			text += " (dead: " + d.LastError + ")"
+		case store.Held:
+			text += " (held until " + d.HeldUntil.Format(time.RFC3339) + ")"
 		}
 	}
 	return text

@@ -71,6 +71,7 @@ type Template struct {
 type Content struct {
 	Template Template
 	Data     Data
+	Digest   *Digest `json:",omitempty"` // of a message that stands for several; its Template is empty
 }
 
 // Marshal is the content as a delivery stores it.

@@ -21,6 +21,9 @@ const (
 // links stay; either that renders to nothing leaves the default. Where the template fails, the
 // message is the default one with a note saying so, and templateErr says why.
 func Message(c Content, key string) (m notifier.Message, templateErr error) {
+	if c.Digest != nil {
+		return c.Digest.message(c.Data, key), nil
+	}
 	m = defaultMessage(c.Data, key)
 	title, body, err := c.Template.render(c.Data)
 	if err != nil {

@@ -144,6 +144,35 @@ func (d *quietDocument) Validate() []notifier.Problem {
 	return nil
 }
 
+// ParseQuiet reads the quiet hours of a connection. Either they or the problems are nil.
+func ParseQuiet(tree any) (*Quiet, []notifier.Problem) {
+	var doc quietDocument
+	if problems := strict.Decode(tree, &doc); len(problems) > 0 {
+		return nil, problems
+	}
+	return doc.quiet(), nil
+}
+
+// QuietSchema is the JSON Schema of quiet hours.
+func QuietSchema() map[string]any { return strict.Describe(quietDocument{}) }
+
+// UntilAll returns when the quiet hours of both are over that now is in; zero when it is in none.
+func UntilAll(now time.Time, all ...*Quiet) (end time.Time) {
+	for at := now; at.Sub(now) <= longestQuiet; at = end {
+		next := time.Time{}
+		for _, q := range all {
+			if until := q.Until(at); until.After(next) {
+				next = until
+			}
+		}
+		if next.IsZero() {
+			break
+		}
+		end = next
+	}
+	return end
+}
+
 func (d *quietDocument) quiet() *Quiet {
 	if d == nil {
 		return nil

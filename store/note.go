@@ -30,8 +30,12 @@ type Change struct {
 	Deliveries []Delivery // inserted unless their ID was ever there; their WatchID may be one that no watch has
 	Notes      []Note     // of each kind and key one; those of a purged watch are not kept
 	Superseded []string   // ids of deliveries: Pending ones without an open attempt and Held ones become Superseded, others stay
+	Why        string     // of Superseded, for people, and then their LastError; empty: ItNoLongerHolds, and that stays
 	Released   []Release  // Held deliveries that become Pending
 }
+
+// ItNoLongerHolds is why a delivery is superseded where nothing else is said.
+const ItNoLongerHolds = "it no longer holds"
 
 // Release makes a Held delivery Pending.
 type Release struct {

@@ -34,7 +34,7 @@ func TestEventsOfEngines(t *testing.T) {
 		store.CancelledEvent("aborted", now),
 		store.UnknownEvent(d, now),
 		store.RedrivenEvent(d, now),
-		store.SupersededEvent(d.Kind, d.Address, now),
+		store.SupersededEvent(d.Kind, d.Address, "", now),
 		store.ReleasedEvent(d.Kind, d.Address, now),
 	})
 }

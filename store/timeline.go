@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 )
@@ -38,9 +39,9 @@ func RedrivenEvent(d Delivery, now time.Time) Event {
 	return Event{At: now, Kind: EventRedriven, Text: text}
 }
 
-// SupersededEvent is the event of a delivery that a Change superseded.
-func SupersededEvent(kind, address string, now time.Time) Event {
-	return Event{At: now, Kind: EventSuperseded, Text: fmt.Sprintf("%s %s: not sent, it no longer holds", kind, address)}
+// SupersededEvent is the event of a delivery that a Change superseded; why is the change's.
+func SupersededEvent(kind, address, why string, now time.Time) Event {
+	return Event{At: now, Kind: EventSuperseded, Text: fmt.Sprintf("%s %s: not sent, %s", kind, address, cmp.Or(why, ItNoLongerHolds))}
 }
 
 // ReleasedEvent is the event of a held delivery that a Change released.

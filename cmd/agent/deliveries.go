@@ -18,11 +18,11 @@ func deliveriesCommand() *cobra.Command {
 		header: []string{"ID", "STATE", "EXECUTION", "RULE", "TO", "ATTEMPTS", "CREATED", "LAST ERROR"},
 		cells: func(d store.Delivery, now time.Time) []string {
 			return []string{
-				d.ID, string(d.State), brief(d.Execution.String(), 60), brief(d.Rule, 30), brief(d.Kind+" "+d.Address, 40),
+				d.ID, stateOf(d), brief(d.Execution.String(), 60), brief(d.Rule, 30), brief(d.Kind+" "+d.Address, 40),
 				strconv.Itoa(d.Attempts), ago(d.CreatedAt, now), brief(d.LastError, 80),
 			}
 		},
-		state: func(d store.Delivery) string { return string(d.State) },
+		state: stateOf,
 		line:  func(d store.Delivery) any { return lineOf(d) },
 		read: func(ctx context.Context, st store.Store, f store.Filter, yield func(store.Delivery) error) error {
 			return st.Deliveries(ctx, f, yield)
@@ -49,16 +49,28 @@ type deliveryLine struct {
 	PossiblyDouble bool             `json:"possibly_double,omitempty"`
 	CreatedAt      *string          `json:"created_at"`
 	DeliveredAt    *string          `json:"delivered_at"`
+	HeldUntil      *string          `json:"held_until,omitempty"`
 	Receipt        notifier.Receipt `json:"receipt"`
+}
+
+// stateOf is a delivery's state as users know it: what is held back is pending.
+func stateOf(d store.Delivery) string {
+	if d.State == store.Held {
+		return string(store.Pending)
+	}
+	return string(d.State)
 }
 
 func lineOf(d store.Delivery) deliveryLine {
 	l := deliveryLine{
-		ID: d.ID, Key: d.Key, State: string(d.State), Rule: d.Rule, Reason: d.Reason,
+		ID: d.ID, Key: d.Key, State: stateOf(d), Rule: d.Rule, Reason: d.Reason,
 		Project: d.Execution.Project, Domain: d.Execution.Domain, Name: d.Execution.Name,
 		Notifier: d.Kind, Connection: d.Connection, Destination: d.Address,
 		Attempts: d.Attempts, LastError: d.LastError, TemplateError: d.RenderError, PossiblyDouble: d.Double,
 		CreatedAt: timestamp(d.CreatedAt), Receipt: d.Receipt,
+	}
+	if d.State == store.Held {
+		l.HeldUntil = timestamp(d.HeldUntil)
 	}
 	if d.State == store.Delivered {
 		l.DeliveredAt = timestamp(d.SettledAt)

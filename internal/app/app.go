@@ -26,6 +26,7 @@ import (
 	"github.com/flyte-notifier/flyte-notifier/notifier"
 	"github.com/flyte-notifier/flyte-notifier/notifier/builtin"
 	"github.com/flyte-notifier/flyte-notifier/probe"
+	"github.com/flyte-notifier/flyte-notifier/spec"
 	"github.com/flyte-notifier/flyte-notifier/store"
 	"github.com/flyte-notifier/flyte-notifier/store/metered"
 )
@@ -135,10 +136,21 @@ func (s *server) assemble(connections *notifier.Connections) {
 // that the server is there.
 func (s *server) subscribe(ctx context.Context, c *config.Config) error {
 	s.tellBroken(c)
-	if err := s.executor.Subscribe(ctx, c.Subscriptions); err != nil {
+	if err := s.executor.Subscribe(ctx, rules(c)); err != nil {
 		return fmt.Errorf("begin subscriptions: %w", err)
 	}
 	return nil
+}
+
+// rules are what the executor goes by of a config.
+func rules(c *config.Config) executor.Rules {
+	r := executor.Rules{Subscriptions: c.Subscriptions, Quiet: map[string]*spec.Quiet{}}
+	for name, connection := range c.Connections {
+		if connection.Quiet != nil {
+			r.Quiet[name] = connection.Quiet
+		}
+	}
+	return r
 }
 
 // tellBroken logs the rules that are left out.

@@ -58,7 +58,7 @@ func (g *gauges) Collect(ch chan<- prometheus.Metric) {
 	for _, s := range []store.WatchState{store.Active, store.Ended, store.Cancelled, store.Lost} {
 		ch <- prometheus.MustNewConstMetric(g.watches, prometheus.GaugeValue, float64(watches[s]), string(s))
 	}
-	for _, s := range []store.DeliveryState{store.Pending, store.Delivered, store.Dead, store.Superseded, store.Silenced} {
+	for _, s := range []store.DeliveryState{store.Pending, store.Held, store.Delivered, store.Dead, store.Superseded, store.Silenced} {
 		ch <- prometheus.MustNewConstMetric(g.deliveries, prometheus.GaugeValue, float64(deliveries[s]), string(s))
 	}
 }

@@ -23,7 +23,7 @@ func (s *server) take(c *config.Config, connections *notifier.Connections) {
 	s.service.Reload(connections, c.Watch.AllowCrossProject)
 	s.keep(c.Retention)
 	s.tellBroken(c)
-	s.executor.Resubscribe(c.Subscriptions)
+	s.executor.Resubscribe(rules(c))
 	if s.Reloaded != nil {
 		s.Reloaded(c)
 	}

@@ -16,11 +16,12 @@ type edits struct {
 	deliveries []store.Delivery
 	notes      []store.Note
 	superseded []string
+	why        string // they are
 	released   []store.Release
 }
 
 func (s *Store) newEdits(c store.Change) (own edits, err error) {
-	own.at = s.clock.theirs(c.At)
+	own.at, own.why = s.clock.theirs(c.At), clean(c.Why)
 	for _, d := range c.Deliveries {
 		if d.ID == "" {
 			return own, fmt.Errorf("insert delivery: %w", errNoID)
@@ -81,7 +82,7 @@ type outRows struct {
 	released                 []string
 	releasedAt               []int64
 	content                  []*string
-	superseded               []string
+	superseded, why          []string
 	supersededAt             []*int64
 	releasedLanes, leftLanes turns
 }
@@ -106,8 +107,9 @@ func (w *moves) out(g *ground, c *edits) {
 		d.state = store.Superseded
 		o := &w.outs
 		o.superseded, o.supersededAt = append(o.superseded, d.id), append(o.supersededAt, micros(c.at))
+		o.why = append(o.why, c.why)
 		o.leftLanes.add(d.turn())
-		w.tell(g, d, store.SupersededEvent(d.kind, d.address, c.at))
+		w.tell(g, d, store.SupersededEvent(d.kind, d.address, c.why, c.at))
 	}
 }
 
@@ -123,14 +125,14 @@ func (o *outRows) save(p *pipeline, promoted *[]queued) {
 	const release = `UPDATE flyte_notifier.deliveries d SET state = 'pending', next_at = i.at, since = i.at, spent = d.attempts,
 		content = coalesce(i.content, d.content), head = false
 		FROM unnest($1::text[], $2::bigint[], $3::text[]) AS i(id, at, content) WHERE d.id = i.id`
-	const supersede = `UPDATE flyte_notifier.deliveries d SET state = 'superseded', settled_at = i.at, head = false
-		FROM unnest($1::text[], $2::bigint[]) AS i(id, at) WHERE d.id = i.id`
+	const supersede = `UPDATE flyte_notifier.deliveries d SET state = 'superseded', settled_at = i.at, head = false,
+		last_error = coalesce(nullif(i.why, ''), d.last_error) FROM unnest($1::text[], $2::bigint[], $3::text[]) AS i(id, at, why) WHERE d.id = i.id`
 	lanes := o.leftLanes
 	if len(o.released) > 0 {
 		p.exec(release, o.released, o.releasedAt, o.content)
 	}
 	if len(o.superseded) > 0 {
-		p.exec(supersede, o.superseded, o.supersededAt)
+		p.exec(supersede, o.superseded, o.supersededAt, o.why)
 	}
 	if r := o.releasedLanes; len(o.released) > 0 {
 		p.exec(demote, r.watch, r.connection, r.address)

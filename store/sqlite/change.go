@@ -16,6 +16,7 @@ type change struct {
 	deliveries []row
 	notes      []store.Note
 	superseded []string
+	why        string
 	released   []store.Release
 }
 
@@ -36,7 +37,7 @@ func newChange(c store.Change) (*change, error) {
 	}
 	own := &change{
 		at: c.At, deliveries: rows, notes: slices.Clone(c.Notes),
-		superseded: slices.Clone(c.Superseded), released: slices.Clone(c.Released),
+		superseded: slices.Clone(c.Superseded), why: c.Why, released: slices.Clone(c.Released),
 	}
 	for i := range own.notes {
 		own.notes[i].Body = slices.Clone(own.notes[i].Body)
@@ -165,7 +166,7 @@ func (t *tx) apply(c *change, m met, moved string, events []store.Event) error {
 		}
 	}
 	for _, d := range m.superseded {
-		if err := t.supersede(d, c.at); err != nil {
+		if err := t.supersede(d, c.why, c.at); err != nil {
 			return fmt.Errorf("supersede delivery: %w", err)
 		}
 	}
@@ -185,14 +186,15 @@ func (t *tx) release(d affected, r store.Release, now time.Time) error {
 }
 
 // supersede settles a delivery, unless it was named twice.
-func (t *tx) supersede(d affected, now time.Time) error {
-	const settle = `UPDATE deliveries SET state = 'superseded', settled_at = ?, head = 0 WHERE seq = ? AND state <> 'superseded'`
-	n, err := t.affect(settle, micros(now), d.seq)
+func (t *tx) supersede(d affected, why string, now time.Time) error {
+	const settle = `UPDATE deliveries SET state = 'superseded', settled_at = ?1, head = 0, last_error = coalesce(nullif(?2, ''), last_error)
+		WHERE seq = ?3 AND state <> 'superseded'`
+	n, err := t.affect(settle, micros(now), why, d.seq)
 	if err != nil || n == 0 {
 		return err
 	}
 	if err := t.leave(d.place); err != nil {
 		return err
 	}
-	return t.addEvent(d.watch, store.SupersededEvent(d.kind, d.address, now))
+	return t.addEvent(d.watch, store.SupersededEvent(d.kind, d.address, why, now))
 }

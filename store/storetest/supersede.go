@@ -12,6 +12,7 @@ import (
 func supersedeCases() []testCase {
 	return []testCase{
 		{"what waits is superseded, and the next takes its turn", supersedePending},
+		{"it is said why", supersedeSayingWhy},
 		{"what is settled, under way or unknown is left alone", supersedeLeaves},
 		{"what comes in its place is sent", supersedeReplaced},
 		{"from behind, and several of a lane at once", supersedeSeveral},
@@ -22,6 +23,14 @@ func supersedeCases() []testCase {
 func supersede(t *testing.T, s store.Store, when time.Time, ids ...string) {
 	t.Helper()
 	require.NoError(t, s.Write(t.Context(), store.Change{At: when, Superseded: ids}))
+}
+
+// supersedeSayingWhy shows what users see of a delivery that went into another one.
+func supersedeSayingWhy(t *testing.T, s store.Store) {
+	insert(t, s, "w", delivery("a", "w"))
+	require.NoError(t, s.Write(t.Context(), store.Change{At: after(3), Superseded: []string{"a"}, Why: "told in digest x"}))
+	require.Equal(t, "told in digest x", readDelivery(t, s, "a").LastError)
+	require.Equal(t, "slack #ml: not sent, told in digest x", events(t, s, "w")[1].Text)
 }
 
 func supersedePending(t *testing.T, s store.Store) {
@@ -35,7 +44,7 @@ func supersedePending(t *testing.T, s store.Store) {
 	require.Len(t, dueIDs(t, s, store.Lane{Connection: "mail", Address: "a@b"}, after(3), 10), 1)
 	line := events(t, s, "w")
 	require.Equal(t, []string{store.EventRegistered, store.EventSuperseded}, kinds(line))
-	require.Equal(t, store.SupersededEvent("slack", "#ml", after(3)).Text, line[1].Text)
+	require.Equal(t, store.SupersededEvent("slack", "#ml", "", after(3)).Text, line[1].Text)
 	require.True(t, after(3).Equal(line[1].At))
 	_, err := s.Begin(t.Context(), "a", 1, after(60), nil)
 	require.ErrorIs(t, err, store.ErrConflict)
