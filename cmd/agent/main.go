@@ -70,7 +70,7 @@ func rootCommand() *cobra.Command {
 	root.AddCommand(
 		serveCommand(), demoCommand(), validateCommand(), sendCommand(),
 		watchesCommand(), deliveriesCommand(), redriveCommand(), migrateCommand(),
-		renderCommand(),
+		renderCommand(), explainCommand(), ackCommand(),
 	)
 	return root
 }

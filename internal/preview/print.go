@@ -93,20 +93,22 @@ func printText(w io.Writer, text string) {
 	}
 }
 
-// wrap breaks each line of a text between words where it is too wide; what follows is indented further. A word
-// that is too wide, such as a URL, stays whole.
-func wrap(text string, further int) string {
+func wrap(text string, further int) string { return Wrap(text, width, further) }
+
+// Wrap breaks each line of a text between words where it has more columns than given; what follows is indented
+// further. A word that is too wide, such as a URL, stays whole.
+func Wrap(text string, width, further int) string {
 	var out strings.Builder
 	for line := range strings.Lines(text + "\n") {
 		line = strings.TrimRight(line, " \n")
 		indent := len(line) - len(strings.TrimLeft(line, " "))
 		for utf8.RuneCountInString(line) > width {
-			at := breakAt(line, indent)
+			at := breakAt(line, indent, width)
 			if at < 0 {
 				break
 			}
 			out.WriteString(strings.TrimRight(line[:at], " ") + "\n")
-			indent = max(indent, min(indent+further, 8))
+			indent += further
 			line = strings.Repeat(" ", indent) + strings.TrimLeft(line[at:], " ")
 			further = 0
 		}
@@ -117,7 +119,7 @@ func wrap(text string, further int) string {
 
 // breakAt is the last space that leaves a line narrow enough, or else the first; negative if there is none
 // behind the indent.
-func breakAt(line string, indent int) int {
+func breakAt(line string, indent, width int) int {
 	best, columns := -1, 0
 	for i, r := range line {
 		if r == ' ' && i > indent {
