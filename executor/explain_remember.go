@@ -101,8 +101,11 @@ func (m *Remembered) read(ctx context.Context, s Archive) (err error) {
 		return nil
 	}
 	doc := readSpec(string(m.Watch.Custom))
+	if doc.err != nil {
+		return fmt.Errorf("watch %s: %w", m.Watch.ID, doc.err)
+	}
 	m.Rules = doc.spec.Rules
-	return doc.err
+	return nil
 }
 
 // Inputs are those of the watch's task.

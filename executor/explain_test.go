@@ -200,9 +200,13 @@ func TestExplainAgreesWithAdvance(t *testing.T) {
 	t.Parallel()
 	two := 2 * time.Hour
 	whens := []spec.When{
-		{Phases: []string{"RUNNING", "FAILED"}}, runningFor(time.Hour), {Kind: spec.WhenQueuedFor, For: 65 * time.Minute},
-		{Kind: spec.WhenDeadline, Deadline: &spec.Deadline{In: &two}}, {Kind: spec.WhenGate},
-		{Kind: spec.WhenNode, NodeID: "n2", Phases: []string{"FAILED"}}, {Kind: spec.WhenBeforeTimeout, For: time.Hour},
+		{Phases: []string{"RUNNING", "FAILED"}},
+		runningFor(time.Hour),
+		{Kind: spec.WhenQueuedFor, For: 65 * time.Minute},
+		{Kind: spec.WhenDeadline, Deadline: &spec.Deadline{In: &two}},
+		{Kind: spec.WhenGate},
+		{Kind: spec.WhenNode, NodeID: "n2", Phases: []string{"FAILED"}},
+		{Kind: spec.WhenBeforeTimeout, For: time.Hour},
 	}
 	rapid.Check(t, func(t *rapid.T) {
 		r := spec.Rule{Name: "r", When: rapid.SampledFrom(whens).Draw(t, "when")}

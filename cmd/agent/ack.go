@@ -13,7 +13,7 @@ func ackCommand() *cobra.Command {
 	var configFile, by string
 	c := &cobra.Command{
 		Use:     "ack PROJECT/DOMAIN/NAME",
-		Short:   "Acknowledge what was told of an execution: no more reminders and escalations of it",
+		Short:   "Acknowledge what was told of an execution: no more reminders of it",
 		Example: `  flyte-notifier ack ml/production/f8d3a1 --config config.yaml --by ada`,
 		Args:    cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {

@@ -22,7 +22,7 @@ func explainCommand() *cobra.Command {
 	var asJSON bool
 	c := &cobra.Command{
 		Use:   "explain RULE",
-		Short: "Say why a rule fires for an execution or does not, with the facts that decide",
+		Short: "Say why a rule fires for an execution or does not",
 		Long: "Say why a rule fires for an execution or does not: the execution's facts as flyteadmin has them now, the rule's\n" +
 			"condition and if, what was told already, and what is to come. A rule of a subscription is SUBSCRIPTION/RULE.",
 		Example: `  flyte-notifier explain slow --execution ml/production/f8d3a1 --config config.yaml

@@ -28,7 +28,7 @@ func renderCommand() *cobra.Command {
 	var o rendering
 	c := &cobra.Command{
 		Use:   "render FILE",
-		Short: "Show the messages of a task spec's or a subscription's rules, for a sample or a real execution",
+		Short: "Show what rules would tell, of a sample or of a real execution",
 		Long: "Show the messages of the rules in a task spec, a notification_send spec, or the subscriptions of a server config, and\n" +
 			"where each would go. Nothing is sent. Without --execution the facts are those of a sample that the rule tells of.",
 		Example: `  flyte-notifier render examples/failed.yaml --phase ABORTED

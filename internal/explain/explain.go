@@ -113,7 +113,7 @@ func candidates(known []executor.Remembered, q Question) (all []candidate) {
 	for _, r := range q.Subscriptions {
 		c := candidate{rule: r}
 		for _, m := range known {
-			if m.Told[r.Subscription] != nil || len(m.DeliveriesOf(r.Subscription, r.Name)) > 0 {
+			if len(m.Watch.Custom) == 0 || m.Told[r.Subscription] != nil || len(m.DeliveriesOf(r.Subscription, r.Name)) > 0 {
 				c.from = m
 			}
 		}

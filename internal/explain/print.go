@@ -33,7 +33,7 @@ func Print(w io.Writer, all []Finding, now time.Time) {
 		for _, why := range f.Why {
 			p.row("", why)
 		}
-		p.condition(f.If)
+		p.condition(f)
 		p.told(f)
 	}
 }
@@ -57,7 +57,7 @@ func (p page) heading(f Finding) {
 	p.row("phase", strings.Join(filled(x.Phase, spaced("workflow", x.Workflow), times(x.StartedAt, x.EndedAt)), ", "))
 	switch {
 	case f.Watch.ID == "":
-		p.row("watch", "none of it was made by subscriptions")
+		p.row("watch", "none yet that subscriptions made")
 	case f.Watch.State == store.Cancelled || f.Watch.State == store.Lost:
 		p.row("watch", fmt.Sprintf("%s, %s (%s): its rules do not fire any more", f.Watch.ID, f.Watch.State, f.Watch.Reason))
 	default:
@@ -105,15 +105,19 @@ func (f Finding) verdict() string {
 	return "does not fire any more: it did not hold, and the time for it is over"
 }
 
-func (p page) condition(c *executor.IfResult) {
+func (p page) condition(f Finding) {
+	c, later := f.If, ""
+	if f.Verdict == executor.VerdictWaits {
+		later = "; it counts when the condition holds"
+	}
 	if c == nil {
 		return
 	}
 	p.row("if", c.Text)
 	if c.Error != "" {
-		p.row("", "cannot be evaluated: "+c.Error)
+		p.row("", "cannot be evaluated now: "+c.Error+later)
 	} else {
-		p.row("", fmt.Sprintf("is %t:", c.Holds))
+		p.row("", fmt.Sprintf("is %t now%s:", c.Holds, later))
 	}
 	names := 0
 	for _, v := range c.Values {
@@ -215,11 +219,30 @@ func delivery(d store.Delivery) string {
 	if d.Address != d.Kind {
 		to += " " + d.Address
 	}
+	if which := which(d); which != "" {
+		to += ", " + which
+	}
 	text := fmt.Sprintf("%-10s %s %s  %s", state(d), timeText(d.CreatedAt), d.ID, to)
 	if d.LastError != "" {
 		text += ": " + d.LastError
 	}
 	return text
+}
+
+// which says which message of its occurrence it is, if not the first. The end of the key tells: count and step.
+func which(d store.Delivery) string {
+	parts := strings.Split(d.Key, "|")
+	if len(parts) < 2 {
+		return ""
+	}
+	count, step := parts[len(parts)-2], parts[len(parts)-1]
+	switch {
+	case strings.HasPrefix(step, "escalate"):
+		return "escalation"
+	case count != "0":
+		return "reminder " + count
+	}
+	return ""
 }
 
 // state is a delivery's as its users know it.

@@ -226,12 +226,12 @@ func list(all []string) string { return strings.Join(all, ", ") }
 // Real is the occasion of a rule for an execution that there is. Where its condition does not hold, it is told
 // for the reason of a sample.
 func Real(r Rule, f executor.Facts, phase string, now time.Time) Occasion {
-	s := &sample{now: now.UTC().Truncate(time.Second), facts: f}
+	now = now.UTC().Truncate(time.Second)
 	rule := r.Rule
 	rule.If = nil
-	if told, err := executor.Evaluate(f, rule, s.now); err == nil && len(told) > 0 {
-		return Occasion{Facts: f, Reason: told[0].Reason, At: s.now}
+	if told, err := executor.Evaluate(f, rule, now); err == nil && len(told) > 0 {
+		return Occasion{Facts: f, Reason: told[0].Reason, At: now}
 	}
 	made := Sample(r, phase, now)
-	return Occasion{Facts: f, Reason: made.Reason, At: s.now}
+	return Occasion{Facts: f, Reason: made.Reason, At: now}
 }
