@@ -2,6 +2,7 @@ package executor
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -59,7 +60,7 @@ func (f Facts) why(w spec.When, now time.Time) []string {
 func (f Facts) whyPhase(phases []string) string {
 	text := f.watched() + " is " + f.phase() + f.sincePhase()
 	switch {
-	case f.isOneOf(phases):
+	case slices.Contains(phases, f.phase()):
 		return text
 	case f.ended():
 		return text + ", not " + eitherOf(phases) + ", and has ended"
@@ -72,10 +73,6 @@ func oneOfThem(phases []string) string {
 		return "that"
 	}
 	return "one of them"
-}
-
-func (f Facts) isOneOf(phases []string) bool {
-	return len(chances(f, spec.When{Phases: phases}, time.Time{})) > 0
 }
 
 // watched is what is watched.
