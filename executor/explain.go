@@ -44,7 +44,7 @@ type IfResult struct {
 // ToldMessage is what a rule has told, and what follows of it.
 type ToldMessage struct {
 	Reason         string
-	At             time.Time // of the first
+	At             time.Time // of the first; zero: it was decided that it is not told
 	Reminders      int       // so far
 	MostReminders  int       // 0: no limit, where Next is set
 	Next           time.Time // of the next reminder; zero: none comes
@@ -63,7 +63,8 @@ func Explain(f Facts, r spec.Rule, told Progress, now time.Time) Explanation {
 	holding := map[string]bool{}
 	untold := false
 	for _, c := range all {
-		_, known := told[what(r.Name, c.reason)]
+		t := told[what(r.Name, c.reason)]
+		known := t.Over || !t.At.IsZero()
 		switch {
 		case c.holds(now):
 			holding[c.reason] = true
@@ -140,6 +141,9 @@ func messages(r spec.Rule, told Progress, holding map[string]bool, now time.Time
 			continue
 		}
 		t := told[key]
+		if t.At.IsZero() && !t.Over {
+			continue // it is not told yet
+		}
 		m := ToldMessage{
 			Reason: reason, At: t.At, Reminders: t.Count, Escalations: t.Escalated,
 			Acknowledged: t.Acknowledged, By: t.By, Holds: holding[reason],

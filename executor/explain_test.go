@@ -195,6 +195,18 @@ func TestExplainWhatWasTold(t *testing.T) {
 	}
 }
 
+func TestExplainWhatWaitsOrIsNotToBeTold(t *testing.T) {
+	t.Parallel()
+	r := onPhases("r")
+	r.When = spec.When{Phases: []string{"FAILED"}}
+	got := executor.Explain(in("FAILED"), r, executor.Progress{"r|phase:FAILED": {}}, now)
+	require.Equal(t, executor.VerdictFires, got.Verdict)
+	require.Empty(t, got.Told)
+	got = executor.Explain(in("FAILED"), r, executor.Progress{"r|phase:FAILED": {Over: true}}, now)
+	require.Equal(t, executor.VerdictTells, got.Verdict)
+	require.Equal(t, []executor.ToldMessage{{Reason: "phase:FAILED", Holds: true}}, got.Told)
+}
+
 // What explain says of a rule is what the server does.
 func TestExplainAgreesWithAdvance(t *testing.T) {
 	t.Parallel()

@@ -155,7 +155,11 @@ func (p page) told(f Finding) {
 	}
 	word := "told"
 	for _, m := range f.Told {
-		p.row(word, m.Reason+" at "+timeText(m.At))
+		at := "at " + timeText(m.At)
+		if m.At.IsZero() {
+			at = "was not told, and is not to be"
+		}
+		p.row(word, m.Reason+" "+at)
 		word = ""
 		for _, text := range p.further(f, m) {
 			p.row("", "  "+text)
