@@ -1,6 +1,7 @@
 package executor
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -79,7 +80,9 @@ func Remember(ctx context.Context, s Archive, id flyte.ExecutionID, also ...stri
 		}
 		found = append(found, *m)
 	}
-	slices.SortFunc(found, func(a, b Remembered) int { return a.Watch.CreatedAt.Compare(b.Watch.CreatedAt) })
+	slices.SortFunc(found, func(a, b Remembered) int {
+		return cmp.Or(a.Watch.CreatedAt.Compare(b.Watch.CreatedAt), cmp.Compare(a.Watch.ID, b.Watch.ID))
+	})
 	return found, nil
 }
 
