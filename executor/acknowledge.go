@@ -14,8 +14,13 @@ import (
 // Acknowledge ends the reminders and escalations of all that was told of an execution so far, and returns how
 // many occurrences that were. The running server sees it when the next one is due.
 func Acknowledge(ctx context.Context, s store.Notes, id flyte.ExecutionID, now time.Time) (int, error) {
+	return AcknowledgeBy(ctx, s, id, "", now)
+}
+
+// AcknowledgeBy is Acknowledge, and keeps who did it.
+func AcknowledgeBy(ctx context.Context, s store.Notes, id flyte.ExecutionID, by string, now time.Time) (int, error) {
 	for range 5 {
-		n, err := acknowledge(ctx, s, id, now)
+		n, err := acknowledge(ctx, s, id, by, now)
 		if !errors.Is(err, store.ErrConflict) {
 			return n, err
 		}
@@ -23,7 +28,7 @@ func Acknowledge(ctx context.Context, s store.Notes, id flyte.ExecutionID, now t
 	return 0, fmt.Errorf("acknowledge %s: %w", id, store.ErrConflict)
 }
 
-func acknowledge(ctx context.Context, s store.Notes, id flyte.ExecutionID, now time.Time) (n int, err error) {
+func acknowledge(ctx context.Context, s store.Notes, id flyte.ExecutionID, by string, now time.Time) (n int, err error) {
 	notes, err := s.NotesOf(ctx, noteProgress, id)
 	if err != nil {
 		return 0, fmt.Errorf("read what was told of %s: %w", id, err)
@@ -36,7 +41,7 @@ func acknowledge(ctx context.Context, s store.Notes, id flyte.ExecutionID, now t
 		}
 		here := 0
 		for _, p := range told {
-			here += p.Acknowledge(now)
+			here += p.acknowledge(by, now)
 		}
 		if here == 0 {
 			continue

@@ -21,6 +21,7 @@ type Told struct {
 	Next         time.Time `json:"next,omitzero"`  // of the next reminder
 	Escalated    int       `json:"esc,omitempty"`  // entries of the rule's escalate
 	Acknowledged time.Time `json:"ack,omitzero"`
+	By           string    `json:"by,omitempty"`        // who acknowledged it, if he said so
 	Inhibited    bool      `json:"inhibited,omitempty"` // it was not told: what contains it has failed as well
 	Over         bool      `json:"over,omitempty"`      // no reminder comes any more, whatever happens
 }
@@ -219,10 +220,12 @@ func earliest(a, b time.Time) time.Time {
 const counted = "|counted"
 
 // Acknowledge ends the reminders of all that was told so far, and returns how much that was.
-func (p Progress) Acknowledge(now time.Time) (n int) {
+func (p Progress) Acknowledge(now time.Time) (n int) { return p.acknowledge("", now) }
+
+func (p Progress) acknowledge(by string, now time.Time) (n int) {
 	for key, t := range p {
 		if !t.Over && !t.waits() && t.Acknowledged.IsZero() {
-			t.Acknowledged = now
+			t.Acknowledged, t.By = now, by
 			p[key] = t
 			n++
 		}

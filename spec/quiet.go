@@ -76,15 +76,15 @@ func (s Span) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
 // UnmarshalText reads HH:MM-HH:MM; the end may be 24:00.
 func (s *Span) UnmarshalText(text []byte) error {
-	from, to, ok := strings.Cut(string(text), "-")
-	var ends bool
-	if s.From, ok = parseClock(strings.TrimSpace(from)); ok {
-		to = strings.TrimSpace(to)
-		if s.To, ends = parseClock(to); to == "24:00" {
-			s.To, ends = Clock{Hour: 24}, true
-		}
+	from, to, _ := strings.Cut(string(text), "-")
+	var begins, ends bool
+	s.From, begins = parseClock(strings.TrimSpace(from))
+	if to = strings.TrimSpace(to); to == "24:00" {
+		s.To, ends = Clock{Hour: 24}, true
+	} else {
+		s.To, ends = parseClock(to)
 	}
-	if !ok || !ends {
+	if !begins || !ends {
 		return fmt.Errorf("must be a time span such as 22:00-07:00, not %s", strict.Quote(string(text)))
 	}
 	return nil

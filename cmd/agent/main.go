@@ -70,6 +70,7 @@ func rootCommand() *cobra.Command {
 	root.AddCommand(
 		serveCommand(), demoCommand(), validateCommand(), sendCommand(),
 		watchesCommand(), deliveriesCommand(), redriveCommand(), silenceCommand(), migrateCommand(),
+		renderCommand(), explainCommand(), ackCommand(),
 	)
 	return root
 }

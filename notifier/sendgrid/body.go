@@ -21,7 +21,7 @@ const keyArgument = "flyte_notifier_key"
 
 // body is the request that sends m to d.
 func (n *Notifier) body(d *Destination, m notifier.Message) ([]byte, error) {
-	subject := email.Subject(cmp.Or(oneLine(d.Subject), m.Title))
+	subject := d.subject(m)
 	mailing := mail.NewV3Mail()
 	mailing.SetFrom(mail.NewEmail(n.from.name, n.from.address))
 	mailing.Subject = subject

@@ -104,7 +104,7 @@ func content(m notifier.Message) []slack.MsgOption {
 	return []slack.MsgOption{
 		slack.MsgOptionText(fallback(m), false),
 		slack.MsgOptionBlocks(blocks(m)...),
-		slack.MsgOptionMetadata(slack.SlackMetadata{EventType: eventType, EventPayload: map[string]any{"key": m.Key}}),
+		slack.MsgOptionMetadata(metadata(m)),
 		slack.MsgOptionDisableLinkUnfurl(),
 		slack.MsgOptionDisableMediaUnfurl(),
 		slack.MsgOptionLinkNames(false),

@@ -1,0 +1,171 @@
+package preview
+
+import (
+	"cmp"
+	"fmt"
+	"time"
+
+	"github.com/flyte-notifier/flyte-notifier/config"
+	"github.com/flyte-notifier/flyte-notifier/executor"
+	"github.com/flyte-notifier/flyte-notifier/notifier"
+	"github.com/flyte-notifier/flyte-notifier/notifier/stdout"
+	"github.com/flyte-notifier/flyte-notifier/render"
+	"github.com/flyte-notifier/flyte-notifier/spec"
+)
+
+// Told is what a rule would tell of an occasion.
+type Told struct {
+	Rule       Rule
+	Occurrence executor.Occurrence
+	Data       render.Data // what the templates saw
+	Message    notifier.Message
+	// TemplateError says why the message is the default one; empty if it is not.
+	TemplateError string
+	Holds         bool          // whether its condition does
+	Unless        string        // why it would not fire though the condition holds: its `if` is false, or fails
+	After         time.Duration // of an escalation
+	To            []Delivery
+}
+
+// Failed says whether anything of it would not arrive as its author wrote it.
+func (t Told) Failed() bool {
+	failed := t.TemplateError != ""
+	for _, d := range t.To {
+		failed = failed || d.Error != ""
+	}
+	return failed
+}
+
+// Delivery is the message as one destination gets it.
+type Delivery struct {
+	Kind       string
+	Connection string // its name; empty where the file does not say which, or the kind has none
+	Address    string // rendered
+	Error      string // why it would be dead
+	notifier.Preview
+}
+
+// Maker makes previews.
+type Maker struct {
+	Registry *notifier.Registry
+	Config   *config.Config // for default connections and what they allow; nil: neither is known
+	Count    int            // of the reminder to show; 0: the first message
+}
+
+// Make returns what the rule tells, to its own destinations first and then to those of each escalation.
+func (k Maker) Make(r Rule, o Occasion) ([]Told, error) {
+	own, err := k.told(r, o, executor.Occurrence{Rule: r.Name, Reason: o.Reason, Count: k.Count}, r.Rule.Send)
+	all := []Told{own}
+	for i, e := range r.Escalate {
+		if err != nil || k.Count > 0 {
+			break
+		}
+		var further Told
+		further, err = k.told(r, o, executor.Occurrence{Rule: r.Name, Reason: o.Reason, Escalation: i + 1}, e.Send)
+		further.After = e.After
+		all = append(all, further)
+	}
+	return all, err
+}
+
+func (k Maker) told(r Rule, o Occasion, occurrence executor.Occurrence, steps []spec.Step) (Told, error) {
+	t := Told{Rule: r, Occurrence: occurrence, Data: o.Facts.Data(occurrence, o.At)}
+	t.Holds, t.Unless = fires(r, o)
+	// As stored and read back, since that is what a delivery is made from.
+	raw, err := render.Content{Template: r.Message, Data: t.Data}.Marshal()
+	if err != nil {
+		return t, fmt.Errorf("make message of rule %s: %w", r.FullName(), err)
+	}
+	content, err := render.Unmarshal(raw)
+	if err != nil {
+		return t, fmt.Errorf("make message of rule %s: %w", r.FullName(), err)
+	}
+	if t.Message, err = render.Message(content, executor.NewID("d", "preview")); err != nil {
+		t.TemplateError = err.Error()
+	}
+	for _, s := range steps {
+		t.To = append(t.To, k.delivery(s, t))
+	}
+	return t, nil
+}
+
+// fires says whether the rule's condition holds, and why it would not fire then.
+func fires(r Rule, o Occasion) (holds bool, unless string) {
+	condition := r.Rule
+	condition.If = nil
+	holding, err := executor.Evaluate(o.Facts, condition, o.At)
+	if r.Now || err != nil || len(holding) == 0 {
+		return r.Now || o.Made, ""
+	}
+	holding, err = executor.Evaluate(o.Facts, r.Rule, o.At)
+	switch {
+	case err != nil:
+		return true, err.Error()
+	case len(holding) == 0:
+		return true, "if is false: " + r.If.String()
+	}
+	return true, ""
+}
+
+// delivery renders the destination, and shows the message as it does.
+func (k Maker) delivery(s spec.Step, t Told) Delivery {
+	d := Delivery{Kind: s.Kind, Connection: s.Connection, Address: s.Kind}
+	if k.Config != nil {
+		d.Connection = cmp.Or(s.Connection, k.Config.Defaults[s.Kind])
+	}
+	err := k.show(&d, s, t)
+	if err != nil {
+		d.Error = err.Error()
+	}
+	if d.Text == "" {
+		d.Text = stdout.Text(t.Message)
+	}
+	return d
+}
+
+func (k Maker) show(d *Delivery, s spec.Step, t Told) error {
+	rendered, err := render.Destination(s.Destination, t.Data)
+	if err != nil {
+		return err
+	}
+	manifest, ok := k.Registry.Find(s.Kind)
+	if !ok {
+		return fmt.Errorf("notifier %s is not part of this version", s.Kind)
+	}
+	to, err := spec.Destination(manifest, rendered)
+	if err != nil {
+		return err
+	}
+	d.Address = to.Address()
+	if p, ok := to.(notifier.Previewer); ok {
+		if d.Preview, err = p.Preview(t.Message); err != nil {
+			return err
+		}
+	}
+	return k.allowed(*d, manifest, to, t.Data)
+}
+
+// allowed judges what can be known without asking the service.
+func (k Maker) allowed(d Delivery, manifest notifier.Manifest, to notifier.Destination, data render.Data) error {
+	if k.Config == nil || manifest.Config == nil {
+		return nil
+	}
+	c, ok := k.Config.Connections[d.Connection]
+	switch {
+	case d.Connection == "":
+		return fmt.Errorf("the server has no default connection for %s", d.Kind)
+	case !ok:
+		return fmt.Errorf("unknown connection %q", d.Connection)
+	case c.Kind != d.Kind:
+		return fmt.Errorf("connection %q is of kind %s, not %s", d.Connection, c.Kind, d.Kind)
+	}
+	if err := c.Allow.CheckScope(data.Project, data.Domain); err != nil {
+		return err
+	}
+	for _, address := range to.Addresses() {
+		if err := c.Allow.CheckNames(address); err != nil {
+			return err
+		}
+	}
+	return nil
+}

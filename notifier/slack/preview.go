@@ -1,0 +1,31 @@
+package slack
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"github.com/slack-go/slack"
+
+	"github.com/flyte-notifier/flyte-notifier/notifier"
+)
+
+// Preview returns the arguments of chat.postMessage that hold m: text, blocks in Block Kit, and metadata. No
+// token is needed, and nobody is called.
+func (d *Destination) Preview(m notifier.Message) (notifier.Preview, error) {
+	m = tidy(m)
+	payload, err := json.Marshal(struct {
+		Channel  string              `json:"channel"`
+		Text     string              `json:"text"`
+		Blocks   []slack.Block       `json:"blocks"`
+		Metadata slack.SlackMetadata `json:"metadata"`
+	}{d.Address(), fallback(m), blocks(m), metadata(m)})
+	if err != nil {
+		return notifier.Preview{}, fmt.Errorf("preview for slack: %w", err)
+	}
+	return notifier.Preview{Payload: payload}, nil
+}
+
+// metadata holds the key by which Look finds the message again.
+func metadata(m notifier.Message) slack.SlackMetadata {
+	return slack.SlackMetadata{EventType: eventType, EventPayload: map[string]any{"key": m.Key}}
+}
