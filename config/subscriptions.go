@@ -18,6 +18,14 @@ func (p *parser) subscriptions(tree any, c *Config) {
 	c.Subscriptions, c.Broken = all, broken
 }
 
+// Warnings are what is no mistake in the file, and yet nobody wants: rules that can never fire.
+func (c *Config) Warnings() (all []notifier.Problem) {
+	for i := range c.Subscriptions {
+		all = append(all, c.Subscriptions[i].Warnings()...)
+	}
+	return all
+}
+
 // named are the connections as specs are judged by them: without notifiers, which need the secrets.
 func (c *Config) named(reg *notifier.Registry) *notifier.Connections {
 	var all []*notifier.Connection

@@ -64,7 +64,12 @@ func TestValidate(t *testing.T) {
 			[]string{`defaults.slack: unknown connection "gone"`, "servr: unknown key", "subscriptions: must be a list, not a mapping", "watch.interval: "},
 			"is not a valid server config: 4 problems",
 		},
-		"task": {"rules: [{when: {phase: [FAILED]}, send: [{slack: {channel: '#x'}}]}]", 0, []string{"is a valid notification task"}, ""},
+		"rules in vain": {
+			"admin: {endpoint: 'dns:///x:81'}\nsubscriptions: [{name: x, rules: [{name: a, if: 'phse', when: {phase: [FAILED]}, send: [{stdout: }]}, {name: b, if: 'phase == \"DONE\"', when: {phase: [FAILED]}, send: [{stdout: }]}]}]", 1,
+			[]string{"warning: subscriptions[0].rules[1].if: never holds: no phase is called \"DONE\"", "subscriptions[0].rules[0].if: unknown variable"}, "1 problems",
+		},
+		"a task's rule in vain": {"rules: [{when: {queued_for: 1m}, send: [{stdout: }]}]", 0, []string{"warning: rules[0].when: never happens", "is a valid notification task"}, ""},
+		"task":                  {"rules: [{when: {phase: [FAILED]}, send: [{slack: {channel: '#x'}}]}]", 0, []string{"is a valid notification task"}, ""},
 		"bad task": {
 			"wait: true\nrules: [{when: {phase: [FAILD]}, send: [{slack: {}}]}]", 1,
 			[]string{"rules[0].send[0].slack.channel: ", "rules[0].when.phase[0]: unknown workflow phase"},

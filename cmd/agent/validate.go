@@ -25,7 +25,10 @@ func validateCommand() *cobra.Command {
 			if err != nil {
 				return &exitError{exitUsage, err}
 			}
-			what, problems := validate(data)
+			what, problems, warnings := validate(data)
+			for _, w := range warnings {
+				fmt.Fprintln(c.OutOrStdout(), "warning:", w.String())
+			}
 			if len(problems) > 0 {
 				fmt.Fprint(c.OutOrStdout(), config.Problems(problems))
 				return failedf("%s is not a valid %s: %d problems", args[0], what, len(problems))
@@ -37,28 +40,31 @@ func validateCommand() *cobra.Command {
 }
 
 // validate judges a file as what its keys say it is. No secret is read.
-func validate(data []byte) (what string, problems []notifier.Problem) {
+func validate(data []byte) (what string, problems, warnings []notifier.Problem) {
 	registry := builtin.Registry(io.Discard)
 	tree, err := strict.YAML(data)
 	if err != nil {
-		return "YAML file", []notifier.Problem{{Text: err.Error()}}
+		return "YAML file", []notifier.Problem{{Text: err.Error()}}, nil
 	}
 	keys, _ := tree.(map[string]any)
 	watch, _ := keys["watch"].(map[string]any)
 	switch {
 	case hasAny(keys, "server", "admin", "flyte", "store", "delivery", "retention", "connections", "defaults", "subscriptions"):
 	case hasAny(keys, "rules", "wait"), hasAny(watch, "execution", "node"):
-		_, problems = spec.ParseTask(tree, spec.Env{Registry: registry})
-		return "notification task", problems
+		task, problems := spec.ParseTask(tree, spec.Env{Registry: registry})
+		if task != nil {
+			warnings = task.Warnings()
+		}
+		return "notification task", problems, warnings
 	case hasAny(keys, "send", "message", "require"):
 		_, problems = spec.ParseSend(tree, spec.Env{Registry: registry})
-		return "notification_send task", problems
+		return "notification_send task", problems, nil
 	}
 	c, problems := config.Parse(data, os.Environ(), registry)
 	if c != nil {
-		problems = c.Broken
+		problems, warnings = c.Broken, c.Warnings()
 	}
-	return "server config", problems
+	return "server config", problems, warnings
 }
 
 func hasAny(m map[string]any, keys ...string) bool {

@@ -153,10 +153,13 @@ func rules(c *config.Config) executor.Rules {
 	return r
 }
 
-// tellBroken logs the rules that are left out.
+// tellBroken logs the rules that are left out, and those that are in vain.
 func (s *server) tellBroken(c *config.Config) {
 	for _, problem := range c.Broken {
 		s.Log.Error("rule is left out", "problem", problem.String())
+	}
+	for _, warning := range c.Warnings() {
+		s.Log.Warn("rule can never fire", "warning", warning.String())
 	}
 }
 
