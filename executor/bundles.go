@@ -131,26 +131,29 @@ func latest(a, b time.Time) time.Time {
 	return b
 }
 
-// release sends what was held until now, one message for each bundle. It returns when there is more.
+// release sends what was held until now, one message for each bundle, and returns when the next is due.
 func (n *NotifierExecutor) release(ctx context.Context, now time.Time) (next time.Time, err error) {
 	for {
+		if next, err = n.store.NextBundle(ctx); err != nil {
+			return next, fmt.Errorf("find what is held: %w", err)
+		}
+		if next.IsZero() || next.After(now) {
+			return next, nil
+		}
 		due, err := n.store.Bundles(ctx, now, bundlesAtOnce)
 		if err != nil {
 			return next, fmt.Errorf("find what is held: %w", err)
 		}
+		var errs []error // one failure does not stop the others
 		for _, bundle := range due {
 			if err := n.releaseBundle(ctx, bundle, now); err != nil {
-				return next, fmt.Errorf("release bundle %s: %w", bundle, err)
+				errs = append(errs, fmt.Errorf("release bundle %s: %w", bundle, err))
 			}
 		}
-		if len(due) < bundlesAtOnce {
-			break
+		if len(errs) > 0 {
+			return next, errors.Join(errs...)
 		}
 	}
-	if next, err = n.store.NextBundle(ctx); err != nil {
-		return next, fmt.Errorf("find what is held: %w", err)
-	}
-	return next, nil
 }
 
 // releaseBundle makes one message of a bundle: the first delivery becomes it, all others are told in it. Of two

@@ -86,12 +86,16 @@ func (n *NotifierExecutor) dueLooks(ctx context.Context) (next time.Time, err er
 	now := time.Now().UTC()
 	next = now.Add(dueEvery)
 	var errs []error
-	for kind, look := range map[string]func(context.Context, []store.Note) error{
-		noteProgress: n.lookAll, noteSeries: n.overdueAll, noteWindow: n.closeWindows,
-	} {
-		errs = append(errs, n.dueOf(ctx, kind, now, look))
-		first, err := n.store.NextDue(ctx, kind)
-		if errs = append(errs, err); err == nil && first.After(now) {
+	for _, kind := range []struct {
+		name string
+		look func(context.Context, []store.Note) error
+	}{{noteProgress, n.lookAll}, {noteSeries, n.overdueAll}, {noteWindow, n.closeWindows}} {
+		first, err := n.store.NextDue(ctx, kind.name)
+		if err == nil && !first.IsZero() && !first.After(now) {
+			errs = append(errs, n.dueOf(ctx, kind.name, now, kind.look))
+			first, err = n.store.NextDue(ctx, kind.name)
+		}
+		if errs = append(errs, err); first.After(now) { // what is due still is another server's, or was put off
 			next = earliest(next, first)
 		}
 	}

@@ -62,6 +62,9 @@ func news(before store.Watch, t store.Transition) bool {
 
 // told is what follows once a transition is stored.
 func (n *NotifierExecutor) told(ctx context.Context, w store.Watch, f Facts, t store.Transition) {
+	if t.Watch.State != store.Active {
+		n.inside.Delete(w.ID)
+	}
 	if entered(w, t) {
 		n.metrics.detected(w, f, time.Now())
 		n.log.InfoContext(ctx, "phase", "execution", w.Execution.String(), "node", w.Node, "phase", t.Watch.Phase,
