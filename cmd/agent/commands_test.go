@@ -66,7 +66,8 @@ func TestValidate(t *testing.T) {
 		},
 		"rules in vain": {
 			"admin: {endpoint: 'dns:///x:81'}\nsubscriptions: [{name: x, rules: [{name: a, if: 'phse', when: {phase: [FAILED]}, send: [{stdout: }]}, {name: b, if: 'phase == \"DONE\"', when: {phase: [FAILED]}, send: [{stdout: }]}]}]", 1,
-			[]string{"warning: subscriptions[0].rules[1].if: never holds: no phase is called \"DONE\"", "subscriptions[0].rules[0].if: unknown variable"}, "1 problems",
+			[]string{"warning: subscriptions[0].rules[1].if: never holds: no phase is called \"DONE\"", "subscriptions[0].rules[0].if: unknown variable"},
+			"1 problems",
 		},
 		"a task's rule in vain": {"rules: [{when: {queued_for: 1m}, send: [{stdout: }]}]", 0, []string{"warning: rules[0].when: never happens", "is a valid notification task"}, ""},
 		"task":                  {"rules: [{when: {phase: [FAILED]}, send: [{slack: {channel: '#x'}}]}]", 0, []string{"is a valid notification task"}, ""},
