@@ -56,6 +56,9 @@ func parse(tree any, environ []string, reg *notifier.Registry) (*Config, []notif
 	}
 	p.subscriptions(doc.Subscriptions, c)
 	p.check(c)
+	if len(p.problems) > 0 {
+		p.problems = append(p.problems, c.Broken...)
+	}
 	if problems := p.result(); problems != nil {
 		return nil, problems
 	}

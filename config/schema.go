@@ -41,7 +41,7 @@ func Schema(reg *notifier.Registry) map[string]any {
 // connectionSchema is a connection: exactly one notifier, and what limits it.
 func connectionSchema(kinds map[string]any) map[string]any {
 	quiet := spec.QuietSchema()
-	quiet["description"] = "hours in which nothing is sent through it; what happens then is told at their end, in one message to each destination"
+	quiet["description"] = "hours in which no rule tells through it (a notification_send task does); what happens then is told at their end, in one message to each destination"
 	properties := map[string]any{allowKey: strict.Describe(allowDocument{}), rateKey: strict.Describe(rateDocument{}), quietKey: quiet}
 	var one []any
 	for _, kind := range slices.Sorted(maps.Keys(kinds)) {

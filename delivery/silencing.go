@@ -4,9 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
+	"github.com/flyte-notifier/flyte-notifier/render"
 	"github.com/flyte-notifier/flyte-notifier/store"
 )
 
@@ -73,7 +73,7 @@ func (o *Outbox) readSilences(ctx context.Context) {
 // and again when it is about to be sent: it may have waited for long in between. done: this step has ended, and the
 // delivery waits for again if it was not settled.
 func (l *line) silenced(u until, d store.Delivery) (again time.Duration, done bool) {
-	if redriven(&d) {
+	if redriven(&d) || isDigest(&d) {
 		return 0, false
 	}
 	ctx, cancel := u.waiting()
@@ -103,14 +103,25 @@ func silencing(all []Silence, d *store.Delivery, now time.Time) *Silence {
 	return nil
 }
 
-// redriven says whether somebody wants a delivery to be sent that was settled already. Since was set anew then, but
-// also if the delivery had been held and was released.
+// redriven says whether somebody wants a delivery to be sent that was settled already. Since was set anew then; so
+// it was when a delivery was released that had been held, which is still known of that one.
 func redriven(d *store.Delivery) bool {
-	if d.Since.Equal(d.CreatedAt) {
+	return !d.Since.Equal(d.CreatedAt) && d.HeldUntil.IsZero() && d.Bundle == ""
+}
+
+// isDigest says whether a delivery stands for others. Those of them that were silenced are not told in it.
+func isDigest(d *store.Delivery) bool {
+	if d.Bundle == "" {
 		return false
 	}
-	released := !d.HeldUntil.IsZero() || d.Bundle != "" || d.LastError == "" // a settled one has its error
-	return !released || d.Spent > 0 || strings.HasPrefix(d.LastError, silencedBy)
+	c, err := render.Unmarshal(d.Content)
+	return err == nil && c.Digest != nil
+}
+
+// Silenced says whether a silence would hold the delivery back now, as far as it is known.
+func (o *Outbox) Silenced(ctx context.Context, d store.Delivery) bool {
+	all, _ := o.knownSilences(ctx)
+	return silencing(all, &d, time.Now()) != nil
 }
 
 // heldBack is the outcome of a delivery that a silence holds back.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -37,7 +38,8 @@ func (n *NotifierExecutor) holdBack(ctx context.Context, set ruleset, f Facts, o
 		if d.State != store.Pending {
 			continue
 		}
-		lane := d.Kind + "|" + d.Connection + "|" + d.Address
+		// Of one scope: a connection may be allowed to some only.
+		lane := strings.Join([]string{d.Kind, d.Connection, d.Address, d.Execution.Org, d.Execution.Scope.String()}, "|")
 		if end := spec.UntilAll(now, rule.Quiet, n.quietOf(d.Connection)); !end.IsZero() {
 			d.State, d.HeldUntil, d.Bundle = store.Held, end.UTC(), NewID("b", "quiet|"+lane+"|"+end.UTC().Format(time.RFC3339))
 			continue
@@ -47,7 +49,7 @@ func (n *NotifierExecutor) holdBack(ctx context.Context, set ruleset, f Facts, o
 		case rule.Group != nil:
 			wait, every = rule.Group.Wait, rule.Group.Every
 			d.Bundle = NewID("b", strings.Join([]string{"group", set.key, o.Rule, lane, grouped(f, o, rule.Group)}, "|"))
-		case set.late(f, now) && set.catchUp == spec.CatchUpDigest:
+		case set.late(f, o, now) && set.catchUp == spec.CatchUpDigest:
 			wait = catchUpWait
 			d.Bundle = NewID("b", "catch-up|"+set.key+"|"+lane)
 		default:
@@ -73,9 +75,10 @@ func (n *NotifierExecutor) quietOf(connection string) *spec.Quiet {
 	return nil
 }
 
-// late says whether what ended did so long ago: nobody looked when it did.
-func (set ruleset) late(f Facts, now time.Time) bool {
-	return set.name != "" && f.ended() && !f.Execution.EndedAt.IsZero() && now.Sub(f.Execution.EndedAt) > lateAfter
+// late says whether what is told for the first time happened long ago: nobody looked when it did.
+func (set ruleset) late(f Facts, o Occurrence, now time.Time) bool {
+	first := set.name != "" && o.Count == 0 && o.Escalation == 0
+	return first && f.ended() && !f.Execution.EndedAt.IsZero() && now.Sub(f.Execution.EndedAt) > lateAfter+set.rule(o).For+inhibitWait
 }
 
 // grouped is what an occurrence has in common with others of its group.
@@ -131,6 +134,21 @@ func latest(a, b time.Time) time.Time {
 	return b
 }
 
+// releases sends what is due, and forgets bundles that nobody fills any more. It returns when to do so again.
+func (n *NotifierExecutor) releases(ctx context.Context) (next time.Time, err error) {
+	now := time.Now().UTC()
+	next = now.Add(dueEvery)
+	held, err := n.release(ctx, now)
+	if held.After(now) {
+		next = earliest(next, held)
+	}
+	first, findErr := n.store.NextDue(ctx, noteWindow)
+	if findErr == nil && !first.IsZero() && !first.After(now) {
+		findErr = n.dueOf(ctx, noteWindow, now, n.closeWindows)
+	}
+	return next, errors.Join(err, findErr)
+}
+
 // release sends what was held until now, one message for each bundle, and returns when the next is due.
 func (n *NotifierExecutor) release(ctx context.Context, now time.Time) (next time.Time, err error) {
 	for {
@@ -160,22 +178,36 @@ func (n *NotifierExecutor) release(ctx context.Context, now time.Time) (next tim
 // servers that do so at once one wins.
 func (n *NotifierExecutor) releaseBundle(ctx context.Context, bundle string, now time.Time) error {
 	held, err := n.store.Held(ctx, bundle, bundleMost)
-	if err != nil || len(held) == 0 {
+	if err != nil {
 		return err
 	}
-	first, others := held[0], held[1:]
-	release := store.Release{ID: first.ID}
 	c := store.Change{At: now}
-	if len(others) > 0 {
-		if release.Content, err = digest(held); err != nil {
-			return err
+	held = slices.DeleteFunc(held, func(d store.Delivery) bool {
+		if d.HeldUntil.After(now) { // of the bundle's next time
+			return true
 		}
-		c.Why = "told in " + first.ID + ", with others"
+		silenced := n.silenced(ctx, d)
+		if silenced { // the outbox holds it back by itself: no digest tells of it
+			c.Released = append(c.Released, store.Release{ID: d.ID})
+		}
+		return silenced
+	})
+	if len(held) > 0 {
+		release := store.Release{ID: held[0].ID}
+		if len(held) > 1 {
+			if release.Content, err = digest(held); err != nil {
+				return err
+			}
+			c.Why = "told in " + held[0].ID + ", with others"
+		}
+		for _, d := range held[1:] {
+			c.Superseded = append(c.Superseded, d.ID)
+		}
+		c.Released = append(c.Released, release)
 	}
-	for _, d := range others {
-		c.Superseded = append(c.Superseded, d.ID)
+	if len(c.Released) == 0 {
+		return nil
 	}
-	c.Released = []store.Release{release}
 	if err := n.store.Write(ctx, c); err != nil {
 		if errors.Is(err, store.ErrConflict) {
 			return nil

@@ -23,6 +23,7 @@ const (
 	aheadMost      = 10 * time.Minute // that flyteadmin's clock may be ahead of ours
 	shortestWindow = time.Millisecond // with more executions than a page holds
 	projectsEvery  = time.Minute
+	newScope       = 24 * time.Hour   // of a scope that was never looked at: a pattern that was widened tells nothing older
 	saveEvery      = 5 * time.Second  // what is known is recorded, at most
 	lateAfter      = 15 * time.Minute // what happened longer ago is caught up with
 	quietShare     = 20               // a scope that was quiet for so long is asked for new executions after this part of it
@@ -43,6 +44,7 @@ type discovery struct {
 // discoverer finds new executions of all scopes that subscriptions select and this server holds.
 type discoverer struct {
 	n        *NotifierExecutor
+	subs     *[]subscription // when it looked last
 	scopes   map[flyte.Scope]*discovery
 	projects []flyte.Project
 	listed   time.Time
@@ -51,12 +53,8 @@ type discoverer struct {
 // discover looks for new executions of each scope, once.
 func (d *discoverer) discover(ctx context.Context) error {
 	subs := d.n.subscriptions()
-	if len(subs) == 0 {
-		return nil
-	}
-	if err := d.list(ctx, subs); err != nil {
-		return err
-	}
+	d.notice(subs)
+	listed := d.list(ctx, subs)
 	held, now := d.n.holding.Load(), time.Now().UTC()
 	due := map[flyte.Scope][]*discovery{}
 	scopes := d.selectedScopes(subs)
@@ -75,7 +73,27 @@ func (d *discoverer) discover(ctx context.Context) error {
 			due[scope] = []*discovery{x}
 		}
 	}
-	return inScopes(d.n, due, func(_ flyte.Scope, batch []*discovery) error { return batch[0].look(ctx, d.n) })
+	return errors.Join(listed, inScopes(d.n, due, func(_ flyte.Scope, batch []*discovery) error { return batch[0].look(ctx, d.n) }))
+}
+
+// notice has everything looked at again that was created since the youngest subscription was born: what nobody
+// selected before was passed by.
+func (d *discoverer) notice(subs []subscription) {
+	now := d.n.subscribed.Load()
+	if now == d.subs {
+		return
+	}
+	d.subs = now
+	var youngest time.Time
+	for _, s := range subs {
+		youngest = latest(youngest, s.set.born)
+	}
+	for _, x := range d.scopes {
+		clear(x.seen)
+		if x.swept, x.next = (time.Time{}), (time.Time{}); !x.known.IsZero() {
+			x.known = earliest(x.known, youngest)
+		}
+	}
 }
 
 // list asks for the projects there are, if a pattern of a subscription needs them.
@@ -85,15 +103,13 @@ func (d *discoverer) list(ctx context.Context, subs []subscription) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, factsTimeout)
 	defer cancel()
+	d.listed = time.Now()
 	projects, err := d.n.admin.Projects(ctx)
-	if err != nil {
-		if d.projects != nil {
-			d.n.log.WarnContext(ctx, "projects cannot be listed", "error", err)
-			return nil // those that are known do meanwhile
-		}
+	if err != nil { // those that are known do meanwhile
+		d.listed = d.listed.Add(d.n.cfg.Feed.Interval - projectsEvery)
 		return fmt.Errorf("find the projects of subscriptions: %w", err)
 	}
-	d.projects, d.listed = projects, time.Now()
+	d.projects = projects
 	return nil
 }
 
@@ -153,12 +169,13 @@ func (n *NotifierExecutor) discoveryShards(all []flyte.Shard) []flyte.Shard {
 func (x *discovery) look(ctx context.Context, n *NotifierExecutor) error {
 	now := time.Now().UTC()
 	born := n.scopes()[x.scope]
+	from := x.known.Add(-n.cfg.Feed.Overlap)
 	if x.known.IsZero() {
-		if err := x.load(ctx, n, born); err != nil {
+		if err := x.load(ctx, n, latest(born, now.Add(-newScope))); err != nil {
 			return err
 		}
+		from = x.known.Add(-2 * n.cfg.Feed.Sweep) // what was seen late by who looked before is found now or never
 	}
-	from := x.known.Add(-n.cfg.Feed.Overlap)
 	sweep := now.Sub(x.swept) >= n.cfg.Feed.Sweep
 	if sweep {
 		from = earliest(from, now.Add(-2*n.cfg.Feed.Sweep))
@@ -263,11 +280,16 @@ func (n *NotifierExecutor) meet(ctx context.Context, x flyte.Execution) error {
 	if w.State != store.Active || w.Phase != "" {
 		return nil // it was met before
 	}
-	if !flyte.Terminal(x.Phase) && !n.selected(x).happen(Facts{Execution: x}, time.Now()) {
-		return n.enter(ctx, w, Facts{Execution: x})
+	now := time.Now().UTC()
+	if f := (Facts{Execution: x}); !flyte.Terminal(x.Phase) && !n.selected(x).happen(f, now) {
+		err = n.enter(ctx, w, f, now)
+	} else {
+		_, err = n.refresh(ctx, x.ID, []store.Watch{w})
 	}
-	_, err = n.refresh(ctx, x.ID, []store.Watch{w})
-	return err
+	if err != nil && ctx.Err() == nil {
+		n.log.WarnContext(ctx, "a new execution is not judged yet", "execution", x.ID.String(), "error", err) // a later first look does
+	}
+	return nil
 }
 
 // load reads where the last holder of the scope came to.
@@ -295,7 +317,7 @@ func (x *discovery) load(ctx context.Context, n *NotifierExecutor, born time.Tim
 
 // save records what is known, for who discovers the scope next. A server that was slower gives it up.
 func (x *discovery) save(ctx context.Context, n *NotifierExecutor) error {
-	if x.known.Sub(x.saved) < saveEvery {
+	if ahead := x.known.Sub(x.saved); ahead < saveEvery && ahead >= 0 {
 		return nil
 	}
 	body, err := json.Marshal(x.known)

@@ -86,7 +86,7 @@ func chances(f Facts, r spec.Rule, now time.Time) []chance {
 	case spec.WhenGate:
 		return f.gates()
 	case spec.WhenNode:
-		if node, ok := f.Nodes[w.NodeID]; ok && slices.Contains(w.Phases, node.Phase) {
+		if node, ok := f.Nodes[w.NodeID]; ok && slices.Contains(w.NodePhases, node.Phase) {
 			return []chance{{reason: nodeReason(node)}}
 		}
 	case spec.WhenBeforeTimeout:

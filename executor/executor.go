@@ -82,11 +82,13 @@ type NotifierExecutor struct {
 	follow      chan store.Watch // watches that were registered here
 	send        chan store.Watch // sends that were registered here
 	delivered   func()           // deliveries were inserted
+	silenced    func(context.Context, store.Delivery) bool
 	holding     atomic.Pointer[holding]
 	held        chan struct{} // closed once something was held, or there was nothing
 	heldOnce    sync.Once
 	pauses      pauses
-	clock       clock
+	clock       *alarm                // of timers
+	bundleClock *alarm                // of what is held
 	wanted      atomic.Pointer[Rules] // by Resubscribe
 	quietHours  atomic.Pointer[map[string]*spec.Quiet]
 	rewanted    chan struct{}
@@ -111,7 +113,7 @@ const (
 	specsKept    = 256
 )
 
-// Options are what a NotifierExecutor is made of. All are required but Tracer and Delivered.
+// Options are what a NotifierExecutor is made of. All are required but Tracer, Delivered and Silenced.
 type Options struct {
 	Store     Store
 	Admin     Admin
@@ -121,13 +123,16 @@ type Options struct {
 	Tracer    trace.TracerProvider // nil: nothing is traced
 	Log       *slog.Logger
 	Delivered func() // called after deliveries were inserted; must not block
+	// Silenced says whether a delivery would be held back by a silence now; nil: none is.
+	Silenced func(ctx context.Context, d store.Delivery) bool
 }
 
 // New returns an executor that does nothing until Run.
 func New(o Options) *NotifierExecutor {
 	n := &NotifierExecutor{
 		store: o.Store, admin: o.Admin, registry: o.Registry, cfg: o.Config, log: o.Log,
-		metrics:   newMetrics(o.Metrics),
+		metrics: newMetrics(o.Metrics),
+		clock:   newAlarm(), bundleClock: newAlarm(), silenced: o.Silenced,
 		tracer:    tracing.Tracer(o.Tracer),
 		nodeCalls: rate.NewLimiter(rate.Limit(o.Config.NodeCalls), max(1, int(o.Config.NodeCalls))),
 		follow:    make(chan store.Watch, wokenBatch), send: make(chan store.Watch, wokenBatch),
@@ -135,9 +140,11 @@ func New(o Options) *NotifierExecutor {
 		held:  make(chan struct{}), sendSlots: make(chan struct{}, sendsAtOnce), delivered: o.Delivered,
 	}
 	n.rewanted = make(chan struct{}, 1)
-	n.clock.wake = make(chan struct{}, 1)
 	n.cfg.ShardNames = cmp.Or(n.cfg.ShardNames, 50_000)
 	n.holding.Store(newHolding(nil))
+	if n.silenced == nil {
+		n.silenced = func(context.Context, store.Delivery) bool { return false }
+	}
 	if n.delivered == nil {
 		n.delivered = func() {}
 	}
@@ -174,6 +181,7 @@ func (n *NotifierExecutor) Run(ctx context.Context) error {
 	g.Go(func() error { return n.onceHeld(ctx, n.cfg.NodeInterval, n.nodes) })
 	g.Go(func() error { return n.onceHeld(ctx, n.cfg.NodeInterval, n.looks) })
 	g.Go(func() error { return n.timers(ctx) })
+	g.Go(func() error { return n.whenDue(ctx, n.bundleClock, "what is held is held up", n.releases) })
 	g.Go(func() error { return n.resubscribes(ctx) })
 	d := &discoverer{n: n, scopes: map[flyte.Scope]*discovery{}}
 	g.Go(func() error { return n.onceHeld(ctx, interval, d.discover) })

@@ -69,9 +69,11 @@ func Remember(ctx context.Context, s Archive, id flyte.ExecutionID, also ...stri
 			m = &Remembered{Watch: w}
 			all[w.ID] = m
 		}
-		if m.Told, err = readProgress(note); err != nil {
+		told, err := readProgress(note)
+		if err != nil {
 			return nil, err
 		}
+		m.Told = bySubscription(told)
 	}
 	found := make([]Remembered, 0, len(all))
 	for _, m := range all {
@@ -84,6 +86,18 @@ func Remember(ctx context.Context, s Archive, id flyte.ExecutionID, also ...stri
 		return cmp.Or(a.Watch.CreatedAt.Compare(b.Watch.CreatedAt), cmp.Compare(a.Watch.ID, b.Watch.ID))
 	})
 	return found, nil
+}
+
+// bySubscription is progress by the names of subscriptions. Of several births of one it is the last.
+func bySubscription(told map[string]Progress) map[string]Progress {
+	all, last := make(map[string]Progress, len(told)), map[string]int64{}
+	for key, p := range told {
+		name, born := nameIn(key)
+		if born >= last[name] {
+			all[name], last[name] = p, born
+		}
+	}
+	return all
 }
 
 // watchesOf are the watches of the execution itself, not those of tasks that run in it.
@@ -116,12 +130,9 @@ func (m Remembered) Inputs() (map[string]any, error) { return render.Inputs(m.Wa
 
 // DeliveriesOf are those of a rule: of the task's own, or of a subscription's.
 func (m Remembered) DeliveriesOf(subscription, rule string) (all []store.Delivery) {
-	begins := m.Watch.ID + "|"
-	if subscription != "" {
-		begins = "subscription " + subscription + " of "
-	}
 	for _, d := range m.Deliveries {
-		if d.Rule == rule && strings.HasPrefix(d.Key, begins) {
+		key, _, _ := strings.Cut(d.Key, "|")
+		if name, _ := nameIn(key); d.Rule == rule && (key == m.Watch.ID && subscription == "" || subscription != "" && name == subscription) {
 			all = append(all, d)
 		}
 	}

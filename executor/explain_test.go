@@ -38,7 +38,7 @@ func TestExplain(t *testing.T) {
 	failed := spec.When{Phases: []string{"FAILED", "TIMED_OUT", "ABORTED"}}
 	queue := spec.When{Kind: spec.WhenQueuedFor, For: two}
 	gate := spec.When{Kind: spec.WhenGate}
-	node := spec.When{Kind: spec.WhenNode, NodeID: "n2", Phases: []string{"FAILED"}}
+	node := spec.When{Kind: spec.WhenNode, NodeID: "n2", NodePhases: []string{"FAILED"}}
 	limit := spec.When{Kind: spec.WhenBeforeTimeout, For: 10 * time.Minute}
 	deadline := func(d time.Duration) spec.When {
 		return spec.When{Kind: spec.WhenDeadline, Deadline: &spec.Deadline{In: &d}}
@@ -217,7 +217,7 @@ func TestExplainAgreesWithAdvance(t *testing.T) {
 		{Kind: spec.WhenQueuedFor, For: 65 * time.Minute},
 		{Kind: spec.WhenDeadline, Deadline: &spec.Deadline{In: &two}},
 		{Kind: spec.WhenGate},
-		{Kind: spec.WhenNode, NodeID: "n2", Phases: []string{"FAILED"}},
+		{Kind: spec.WhenNode, NodeID: "n2", NodePhases: []string{"FAILED"}},
 		{Kind: spec.WhenBeforeTimeout, For: time.Hour},
 	}
 	rapid.Check(t, func(t *rapid.T) {

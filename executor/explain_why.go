@@ -17,7 +17,7 @@ func whenText(w spec.When) string {
 	case spec.WhenPhase:
 		return fmt.Sprintf("%s: [%s]", kind, strings.Join(w.Phases, ", "))
 	case spec.WhenNode:
-		return fmt.Sprintf("%s: {id: %s, phase: [%s]}", kind, w.NodeID, strings.Join(w.Phases, ", "))
+		return fmt.Sprintf("%s: {id: %s, phase: [%s]}", kind, w.NodeID, strings.Join(w.NodePhases, ", "))
 	case spec.WhenGate:
 		return kind + ": waiting"
 	case spec.WhenDeadline:
@@ -176,10 +176,10 @@ func (f Facts) whyNode(w spec.When) string {
 		if f.ended() {
 			return text + ", and the execution has ended as " + f.phase()
 		}
-		return text + ": fires when it is " + eitherOf(w.Phases)
+		return text + ": fires when it is " + eitherOf(w.NodePhases)
 	}
 	own := Facts{Execution: f.Execution, Node: &node}
-	return own.whyPhase(w.Phases)
+	return own.whyPhase(w.NodePhases)
 }
 
 func (f Facts) whyTimeout(before time.Duration, now time.Time) (all []string) {

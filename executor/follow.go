@@ -34,15 +34,16 @@ func (n *NotifierExecutor) see(ctx context.Context, scope flyte.Scope, rows []fl
 	var reads, writes errgroup.Group // without a context: one failure does not stop the others
 	reads.SetLimit(readers)
 	writes.SetLimit(writers)
+	now := time.Now().UTC() // one for all: a timer that is due a moment later must not be told by what a row knows
 	for _, row := range rows {
 		id := flyte.ExecutionID{Scope: scope, Name: row.Name}
 		var loud []store.Watch
 		for _, w := range byName[row.Name] {
-			if w.Execution != id || !n.entersQuietly(w, row) {
+			if w.Execution != id || !n.entersQuietly(w, row, now) {
 				loud = append(loud, w)
 				continue
 			}
-			writes.Go(func() error { return n.enter(ctx, w, rowFacts(w, row)) })
+			writes.Go(func() error { return n.enter(ctx, w, rowFacts(w, row), now) })
 		}
 		if concerns(loud, row) {
 			reads.Go(func() error {
@@ -107,9 +108,8 @@ func done(w store.Watch) bool {
 // enter records the first phase of a watch that tells nobody of it: the row says enough, so that most new
 // watches cost no read of facts. A row is only ever trusted for a first look: of a watch that somebody
 // moved meanwhile it might be older news. That a new watch finds its execution running is no news for the log.
-func (n *NotifierExecutor) enter(ctx context.Context, w store.Watch, f Facts) error {
+func (n *NotifierExecutor) enter(ctx context.Context, w store.Watch, f Facts, now time.Time) error {
 	defer n.alone(w, f)()
-	now := time.Now().UTC()
 	t, err := n.transition(ctx, w, f, false, now)
 	if err == nil {
 		err = n.commit(ctx, t, now)
@@ -129,13 +129,13 @@ func rowFacts(w store.Watch, row flyte.Row) Facts {
 
 // entersQuietly says whether nothing but the phase is to be recorded when a new watch finds its
 // execution in that phase. A spec that cannot be read is no quiet matter.
-func (n *NotifierExecutor) entersQuietly(w store.Watch, row flyte.Row) bool {
+func (n *NotifierExecutor) entersQuietly(w store.Watch, row flyte.Row, now time.Time) bool {
 	if w.Kind != store.Follow || w.State != store.Active || w.Phase != "" || w.Node != "" || flyte.Terminal(row.Phase) {
 		return false
 	}
 	f := rowFacts(w, row)
 	sets, err := n.rulesets(w, f.Execution)
-	return err == nil && !sets.happen(f, time.Now())
+	return err == nil && !isSubscribed(w) && !sets.happen(f, now) // a row does not say what subscriptions select
 }
 
 // refresh reads an execution's facts once and moves every one of these watches that they are news to.

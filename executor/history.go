@@ -3,8 +3,10 @@ package executor
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"hash/fnv"
+	"slices"
 	"sync"
 	"time"
 
@@ -32,7 +34,7 @@ func (l *locks) lock(s flyte.Scope, launchPlan string) (unlock func()) {
 
 // alone makes the caller the only one here to judge executions of a launch plan, if a history may be told.
 func (n *NotifierExecutor) alone(w store.Watch, f Facts) (done func()) {
-	if !isSubscribed(w) {
+	if sets, err := n.rulesets(w, f.Execution); err != nil || !isSubscribed(w) || !sets.needs().history {
 		return func() {}
 	}
 	return n.series.lock(w.Execution.Scope, f.Execution.LaunchPlan)
@@ -66,7 +68,7 @@ func (n *NotifierExecutor) readSeries(ctx context.Context, set ruleset, p plan) 
 		return note, k, fmt.Errorf("read history of launch plan %s: %w", p.LaunchPlan, err)
 	}
 	if len(found) == 0 {
-		return n.newSeries(set, p), kept{Plan: p, Series: Series{Born: set.born}}, nil
+		return newSeries(p), kept{Plan: p, Series: Series{Born: set.born}}, nil
 	}
 	if err := json.Unmarshal(found[0].Body, &k); err != nil {
 		return note, k, fmt.Errorf("read history of launch plan %s: %w", p.LaunchPlan, err)
@@ -74,13 +76,16 @@ func (n *NotifierExecutor) readSeries(ctx context.Context, set ruleset, p plan) 
 	return found[0], k, nil
 }
 
-func (n *NotifierExecutor) newSeries(set ruleset, p plan) store.Note {
+func newSeries(p plan) store.Note {
 	return store.Note{Kind: noteSeries, Key: p.key(), Execution: flyte.ExecutionID{Scope: p.Scope}}
 }
 
-// follow makes an execution part of its launch plan's history when it has ended, and adds to the facts what
+// history makes an execution part of its launch plan's history when it has ended, and adds to the facts what
 // that makes the set's rules say. notes is what to write.
 func (n *NotifierExecutor) history(ctx context.Context, set ruleset, f *Facts, before Progress, now time.Time) (notes []store.Note, err error) {
+	if f.Execution.LaunchPlan == "" {
+		return nil, nil // a row tells nothing of it
+	}
 	note, k, err := n.readSeries(ctx, set, planOf(set, f.Execution))
 	if err != nil {
 		return nil, err
@@ -94,16 +99,14 @@ func (n *NotifierExecutor) history(ctx context.Context, set ruleset, f *Facts, b
 			f.Fires[o.Rule] = o.Reason
 		}
 	}
-	f.History = render.History{Failures: s.Failures, Since: s.FailedSince, LastSuccess: s.LastSuccess}
-	if s.Failures == 0 {
-		f.History.Failures, f.History.Since = was.Failures, was.FailedSince
-	}
+	f.History = s.History(was)
 	f.Recovered = f.ended() && failed(f.Execution.Phase) && s.LastSuccess.After(f.Execution.EndedAt)
-	_, _, due := s.Silent(set.rules, now)
-	if note.Version > 0 && s.LastEnd.Equal(was.LastEnd) && note.Due.Equal(due) {
-		return nil, nil
+	_, overdue, due := s.Silent(set.rules, now)
+	if len(overdue) > 0 {
+		due = now
 	}
-	if note.Version == 0 && due.IsZero() && s.LastEnd.IsZero() {
+	due = due.Truncate(time.Microsecond)
+	if same := slices.Equal(s.Last, was.Last); same && (note.Version > 0 && note.Due.Equal(due) || note.Version == 0 && due.IsZero()) {
 		return nil, nil
 	}
 	return written(note, kept{Plan: k.Plan, Series: s}, due)
@@ -174,8 +177,10 @@ func (n *NotifierExecutor) overdue(ctx context.Context, note store.Note) error {
 		if err != nil {
 			return err
 		}
-		if unseen {
-			s, fired, due = k.Series, nil, now.Add(n.cfg.Feed.Sweep) // its end is seen before
+		if !unseen.IsZero() {
+			s = k.Series
+			s.LastSuccess = unseen
+			s, fired, due = s.Silent(sub.set.rules, now)
 		}
 	}
 	c := store.Change{At: now}
@@ -183,20 +188,19 @@ func (n *NotifierExecutor) overdue(ctx context.Context, note store.Note) error {
 	if c.Notes, err = written(note, kept{Plan: k.Plan, Series: s}, due); err != nil {
 		return err
 	}
-	for _, o := range fired {
-		made, err := n.deliveries(occasion{
-			watch: store.Watch{ID: NewID("s", note.Key), Execution: flyte.ExecutionID{Scope: k.Plan.Scope}},
-			set:   sub.set.since(k.Plan, k.Series), occur: o, message: sub.set.rule(o).Message, data: k.data(o, now),
-		}, now)
-		if err != nil {
-			return err
-		}
-		c.Deliveries = append(c.Deliveries, made...)
+	if err := n.tellOverdue(ctx, &c, sub, k, fired, now); err != nil {
+		return err
 	}
-	if err := settled(n.store.Write(ctx, c)); err != nil {
+	if err := n.store.Write(ctx, c); err != nil {
+		if errors.Is(err, store.ErrConflict) {
+			return nil // an end was taken, or another server is at it: it is looked at again
+		}
 		return fmt.Errorf("tell of launch plan %s: %w", k.Plan.LaunchPlan, err)
 	}
-	n.alarm(due)
+	for _, d := range c.Deliveries {
+		n.bundleClock.set(d.HeldUntil)
+	}
+	n.clock.set(due)
 	if len(c.Deliveries) > 0 {
 		n.metrics.occurrences.Add(float64(len(fired)))
 		n.log.InfoContext(ctx, "fired", "launch_plan", k.Plan.LaunchPlan, "scope", k.Plan.Scope.String(), "subscription", sub.Name, "deliveries", len(c.Deliveries))
@@ -205,15 +209,58 @@ func (n *NotifierExecutor) overdue(ctx context.Context, note store.Note) error {
 	return nil
 }
 
+// tellOverdue adds the deliveries of what is overdue, as far as the rules' ifs hold.
+func (n *NotifierExecutor) tellOverdue(ctx context.Context, c *store.Change, sub subscription, k kept, fired []Occurrence, now time.Time) error {
+	f := Facts{
+		Execution: flyte.Execution{ID: flyte.ExecutionID{Scope: k.Plan.Scope}, LaunchPlan: k.Plan.LaunchPlan, LaunchPlanScope: k.Plan.Scope},
+		History:   k.Series.History(k.Series),
+	}
+	set := sub.set.since(k.Plan, k.Series)
+	for _, o := range fired {
+		rule := set.rule(o)
+		if rule.If != nil {
+			holds, err := rule.If.Eval(f.expr(rule.Name, now))
+			if err != nil {
+				n.metrics.ruleErrors.Inc()
+				n.log.ErrorContext(ctx, "rule cannot be judged", "rule", rule.Name, "subscription", sub.Name, "launch_plan", k.Plan.LaunchPlan, "error", err)
+			}
+			if err != nil || !holds {
+				continue
+			}
+		}
+		made, err := n.deliveries(occasion{
+			watch: store.Watch{ID: NewID("s", k.Plan.key()), Execution: f.Execution.ID}, set: set, occur: o, message: rule.Message, data: f.data(o, now),
+		}, now)
+		if err != nil {
+			return err
+		}
+		notes, err := n.holdBack(ctx, set, f, o, made, now)
+		if err != nil {
+			return err
+		}
+		c.Deliveries, c.Notes = append(c.Deliveries, made...), append(c.Notes, notes...)
+	}
+	return nil
+}
+
+// History is the series as templates see it: with the failures that go on, or that ended since it was as before.
+func (s Series) History(before Series) render.History {
+	h := render.History{Failures: s.Failures, Since: s.FailedSince, LastSuccess: s.LastSuccess}
+	if h.Failures == 0 {
+		h.Failures, h.Since = before.Failures, before.FailedSince
+	}
+	return h
+}
+
 // since is the set with keys for a silence: one that begins after another success is another one.
 func (set ruleset) since(p plan, s Series) ruleset {
 	set.key = fmt.Sprintf("%s|%s|%d", set.key, p.LaunchPlan, s.LastSuccess.UnixMicro())
 	return set
 }
 
-// succeeded asks flyteadmin whether an execution has succeeded that was not seen yet: a server that was down
-// must not tell what is not so.
-func (n *NotifierExecutor) succeeded(ctx context.Context, sub subscription, k kept) (bool, error) {
+// succeeded asks flyteadmin when an execution succeeded last that was not seen yet; zero if none has. A server that was
+// down must not tell what is not so.
+func (n *NotifierExecutor) succeeded(ctx context.Context, sub subscription, k kept) (last time.Time, err error) {
 	since := k.Series.LastSuccess
 	if since.IsZero() {
 		since = k.Series.Born
@@ -222,24 +269,14 @@ func (n *NotifierExecutor) succeeded(ctx context.Context, sub subscription, k ke
 	defer cancel()
 	all, err := n.admin.Succeeded(ctx, k.Plan.Scope, k.Plan.LaunchPlan, since)
 	if err != nil {
-		return false, fmt.Errorf("find successes of launch plan %s: %w", k.Plan.LaunchPlan, err)
+		return last, fmt.Errorf("find successes of launch plan %s: %w", k.Plan.LaunchPlan, err)
 	}
 	for _, x := range all {
 		if subject := subjectOf(x); x.EndedAt.After(since) && !x.CreatedAt.Before(sub.set.born) && sub.Match.Matches(&subject) {
-			return true, nil
+			last = latest(last, x.EndedAt)
 		}
 	}
-	return false, nil
-}
-
-// data is what templates see of a launch plan of which nothing was heard.
-func (k kept) data(o Occurrence, now time.Time) render.Data {
-	s := k.Series
-	return render.Data{
-		Project: k.Plan.Scope.Project, Domain: k.Plan.Scope.Domain, LaunchPlan: k.Plan.LaunchPlan,
-		Rule: o.Rule, Reason: o.Reason, At: now,
-		History: render.History{Failures: s.Failures, Since: s.FailedSince, LastSuccess: s.LastSuccess},
-	}
+	return last, nil
 }
 
 func (n *NotifierExecutor) subscriptionOf(key string) (subscription, bool) {

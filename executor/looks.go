@@ -18,6 +18,7 @@ func (n *NotifierExecutor) looks(ctx context.Context) error {
 	var g errgroup.Group
 	g.SetLimit(readers)
 	var errs []error
+	there := map[string]bool{}
 	for after := ""; ; {
 		notes, err := n.store.AllNotes(ctx, noteLook, after, namesPerCall)
 		if err != nil {
@@ -29,12 +30,20 @@ func (n *NotifierExecutor) looks(ctx context.Context) error {
 		after = notes[len(notes)-1].Key
 		held := n.holding.Load()
 		for _, note := range notes {
+			there[note.WatchID] = true
 			if held.has(note.Execution) && n.pauses.over(note.Execution.Scope) {
 				g.Go(func() error { return n.lookInto(ctx, note) })
 			}
 		}
 	}
-	return errors.Join(append(errs, g.Wait())...)
+	errs = append(errs, g.Wait())
+	n.inside.Range(func(watch, _ any) bool {
+		if id, _ := watch.(string); !there[id] && len(errs) == 1 {
+			n.inside.Delete(watch)
+		}
+		return true
+	})
+	return errors.Join(errs...)
 }
 
 // lookInto judges a watch anew if the inside of its execution has changed since this server last did.
@@ -65,11 +74,12 @@ func (n *NotifierExecutor) lookInto(ctx context.Context, note store.Note) error 
 	if before, ok := n.inside.Load(w.ID); ok && before == now {
 		return nil
 	}
-	if err := n.lookAgain(ctx, note); err != nil {
-		return err
+	n.inside.Store(w.ID, now) // before, since it is forgotten when this look finds the end
+	done, err := n.lookAgain(ctx, note)
+	if err != nil || !done {
+		n.inside.Delete(w.ID)
 	}
-	n.inside.Store(w.ID, now)
-	return nil
+	return err
 }
 
 // inside is what no list call tells, in short.

@@ -65,7 +65,7 @@ func TestANodesFailureIsNotToldWhenItsExecutionFails(t *testing.T) {
 	run(t, func(b *bench) {
 		b.admin.set("f1", "RUNNING", started)
 		b.admin.setNode(flyte.Node{ID: "n2", Phase: "FAILED"})
-		rule := []spec.Rule{when("node", spec.When{Kind: spec.WhenNode, NodeID: "n2", Phases: []string{"FAILED"}}, inhibited)}
+		rule := []spec.Rule{when("node", spec.When{Kind: spec.WhenNode, NodeID: "n2", NodePhases: []string{"FAILED"}}, inhibited)}
 		w := b.register("f1", rule)
 		b.pass(15 * time.Second)
 		require.Empty(t, b.told(w.ID))

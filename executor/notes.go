@@ -85,6 +85,18 @@ func (l *learned) add(set string, a Advanced) {
 	l.progress[set] = a.Progress
 }
 
+// waits says whether something is not told yet, since it must last first.
+func (l learned) waits() bool {
+	for _, p := range l.progress {
+		for _, t := range p {
+			if t.waits() {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // learn makes the notes to write after a look, none if it brought nothing new.
 func (m memory) learn(l learned, looks bool) (notes []store.Note, err error) {
 	if !maps.EqualFunc(m.progress, l.progress, maps.Equal) || !m.note.Due.Equal(l.due.Truncate(time.Microsecond)) {

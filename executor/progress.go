@@ -138,7 +138,7 @@ func (a *Advanced) remind(r spec.Rule, reason string, t Told, holds bool, now ti
 	o := Occurrence{Rule: r.Name, Reason: reason}
 	if !holds || !t.Acknowledged.IsZero() {
 		a.takeBack(o, t.Count-unsent(r)+1, t.Count)
-		for i := range t.Escalated {
+		for i := range min(t.Escalated, len(r.Escalate)) {
 			a.Superseded = append(a.Superseded, Occurrence{Rule: o.Rule, Reason: o.Reason, Escalation: i + 1})
 		}
 		t.Over = true
@@ -146,7 +146,7 @@ func (a *Advanced) remind(r spec.Rule, reason string, t Told, holds bool, now ti
 	}
 	t = a.repeat(r, o, t, now)
 	t = a.escalate(r, o, t, now)
-	t.Over = (r.Repeat == nil || t.Next.IsZero()) && t.Escalated == len(r.Escalate)
+	t.Over = (r.Repeat == nil || t.Next.IsZero()) && t.Escalated >= len(r.Escalate)
 	return t
 }
 
@@ -155,7 +155,7 @@ func (a *Advanced) repeat(r spec.Rule, o Occurrence, t Told, now time.Time) Told
 	if r.Repeat == nil || t.Next.IsZero() {
 		return t
 	}
-	every := r.Repeat.Every
+	every := max(r.Repeat.Every, leastRepeat)
 	t.Next = earliest(t.Next, now.Add(every)) // a clock was set back: it is not further than that
 	if !now.Before(t.Next) {
 		missed := now.Sub(t.Next) / every
@@ -200,10 +200,15 @@ func unsent(r spec.Rule) int {
 	if r.Repeat == nil {
 		return 0
 	}
-	return max(1, int((longestUnsent+r.Repeat.Every-1)/r.Repeat.Every))
+	every := max(r.Repeat.Every, leastRepeat)
+	return min(max(1, int((longestUnsent+every-1)/every)), mostUnsent)
 }
 
-const longestUnsent = time.Minute
+const (
+	leastRepeat   = 100 * time.Millisecond // between reminders: a task must not keep the server busy with nothing else
+	longestUnsent = time.Minute
+	mostUnsent    = 60
+)
 
 // again asks for another look at a time.
 func (a *Advanced) again(at time.Time) { a.Due = earliest(a.Due, at) }

@@ -94,6 +94,9 @@ type step struct {
 func (set ruleset) steps(o Occurrence) []step {
 	r := set.rule(o)
 	send, place := r.Send, "send"
+	if o.Escalation > len(r.Escalate) {
+		return nil // it was edited away
+	}
 	if o.Escalation > 0 {
 		send, place = r.Escalate[o.Escalation-1].Send, fmt.Sprintf("escalate[%d].send", o.Escalation-1)
 	}

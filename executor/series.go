@@ -12,43 +12,78 @@ import (
 // Series is how the executions of one launch plan ended that a subscription selects, in the order of their
 // ends. An abort is neither a success nor a failure, and does not count. The store keeps it as JSON.
 type Series struct {
-	Born        time.Time `json:"born"`                // what no_success_for counts from before the first success
-	Last        []bool    `json:"last,omitempty"`      // of the latest ends, the newest last: whether it failed
-	LastEnd     time.Time `json:"last_end,omitzero"`   // of the newest
-	LastSuccess time.Time `json:"success,omitzero"`    // the end of the latest success
-	FailedSince time.Time `json:"since,omitzero"`      // the first end of the failures that go on; zero after a success
-	Failures    int       `json:"failures,omitempty"`  // that go on
-	Told        []string  `json:"told,omitempty"`      // rules whose condition holds on, so that they are not told again
-	Execution   string    `json:"execution,omitempty"` // whose end is the newest
+	Born        time.Time `json:"born"`               // what no_success_for counts from before the first success
+	Last        []End     `json:"last,omitempty"`     // the latest ends, the newest last
+	LastSuccess time.Time `json:"success,omitzero"`   // the end of the latest success
+	FailedSince time.Time `json:"since,omitzero"`     // the first end of the failures that go on; zero after a success
+	Failures    int       `json:"failures,omitempty"` // that go on
+	Told        []string  `json:"told,omitempty"`     // rules whose condition holds on, so that they are not told again
 }
 
-// Ended says what the rules of a series make of an execution's end: the series with it, and the occurrences.
-// An end that is older than one that was taken already changes nothing: what it would have told is over.
+// End is how one execution ended.
+type End struct {
+	At     time.Time `json:"at"`
+	Failed bool      `json:"failed,omitempty"`
+}
+
+// Ended says what the rules of a series make of an execution's end: the series with it, and the occurrences. Each
+// execution may be told of once. An end that is older than one that was taken before counts, but what it alone would
+// have told is over: no first failure, and no recovery.
 func (s Series) Ended(x flyte.Execution, rules []spec.Rule) (Series, []Occurrence) {
-	failed := x.Phase == "FAILED" || x.Phase == "TIMED_OUT"
-	if !failed && x.Phase != "SUCCEEDED" || x.EndedAt.Before(s.LastEnd) || x.ID.Name == s.Execution {
+	end := End{At: x.EndedAt.Truncate(time.Microsecond), Failed: failed(x.Phase)}
+	if !end.Failed && x.Phase != "SUCCEEDED" {
 		return s, nil
 	}
 	before := s
-	s.LastEnd, s.Execution = x.EndedAt, x.ID.Name
-	s.Last = append(slices.Clone(s.Last), failed)
-	s.Last = s.Last[max(0, len(s.Last)-longest(rules)):]
-	if failed {
-		s.Failures++
-		if s.FailedSince.IsZero() {
-			s.FailedSince = x.EndedAt
-		}
-	} else {
-		s.LastSuccess, s.FailedSince, s.Failures = x.EndedAt, time.Time{}, 0
-	}
+	s.take(end, longest(rules))
+	newest := len(before.Last) == 0 || !end.At.Before(before.Last[len(before.Last)-1].At)
 	var all []Occurrence
 	s.Told = slices.Clone(s.Told)
 	for _, r := range rules {
-		if reason := s.tells(r, before); reason != "" {
+		if reason := s.tells(r, before, newest); reason != "" {
 			all = append(all, Occurrence{Rule: r.Name, Reason: reason})
 		}
 	}
 	return s, all
+}
+
+// take puts an end where it belongs, and counts the failures that go on.
+func (s *Series) take(end End, keep int) {
+	at, _ := slices.BinarySearchFunc(s.Last, end, func(e, f End) int {
+		if e.At.After(f.At) {
+			return 1
+		}
+		return -1
+	})
+	s.Last = slices.Insert(slices.Clone(s.Last), at, end)
+	if !end.Failed {
+		s.LastSuccess = latest(s.LastSuccess, end.At)
+	}
+	i := len(s.Last)
+	for i > 0 && s.Last[i-1].Failed {
+		i--
+	}
+	switch tail := len(s.Last) - i; {
+	case tail == 0:
+		s.Failures, s.FailedSince = 0, time.Time{}
+	case i == 0 && s.Failures > 0 && end.Failed: // they go on for longer than is kept
+		s.Failures++
+		s.FailedSince = earliest(s.FailedSince, end.At)
+	default:
+		s.Failures, s.FailedSince = tail, s.Last[i].At
+	}
+	s.Last = s.Last[max(0, len(s.Last)-keep):]
+}
+
+// longest is how many ends are kept: those that a rule looks at, and enough to put right what came out of order.
+func longest(rules []spec.Rule) int {
+	n := 20
+	for _, r := range rules {
+		if r.When.Rate != nil {
+			n = max(n, r.When.Rate.Of)
+		}
+	}
+	return n
 }
 
 // historyReason is the reason of a condition that looks at a launch plan's history.
@@ -63,30 +98,19 @@ func historyReason(w spec.When) string {
 	}
 }
 
-// longest is how many ends the rules look at.
-func longest(rules []spec.Rule) int {
-	n := 1
-	for _, r := range rules {
-		if r.When.Rate != nil {
-			n = max(n, r.When.Rate.Of)
-		}
-	}
-	return n
-}
-
 // tells returns the reason of a rule that the newest end makes fire.
-func (s *Series) tells(r spec.Rule, before Series) string {
+func (s *Series) tells(r spec.Rule, before Series, newest bool) string {
 	switch r.When.Is() {
 	case spec.WhenFirstFailure:
-		if s.Failures == 1 {
+		if newest && s.Failures > 0 && before.Failures == 0 {
 			return historyReason(r.When)
 		}
 	case spec.WhenRecovered:
-		if s.Failures == 0 && before.Failures > 0 {
+		if newest && s.Failures == 0 && before.Failures > 0 {
 			return historyReason(r.When)
 		}
 	case spec.WhenNoSuccessFor:
-		if s.Failures == 0 {
+		if s.LastSuccess.After(before.LastSuccess) {
 			s.hold(r.Name, false)
 		}
 	case spec.WhenFailureRate:
@@ -100,8 +124,8 @@ func (s *Series) tells(r spec.Rule, before Series) string {
 
 // failed counts the failures of the last so many ends.
 func (s *Series) failed(of int) (n int) {
-	for _, failed := range s.Last[max(0, len(s.Last)-of):] {
-		if failed {
+	for _, end := range s.Last[max(0, len(s.Last)-of):] {
+		if end.Failed {
 			n++
 		}
 	}

@@ -100,20 +100,20 @@ func (n *NotifierExecutor) hold(ctx context.Context, m store.Membership, all []f
 	now, err := n.store.Shards(findCtx)
 	found()
 	if err == nil {
-		all = n.discoveryShards(now)
+		all = now
 	} else if ctx.Err() == nil {
 		n.log.WarnContext(ctx, "shards cannot be found", "error", err)
 	}
 	holdCtx, cancel := context.WithTimeout(ctx, holdTimeout) // of its own: a slow answer must not cost what is held
 	defer cancel()
-	held, members, err := m.Hold(holdCtx, all)
+	held, members, err := m.Hold(holdCtx, n.discoveryShards(all))
 	if err != nil {
 		return all, fmt.Errorf("hold shards: %w", err)
 	}
 	n.holding.Store(newHolding(held))
 	n.heldOnce.Do(func() { close(n.held) })
 	n.paceNodes(members)
-	f.follow(ctx, held)
+	f.follow(ctx, slices.DeleteFunc(held, func(s flyte.Shard) bool { return !slices.Contains(all, s) })) // others hold nothing to follow
 	return all, nil
 }
 

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/flyte-notifier/flyte-notifier/flyte"
@@ -30,6 +32,21 @@ type birth struct {
 // key names a subscription in the keys of what it tells. Removed and added again it is another one.
 func (b birth) key(name string) string {
 	return fmt.Sprintf("subscription %s of %d", name, b.Born.UnixMicro())
+}
+
+// nameIn is the name of a subscription in a key of its, and when it was born, in microseconds since 1970; of any
+// other key both are zero.
+func nameIn(key string) (name string, born int64) {
+	rest, ok := strings.CutPrefix(key, "subscription ")
+	i := strings.LastIndex(rest, " of ")
+	if !ok || i < 0 {
+		return "", 0
+	}
+	born, err := strconv.ParseInt(rest[i+len(" of "):], 10, 64)
+	if err != nil {
+		return "", 0
+	}
+	return rest[:i], born
 }
 
 // Rules are what the server's config says beside what tasks say.
@@ -66,6 +83,9 @@ func (n *NotifierExecutor) Subscribe(ctx context.Context, r Rules) error {
 		all = append(all, newSubscription(s, b))
 	}
 	for _, gone := range known {
+		if err := n.forgetSeries(ctx, gone, now); err != nil {
+			return err
+		}
 		gone.Removed = true
 		if err := settled(n.store.Write(ctx, store.Change{At: now, Notes: []store.Note{gone}})); err != nil {
 			return fmt.Errorf("forget subscription %s: %w", gone.Key, err)
@@ -77,6 +97,34 @@ func (n *NotifierExecutor) Subscribe(ctx context.Context, r Rules) error {
 	n.subscribed.Store(&all)
 	n.quietHours.Store(&r.Quiet)
 	return nil
+}
+
+// forgetSeries removes the histories of launch plans that a subscription has heard of.
+func (n *NotifierExecutor) forgetSeries(ctx context.Context, gone store.Note, now time.Time) error {
+	var b birth
+	if err := json.Unmarshal(gone.Body, &b); err != nil {
+		return fmt.Errorf("read subscription %s: %w", gone.Key, err)
+	}
+	prefix := b.key(gone.Key) + "|"
+	for after := prefix; ; {
+		page, err := n.store.AllNotes(ctx, noteSeries, after, namesPerCall)
+		if err != nil {
+			return fmt.Errorf("read histories of subscription %s: %w", gone.Key, err)
+		}
+		c := store.Change{At: now}
+		for _, note := range page {
+			if after = note.Key; strings.HasPrefix(note.Key, prefix) {
+				note.Removed = true
+				c.Notes = append(c.Notes, note)
+			}
+		}
+		if len(c.Notes) == 0 {
+			return nil
+		}
+		if err := settled(n.store.Write(ctx, c)); err != nil {
+			return fmt.Errorf("forget histories of subscription %s: %w", gone.Key, err)
+		}
+	}
 }
 
 // Resubscribe is Subscribe while the executor runs: it is done as soon as the store takes it.
@@ -175,7 +223,7 @@ func (s subscription) setFor(x flyte.Execution) ruleset {
 	}
 	set.rules = slices.Clone(set.rules)
 	for i, declared := range x.Notifications {
-		set.rules = append(set.rules, s.Honor.Rule(fmt.Sprintf("launch-plan-%s-%d", declared.Kind, i), declared.Phases, declared.Recipients))
+		set.rules = append(set.rules, s.Honor.Rule(fmt.Sprintf("%s%s-%d", spec.HonoredPrefix, declared.Kind, i), declared.Phases, declared.Recipients))
 	}
 	return set
 }

@@ -18,65 +18,72 @@ const (
 	dueEvery = time.Second // between looks for notes that another server wrote
 )
 
-// clock wakes the timers when one is set that is due before all others.
-type clock struct {
+// alarm wakes who waits for it when one is set that is due before all others.
+type alarm struct {
 	mu   sync.Mutex
-	next time.Time // when the timers wake by themselves
+	next time.Time // when who waits wakes by itself
 	wake chan struct{}
 }
 
-// alarm sees to it that the timers look at the notes at that time. It never blocks.
-func (n *NotifierExecutor) alarm(at time.Time) {
+func newAlarm() *alarm { return &alarm{wake: make(chan struct{}, 1)} }
+
+// set sees to it that who waits wakes at that time. It never blocks.
+func (a *alarm) set(at time.Time) {
 	if at.IsZero() {
 		return
 	}
-	n.clock.mu.Lock()
-	defer n.clock.mu.Unlock()
-	if !at.Before(n.clock.next) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if !at.Before(a.next) {
 		return
 	}
-	n.clock.next = at
+	a.next = at
 	select {
-	case n.clock.wake <- struct{}{}:
+	case a.wake <- struct{}{}:
 	default: // it wakes already
 	}
 }
 
-// timers looks at every watch whose time has come. A failing store or flyteadmin delays it: a condition is
-// told only once a read has confirmed it.
-func (n *NotifierExecutor) timers(ctx context.Context) error {
+// wait waits until that time, or less when an earlier alarm is set meanwhile. The error is the context's.
+func (a *alarm) wait(ctx context.Context, next time.Time) error {
+	a.mu.Lock()
+	a.next = next
+	a.mu.Unlock()
 	for {
-		next, err := n.dueLooks(ctx)
-		if err != nil && ctx.Err() == nil {
-			n.log.WarnContext(ctx, "timers are held up", "error", err)
-		}
-		if err := n.untilAlarm(ctx, next); err != nil {
-			return err
-		}
-	}
-}
-
-// untilAlarm waits until that time, or less when an earlier alarm is set meanwhile.
-func (n *NotifierExecutor) untilAlarm(ctx context.Context, next time.Time) error {
-	n.clock.mu.Lock()
-	n.clock.next = next
-	n.clock.mu.Unlock()
-	for {
-		n.clock.mu.Lock()
-		wait := time.Until(n.clock.next)
-		n.clock.mu.Unlock()
-		if wait <= 0 {
+		a.mu.Lock()
+		left := time.Until(a.next)
+		a.mu.Unlock()
+		if left <= 0 {
 			return ctx.Err()
 		}
-		timer := time.NewTimer(wait)
+		timer := time.NewTimer(left)
 		select {
 		case <-ctx.Done():
 			timer.Stop()
 			return ctx.Err()
 		case <-timer.C:
 			return nil
-		case <-n.clock.wake:
+		case <-a.wake:
 			timer.Stop()
+		}
+	}
+}
+
+// timers looks at every watch whose time has come. A failing store or flyteadmin delays it: a condition is
+// told only once a read has confirmed it.
+func (n *NotifierExecutor) timers(ctx context.Context) error {
+	return n.whenDue(ctx, n.clock, "timers are held up", n.dueLooks)
+}
+
+// whenDue does something whenever the alarm wakes it, and when it wants to be done next.
+func (n *NotifierExecutor) whenDue(ctx context.Context, a *alarm, problem string, do func(context.Context) (next time.Time, err error)) error {
+	for {
+		next, err := do(ctx)
+		if err != nil && ctx.Err() == nil {
+			n.log.WarnContext(ctx, problem, "error", err)
+		}
+		if err := a.wait(ctx, next); err != nil {
+			return err
 		}
 	}
 }
@@ -89,7 +96,7 @@ func (n *NotifierExecutor) dueLooks(ctx context.Context) (next time.Time, err er
 	for _, kind := range []struct {
 		name string
 		look func(context.Context, []store.Note) error
-	}{{noteProgress, n.lookAll}, {noteSeries, n.overdueAll}, {noteWindow, n.closeWindows}} {
+	}{{noteProgress, n.lookAll}, {noteSeries, n.overdueAll}} {
 		first, err := n.store.NextDue(ctx, kind.name)
 		if err == nil && !first.IsZero() && !first.After(now) {
 			errs = append(errs, n.dueOf(ctx, kind.name, now, kind.look))
@@ -98,10 +105,6 @@ func (n *NotifierExecutor) dueLooks(ctx context.Context) (next time.Time, err er
 		if errs = append(errs, err); first.After(now) { // what is due still is another server's, or was put off
 			next = earliest(next, first)
 		}
-	}
-	held, err := n.release(ctx, now)
-	if errs = append(errs, err); held.After(now) {
-		next = earliest(next, held)
 	}
 	return next, errors.Join(errs...)
 }
@@ -137,7 +140,7 @@ func (n *NotifierExecutor) lookAll(ctx context.Context, notes []store.Note) erro
 	var errs []error
 	for _, note := range notes {
 		g.Go(func() error {
-			err := n.lookAgain(ctx, note)
+			_, err := n.lookAgain(ctx, note)
 			mu.Lock()
 			defer mu.Unlock()
 			errs = append(errs, err)
@@ -148,36 +151,41 @@ func (n *NotifierExecutor) lookAll(ctx context.Context, notes []store.Note) erro
 	return errors.Join(errs...)
 }
 
-// lookAgain judges a watch by new facts, though no change was seen.
-func (n *NotifierExecutor) lookAgain(ctx context.Context, note store.Note) error {
+// lookAgain judges a watch by new facts, though no change was seen. done says whether it did: not where somebody was
+// faster, who may have judged by older ones.
+func (n *NotifierExecutor) lookAgain(ctx context.Context, note store.Note) (done bool, err error) {
 	w, err := n.store.Watch(ctx, note.WatchID)
 	switch {
 	case err != nil && !errors.Is(err, store.ErrNotFound):
-		return fmt.Errorf("read watch %s: %w", note.WatchID, err)
+		return false, fmt.Errorf("read watch %s: %w", note.WatchID, err)
 	case err != nil || w.State == store.Cancelled || w.State == store.Lost || w.Execution.Name == "":
-		return n.rest(ctx, note)
+		return true, n.rest(ctx, note)
 	}
 	x, err := n.facts(ctx, w.Execution)
 	if errors.Is(err, flyte.ErrNotFound) {
-		return n.rest(ctx, note) // flyteadmin keeps all executions: this one was removed by hand
+		return true, n.rest(ctx, note) // flyteadmin keeps all executions: this one was removed by hand
 	}
 	if err != nil {
-		return err
+		return false, err
 	}
 	f := Facts{Execution: x}
 	ended := flyte.Terminal(x.Phase)
 	if w.Node != "" {
 		node, err := n.node(ctx, w)
 		if err != nil {
-			return err
+			return false, err
 		}
 		f.Node, ended = &node, ended || flyte.NodeTerminal(node.Phase)
 	}
-	if err := n.gatherFor(ctx, w, &f); err != nil {
-		return err
+	sets, err := n.rulesets(w, x)
+	if need := sets.needs(); err != nil || !need.memory || note.Kind == noteLook && !need.looks() {
+		return true, n.rest(ctx, note) // its rules were edited, or cannot be read any more: that is shown when it moves
+	}
+	if err := n.gather(ctx, &f, sets.needs()); err != nil {
+		return false, err
 	}
 	_, err = n.judge(ctx, w, f, ended, time.Now().UTC())
-	return settled(err)
+	return err == nil, settled(err)
 }
 
 // rest ends the looks at a watch that is not followed any more. What it has told stays remembered: it may be

@@ -188,7 +188,7 @@ func TestANodeOfTheExecutionTells(t *testing.T) {
 	run(t, func(b *bench) {
 		b.admin.set("f1", "RUNNING", started)
 		b.admin.set("f2", "RUNNING", started)
-		rule := []spec.Rule{when("node", spec.When{Kind: spec.WhenNode, NodeID: "n2", Phases: []string{"FAILED"}})}
+		rule := []spec.Rule{when("node", spec.When{Kind: spec.WhenNode, NodeID: "n2", NodePhases: []string{"FAILED"}})}
 		w := b.register("f1", rule)
 		b.rounds(6)
 		b.admin.setNode(flyte.Node{ID: "n2", Phase: "RUNNING"})

@@ -34,10 +34,10 @@ func (n *NotifierExecutor) commit(ctx context.Context, t store.Transition, judge
 		return err
 	}
 	for _, note := range t.Notes {
-		n.alarm(note.Due)
+		n.clock.set(note.Due)
 	}
 	for _, d := range t.Deliveries {
-		n.alarm(d.HeldUntil)
+		n.bundleClock.set(d.HeldUntil)
 	}
 	return nil
 }

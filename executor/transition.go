@@ -126,6 +126,9 @@ func (n *NotifierExecutor) fire(ctx context.Context, t *store.Transition, f Fact
 			return err
 		}
 	}
+	if t.Watch.Wait && t.Watch.State == store.Ended && learned.waits() {
+		t.Watch.State, t.Watch.EndedAt = store.Active, time.Time{} // its task waits for what is still to be told
+	}
 	if need.memory {
 		notes, err := m.learn(learned, need.looks() && t.Watch.State == store.Active)
 		if err != nil {
@@ -146,7 +149,7 @@ func (n *NotifierExecutor) tell(ctx context.Context, t *store.Transition, f Fact
 		t.Superseded = append(t.Superseded, set.ids(t.Watch, o)...)
 	}
 	for _, o := range a.Occurrences {
-		if set.catchUp == spec.CatchUpSkip && set.late(f, now) {
+		if set.catchUp == spec.CatchUpSkip && set.late(f, o, now) {
 			t.Events = append(t.Events, store.Event{At: now, Kind: eventSkipped, Text: fmt.Sprintf("rule %s (%s): it is long past", o.Rule, o.Reason)})
 			continue
 		}

@@ -2,8 +2,10 @@ package spec
 
 import (
 	"encoding/json"
+	"slices"
 
 	"github.com/flyte-notifier/flyte-notifier/internal/strict"
+	"github.com/flyte-notifier/flyte-notifier/notifier"
 )
 
 // Honor is how notifications are sent that workflows declare for Flyte itself: all as e-mail, as Flyte does.
@@ -13,9 +15,14 @@ type Honor struct {
 	path       string
 }
 
-// Rule is the rule that a declared notification stands for. The phases are flyteidl's WorkflowExecution.Phase by
+// HonoredPrefix begins the names of rules that declared notifications stand for.
+const HonoredPrefix = "launch-plan-"
+
+// Rule is the rule that a declared notification stands for. A recipient that looks like a template is left out:
+// whoever starts an execution may write one. The phases are flyteidl's WorkflowExecution.Phase by
 // name, the recipients addresses.
 func (h *Honor) Rule(name string, phases, recipients []string) Rule {
+	recipients = slices.DeleteFunc(slices.Clone(recipients), notifier.IsTemplate)
 	to, _ := json.Marshal(map[string]any{"to": recipients}) // a list of texts is always JSON
 	return Rule{
 		Name: name, When: When{Phases: phases},

@@ -69,7 +69,8 @@ func fits(pattern, text string) bool {
 	if !strings.ContainsAny(pattern, meta) {
 		return false
 	}
-	ok, err := path.Match(pattern, strings.ReplaceAll(text, "/", "-")) // the only text that "*" would stop at
+	whole := strings.NewReplacer("/", "-") // the only text that "*" would stop at
+	ok, err := path.Match(whole.Replace(pattern), whole.Replace(text))
 	return err == nil && ok
 }
 

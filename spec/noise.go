@@ -56,6 +56,9 @@ func (p *parser) noise(path string, doc ruleDocument, r *Rule) {
 	if doc.For > 0 && slices.Contains(ofHistory(), r.When.Kind) {
 		p.also(path+".for", "cannot be together with "+string(r.When.Kind)+", which is a moment")
 	}
+	if r.When.Is() == WhenNoSuccessFor && (doc.Repeat != nil || doc.Escalate != nil) {
+		p.also(path+".when.no_success_for", "cannot be together with repeat or escalate: it is told once until the next success")
+	}
 	if doc.Inhibit == nil {
 		return
 	}
@@ -63,7 +66,7 @@ func (p *parser) noise(path string, doc ruleDocument, r *Rule) {
 	if !doc.Inhibit.Parent {
 		p.also(path+".inhibit.parent", "must be true")
 	}
-	if !slices.ContainsFunc(r.When.Phases, Failing) {
+	if !slices.ContainsFunc(slices.Concat(r.When.Phases, r.When.NodePhases), Failing) {
 		p.also(path+".inhibit", "needs a phase that is a failure: FAILING, FAILED, TIMED_OUT, ABORTING or ABORTED")
 	}
 }

@@ -23,7 +23,9 @@ type Escalation struct {
 func (w When) Lasting() bool {
 	switch w.Is() {
 	case WhenPhase, WhenNode:
-		return slices.ContainsFunc(w.Phases, terminal)
+		return slices.ContainsFunc(w.Phases, terminal) || slices.ContainsFunc(w.NodePhases, terminal)
+	case WhenFirstFailure, WhenRecovered, WhenFailureRate:
+		return true
 	}
 	return false
 }
@@ -53,6 +55,9 @@ func (p *parser) escalations(path string, docs []escalationDocument, target Targ
 	var all []Escalation
 	for i, doc := range docs {
 		at := strict.Index(path, i)
+		if i > 0 && doc.After < docs[i-1].After {
+			p.also(at+".after", "must not be shorter than that of the one before")
+		}
 		all = append(all, Escalation{After: doc.After, Send: p.steps(at+".send", doc.Send, target)})
 	}
 	return all

@@ -36,6 +36,7 @@ func SubscriptionsSchema(r *notifier.Registry) map[string]any {
 // withSteps describes the destinations of a rule.
 func withSteps(rule map[string]any, r *notifier.Registry) {
 	property(rule, "send")["items"] = stepSchema(r)
+	property(property(rule, "inhibit"), "parent")["const"] = true
 	escalation := property(rule, "escalate")["items"].(map[string]any)
 	property(escalation, "send")["items"] = stepSchema(r)
 }

@@ -3,6 +3,7 @@ package spec
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/flyte-notifier/flyte-notifier/internal/strict"
 	"github.com/flyte-notifier/flyte-notifier/notifier"
@@ -56,6 +57,7 @@ func ParseSubscriptions(path string, tree any, env Env) (all []Subscription, pro
 		}
 	}
 	strict.Sort(p.broken)
+	p.broken = strict.Limit(p.broken)
 	if problems = p.result(); problems != nil {
 		return nil, problems, p.broken
 	}
@@ -64,6 +66,9 @@ func ParseSubscriptions(path string, tree any, env Env) (all []Subscription, pro
 
 func (p *parser) subscription(at string, doc subscriptionDocument) Subscription {
 	p.name(at+".name", doc.Name)
+	if strings.Contains(doc.Name, "/") {
+		p.also(at+".name", "must not have a /, which separates it from its rules' names")
+	}
 	s := Subscription{Name: doc.Name, Match: p.match(at+".match", doc.Match), CatchUp: doc.CatchUp}
 	s.Honor = p.honor(at+".honor_launch_plan_notifications", doc.Honor)
 	if len(doc.Rules) == 0 && !doc.Honor {
@@ -72,6 +77,9 @@ func (p *parser) subscription(at string, doc subscriptionDocument) Subscription 
 	named := map[string]int{}
 	for i, rule := range doc.Rules {
 		path := strict.Index(at+".rules", i)
+		if doc.Honor && strings.HasPrefix(rule.Name, HonoredPrefix) {
+			p.also(path+".name", "must not begin with "+HonoredPrefix+", as the names of what launch plans declare do")
+		}
 		if rule.Name == "" {
 			p.also(path+".name", "required: what a rule has told is remembered under its name")
 		} else if first, twice := named[rule.Name]; twice {

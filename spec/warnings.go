@@ -130,6 +130,9 @@ func (w When) neverIn(wanted []string, ofNode bool) string {
 			return ""
 		}
 	}
+	if len(wanted) == 0 {
+		return "the list is empty"
+	}
 	if !slices.Contains(known, wanted[0]) {
 		return "no phase is called " + strict.Quote(wanted[0]) + strict.Suggest(wanted[0], known)
 	}

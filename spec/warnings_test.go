@@ -15,6 +15,7 @@ func TestRulesThatCanNeverFireAreWarnedOf(t *testing.T) {
 		rule(`if: 'phase == "FAILD"'`):                                                      `rules[0].if: never holds: no phase is called "FAILD", did you mean "FAILED"?`,
 		rule(`if: '"SUCCEEDED" == phase && elapsed > duration("1h")'`):                      `rules[0].if: never holds: phase is FAILED then`,
 		rule("when: {phase: [FAILED, ABORTED]}", `if: 'phase in ["SUCCEEDED", "RUNNING"]'`): `rules[0].if: never holds: phase is FAILED or ABORTED then`,
+		rule(`if: 'phase in []'`):                                                           `rules[0].if: never holds: the list is empty`,
 		rule("when: {running_for: 1h}", `if: 'phase == "FAILED"'`):                          `rules[0].if: never holds: phase is UNDEFINED or QUEUED or RUNNING or SUCCEEDING or FAILING or ABORTING then`,
 		rule("when: {running_for: 1h}", `if: 'elapsed < duration("30m")'`):                  `rules[0].if: never holds: elapsed is at least 1h0m0s then`,
 		rule("when: {queued_for: 10m}"):                                                     `rules[0].when: never happens: the execution that runs the task has started already; a subscription of the server's config can tell of this`,

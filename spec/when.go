@@ -15,7 +15,7 @@ const (
 	WhenQueuedFor     WhenKind = "queued_for"     // For: it was created so long ago, and has not started
 	WhenDeadline      WhenKind = "deadline"       // Deadline: it has not ended by then
 	WhenGate          WhenKind = "gate"           // an approval or a signal is awaited
-	WhenNode          WhenKind = "node"           // NodeID, Phases: a node of it entered one of the phases
+	WhenNode          WhenKind = "node"           // NodeID, NodePhases: a node of it entered one of the phases
 	WhenBeforeTimeout WhenKind = "before_timeout" // For: so long before its own limit
 
 	// In subscriptions, of all executions of a launch plan that are selected:
@@ -28,11 +28,14 @@ const (
 // When is what must happen. Of the fields besides Kind those are set that its kind has.
 type When struct {
 	Kind     WhenKind      `json:"kind,omitempty"`   // empty: WhenPhase
-	Phases   []string      `json:"phases,omitempty"` // of flyteidl's WorkflowExecution.Phase, or of NodeExecution.Phase for a node
+	Phases   []string      `json:"phases,omitempty"` // of flyteidl's WorkflowExecution.Phase, or of NodeExecution.Phase where a node is watched
 	For      time.Duration `json:"for,omitempty"`
 	Deadline *Deadline     `json:"deadline,omitempty"`
 	NodeID   string        `json:"node_id,omitempty"` // flyteadmin's node_id, nested as n0-0-n1
-	Rate     *Rate         `json:"rate,omitempty"`
+	// NodePhases are those of NodeID. They are no Phases, so that a server of a version that knows nothing else
+	// does not tell of the execution's.
+	NodePhases []string `json:"node_phases,omitempty"`
+	Rate       *Rate    `json:"rate,omitempty"`
 }
 
 // Rate is how many of the last executions failed: at least AtLeast of Of.

@@ -88,7 +88,9 @@ func (i *instant) UnmarshalText(text []byte) error {
 	if err != nil {
 		return errors.New("must be a time such as 2026-03-01T18:00:00Z (RFC 3339), not " + strict.Quote(string(text)))
 	}
-	i.Time = t.UTC()
+	if i.Time = t.UTC(); i.Year() < 1970 || i.Year() > 9999 {
+		return errors.New("must be a time between 1970 and 9999, not " + strict.Quote(string(text)))
+	}
 	return nil
 }
 
@@ -154,6 +156,9 @@ func (whenDocument) JSONSchema() map[string]any {
 	all["phase"].(map[string]any)["items"] = phaseSchema(append(workflowPhases(), nodePhases()...))
 	node := all["node"].(map[string]any)["properties"].(map[string]any)
 	node["phase"].(map[string]any)["items"] = phaseSchema(nodePhases())
+	for _, only := range []WhenKind{WhenFirstFailure, WhenRecovered} {
+		all[string(only)].(map[string]any)["const"] = true
+	}
 	deadline := all["deadline"].(map[string]any)
 	deadline["minProperties"], deadline["maxProperties"] = 1.0, 1.0
 	return keys
@@ -180,7 +185,7 @@ func (p *parser) when(path string, doc whenDocument, target Target) (w When, nam
 		w.Kind, w.Phases = "", keys.Phase
 		p.phases(path+".phase", keys.Phase, ofNode)
 	case keys.Node != nil:
-		w.NodeID, w.Phases = keys.Node.ID, keys.Node.Phase
+		w.NodeID, w.NodePhases = keys.Node.ID, keys.Node.Phase
 		p.identifier(path+".node.id", keys.Node.ID)
 		p.phases(path+".node.phase", keys.Node.Phase, true)
 	case keys.Deadline != nil:

@@ -35,7 +35,7 @@ func TestEveryConditionIsReadAndNamesItsRule(t *testing.T) {
 		"{deadline: {in: 6h}}":                        {spec.When{Kind: spec.WhenDeadline, Deadline: &spec.Deadline{In: &six}}, "deadline-in-6h"},
 		"{deadline: {at: 2026-03-01T18:00:00+01:00}}": {spec.When{Kind: spec.WhenDeadline, Deadline: &spec.Deadline{At: time.Date(2026, 3, 1, 17, 0, 0, 0, time.UTC)}}, "deadline-at-2026-03-01t18:00:00+01:00"},
 		"{gate: waiting}":                             {spec.When{Kind: spec.WhenGate}, "gate-waiting"},
-		"{node: {id: n0-0-n1, phase: [SKIPPED]}}":     {spec.When{Kind: spec.WhenNode, NodeID: "n0-0-n1", Phases: []string{"SKIPPED"}}, "node-n0-0-n1-skipped"},
+		"{node: {id: n0-0-n1, phase: [SKIPPED]}}":     {spec.When{Kind: spec.WhenNode, NodeID: "n0-0-n1", NodePhases: []string{"SKIPPED"}}, "node-n0-0-n1-skipped"},
 		"{before_timeout: 5m}":                        {spec.When{Kind: spec.WhenBeforeTimeout, For: 5 * time.Minute}, "before_timeout-5m"},
 	} {
 		r := parsed(t, rule("when: "+doc))

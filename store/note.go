@@ -29,7 +29,7 @@ type Change struct {
 	At         time.Time  // when: what is superseded is settled then, what is released is due
 	Deliveries []Delivery // inserted unless their ID was ever there; their WatchID may be one that no watch has
 	Notes      []Note     // of each kind and key one; those of a purged watch are not kept
-	Superseded []string   // ids of deliveries: Pending ones without an open attempt and Held ones become Superseded, others stay
+	Superseded []string   // ids of deliveries: Held ones, and Pending ones without an open attempt that never were, become Superseded; others stay
 	Why        string     // of Superseded, for people, and then their LastError; empty: ItNoLongerHolds, and that stays
 	Released   []Release  // Held deliveries that become Pending
 }

@@ -166,7 +166,7 @@ type Ledger interface {
 	// all lanes; zero if there is none.
 	OldestDue(ctx context.Context, now time.Time) (time.Time, error)
 	// Purge removes at most limit watches that left Active before the one time, without pending or held
-	// deliveries, and as many deliveries settled before the other. Their ids stay known, so that nothing of
+	// deliveries and without a note that is due some day, and as many deliveries settled before the other. Their ids stay known, so that nothing of
 	// them happens again; but not those of deliveries whose WatchID no watch ever had. A watch's notes go
 	// with it. It returns how many watches and deliveries went.
 	Purge(ctx context.Context, watches, deliveries time.Time, limit int) (int, error)

@@ -127,7 +127,7 @@ func (s *server) assemble(connections *notifier.Connections) {
 			Feed:         flyte.FeedConfig{Interval: c.Watch.Interval, Sweep: c.Watch.Sweep, Overlap: c.Watch.Overlap},
 			NodeInterval: c.Watch.NodeInterval, NodeCalls: float64(c.Watch.NodeCalls), Discovery: c.Watch.Discovery,
 		},
-		Metrics: s.metrics, Tracer: s.Tracer, Log: s.Log, Delivered: s.outbox.Wake,
+		Metrics: s.metrics, Tracer: s.Tracer, Log: s.Log, Delivered: s.outbox.Wake, Silenced: s.outbox.Silenced,
 	})
 	s.metrics.MustRegister(newGauges(s.store, s.executor.Stats))
 }

@@ -168,7 +168,7 @@ subscriptions: [{name: s, match: {user: "a*"}, rules: [{name: long, when: {runni
 	found, _, err = w.ask(q)
 	require.NoError(t, err)
 	require.Equal(t, "w9", found[0].Watch.ID, "though it has told nothing")
-	w.note(store.Note{Kind: "progress", Key: "w9", WatchID: "w9", Execution: id, Body: json.RawMessage(`{"s":{"long|running_for:30m0s":{"at":"2026-11-22T02:45:00Z"}}}`)})
+	w.note(store.Note{Kind: "progress", Key: "w9", WatchID: "w9", Execution: id, Body: json.RawMessage(`{"subscription s of 1795401000000000":{"long|running_for:30m0s":{"at":"2026-11-22T02:45:00Z"}}}`)})
 	found, _, err = w.ask(q)
 	require.NoError(t, err)
 	require.Equal(t, executor.VerdictTells, found[0].Verdict)

@@ -149,8 +149,8 @@ func (f *File) Select(name, phase string) ([]Rule, error) {
 			continue
 		}
 		known = true
-		phases = append(phases, r.When.Phases...)
-		if phase == "" || r.Now || slices.Contains(r.When.Phases, phase) {
+		phases = append(phases, slices.Concat(r.When.Phases, r.When.NodePhases)...)
+		if phase == "" || r.Now || slices.Contains(slices.Concat(r.When.Phases, r.When.NodePhases), phase) {
 			found = append(found, r)
 		}
 	}

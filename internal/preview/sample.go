@@ -29,7 +29,7 @@ type Occasion struct {
 func Sample(r Rule, phase string, now time.Time) Occasion {
 	s := &sample{now: now.UTC().Truncate(time.Second), ran: 12*time.Minute + 4*time.Second}
 	when := r.When
-	phase = cmp.Or(phase, first(when.Phases), "RUNNING")
+	phase = cmp.Or(phase, first(slices.Concat(when.Phases, when.NodePhases)), "RUNNING")
 	if d := when.Deadline; d != nil {
 		s.deadline(*d)
 	}
@@ -190,7 +190,13 @@ func (s *sample) reason(r Rule) string {
 // history makes executions of the launch plan before this one, of which the newest makes the rule fire.
 func (s *sample) history(r spec.Rule) string {
 	one := []spec.Rule{r}
-	series := executor.Series{Born: s.now.Add(-30 * 24 * time.Hour), LastEnd: s.now.Add(-time.Hour), LastSuccess: s.now.Add(-48 * time.Hour)}
+	success := executor.End{At: s.now.Add(-48 * time.Hour)}
+	series := executor.Series{Born: s.now.Add(-30 * 24 * time.Hour), Last: []executor.End{success}, LastSuccess: success.At}
+	fail := func(n int) {
+		at := s.now.Add(-3 * time.Hour)
+		series.Last = append(series.Last, slices.Repeat([]executor.End{{At: at, Failed: true}}, n)...)
+		series.Failures, series.FailedSince = n, at
+	}
 	phase := "FAILED"
 	var told []executor.Occurrence
 	switch r.When.Is() {
@@ -198,15 +204,17 @@ func (s *sample) history(r spec.Rule) string {
 		series.LastSuccess = s.now.Add(-r.When.For)
 		_, told, _ = series.Silent(one, s.now)
 	case spec.WhenRecovered:
-		series.Failures, series.FailedSince, phase = 3, s.now.Add(-3*time.Hour), "SUCCEEDED"
+		fail(3)
+		phase = "SUCCEEDED"
 	case spec.WhenFailureRate:
-		series.Last = slices.Repeat([]bool{true}, r.When.Rate.AtLeast-1)
-		series.Failures = len(series.Last)
+		fail(r.When.Rate.AtLeast - 1)
 	}
 	s.phase("", phase)
 	s.facts.Execution = s.x
 	if len(told) == 0 {
-		_, told = series.Ended(s.x, one)
+		before := series
+		series, told = series.Ended(s.x, one)
+		s.facts.History = series.History(before)
 	}
 	if len(told) == 0 {
 		return string(r.When.Is())

@@ -45,17 +45,18 @@ func (s *Store) newEdits(c store.Change) (own edits, err error) {
 // affected is a delivery that a change supersedes or releases, or that comes after one in its lane.
 type affected struct {
 	standing
-	kind string
+	kind    string
+	bundled bool // it was held once
 }
 
 func scanAffected(row pgx.Row) (d affected, err error) {
-	d.standing, err = scanStanding(prefixed{row, &d.kind})
+	d.standing, err = scanStanding(prefixed{prefixed{row, &d.kind}, &d.bundled})
 	return d, err
 }
 
 // lockAffected locks deliveries, and with each those that may become the head of its lane, or have to give that
 // up for it.
-const lockAffected = "SELECT d.kind, " + standingColumns + ` FROM flyte_notifier.deliveries d WHERE d.seq IN (
+const lockAffected = "SELECT d.kind, d.bundle <> '', " + standingColumns + ` FROM flyte_notifier.deliveries d WHERE d.seq IN (
 	SELECT o.seq FROM flyte_notifier.deliveries o WHERE o.id = ANY($1)
 	UNION SELECT n.seq FROM flyte_notifier.deliveries o CROSS JOIN LATERAL (
 		SELECT p.seq FROM flyte_notifier.deliveries p WHERE p.state = 'pending' AND p.watch_id = o.watch_id
@@ -101,7 +102,7 @@ func (w *moves) out(g *ground, c *edits) {
 	}
 	for _, id := range c.superseded {
 		d := g.affected[id]
-		if d == nil || d.state != store.Held && (d.state != store.Pending || d.opened != nil) {
+		if d == nil || d.state != store.Held && (d.state != store.Pending || d.opened != nil || d.bundled) {
 			continue
 		}
 		d.state = store.Superseded

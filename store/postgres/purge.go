@@ -39,6 +39,7 @@ const (
 		SELECT w.seq, w.id FROM flyte_notifier.watches w WHERE w.state <> 'active' AND coalesce(w.ended_at, w.created_at) < $1
 		AND NOT EXISTS (SELECT 1 FROM flyte_notifier.deliveries d WHERE d.state = 'pending' AND d.watch_id = w.id)
 		AND NOT EXISTS (SELECT 1 FROM flyte_notifier.deliveries d WHERE d.state = 'held' AND d.watch_id = w.id)
+		AND NOT EXISTS (SELECT 1 FROM flyte_notifier.notes n WHERE n.watch_id = w.id AND n.watch_id <> '' AND n.due IS NOT NULL)
 		ORDER BY coalesce(w.ended_at, w.created_at) LIMIT $2 FOR UPDATE SKIP LOCKED),
 	kept AS (INSERT INTO flyte_notifier.purged_watches (id) SELECT id FROM gone ORDER BY id
 		ON CONFLICT (id) DO UPDATE SET unwatched = false),

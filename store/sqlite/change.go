@@ -121,7 +121,7 @@ func (t *tx) meet(c *change) (m met, err error) {
 		m.released = append(m.released, d)
 	}
 	for _, id := range c.superseded {
-		d, ok, err := t.affected(id, "(state = 'held' OR state = 'pending' AND opened_at IS NULL)")
+		d, ok, err := t.affected(id, "(state = 'held' OR state = 'pending' AND opened_at IS NULL AND bundle = '')")
 		if err != nil {
 			return m, fmt.Errorf("supersede delivery %s: %w", id, err)
 		}

@@ -47,6 +47,8 @@ func (t *tx) purgeWatches(before time.Time, n int) (int, error) {
 	const find = `SELECT id FROM watches w INDEXED BY watches_left WHERE state <> 'active' AND coalesce(ended_at, created_at) < ?
 		AND NOT EXISTS (SELECT 1 FROM deliveries d INDEXED BY deliveries_order WHERE d.state = 'pending' AND d.watch_id = w.id)
 		AND NOT EXISTS (SELECT 1 FROM deliveries d INDEXED BY deliveries_watch WHERE d.state = 'held' AND d.watch_id = w.id)
+		AND NOT EXISTS (SELECT 1 FROM notes n WHERE n.watch_id = w.id AND n.watch_id <> '' AND n.due IS NOT NULL)
+		AND NOT EXISTS (SELECT 1 FROM notes n INDEXED BY notes_watch WHERE n.watch_id = w.id AND n.watch_id <> '' AND n.due IS NOT NULL)
 		ORDER BY coalesce(ended_at, created_at) LIMIT ?`
 	ids, err := list(t, scanText, find, before.UnixMicro(), n)
 	if err != nil {

@@ -41,7 +41,7 @@ func (m *outboxModel) supersede(t *testing.T, r *rapid.T, s store.Store, now tim
 			return
 		}
 		c.Superseded = append(c.Superseded, d.ID)
-		if d.State == store.Held || d.State == store.Pending && d.OpenedAt.IsZero() {
+		if d.State == store.Held || d.State == store.Pending && d.OpenedAt.IsZero() && d.Bundle == "" {
 			d.State, d.SettledAt = store.Superseded, now
 			m.all[d.ID] = d
 		}

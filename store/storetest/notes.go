@@ -261,7 +261,9 @@ func noteDue(t *testing.T, s store.Store) {
 func notePurged(t *testing.T, s store.Store) {
 	register(t, s, watch("old", in(store.Ended, after(1))))
 	register(t, s, watch("young", in(store.Ended, after(9))))
-	write(t, s, note("1", ofWatch("old")), note("2", ofWatch("old"), dueAt(after(1))), note("3", ofWatch("young")), note("4"), note("5", ofWatch("unknown")))
+	register(t, s, watch("due", in(store.Ended, after(1))))
+	write(t, s, note("0", ofWatch("due"), dueAt(after(99))))
+	write(t, s, note("1", ofWatch("old")), note("2", ofWatch("old")), note("3", ofWatch("young")), note("4"), note("5", ofWatch("unknown")))
 	require.Equal(t, 1, purge(t, s, after(5), time.Time{}, 10), "notes are not counted")
 	require.Equal(t, []string{"3", "4", "5"}, noteKeysOf(readNotes(t, s, "progress", "1", "2", "3", "4", "5")))
 	write(t, s, note("1", ofWatch("old")), note("6"))

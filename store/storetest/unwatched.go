@@ -63,7 +63,10 @@ func unwatchedLife(t *testing.T, s store.Store) {
 	require.Empty(t, refused)
 	require.Equal(t, []string{"a"}, dueIDs(t, s, lane(), after(6), 10))
 	supersede(t, s, after(7), "a", "h")
-	require.Equal(t, []string{"b"}, dueIDs(t, s, lane(), after(7), 10))
+	require.Equal(t, []string{"h"}, dueIDs(t, s, lane(), after(7), 10), "what was held stands for others perhaps")
+	begin(t, s, "h", 0, after(8))
+	settle(t, s, "h", store.Delivered, after(8))
+	require.Equal(t, []string{"b"}, dueIDs(t, s, lane(), after(8), 10))
 }
 
 func unwatchedPurged(t *testing.T, s store.Store) {
