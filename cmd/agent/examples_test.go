@@ -31,6 +31,7 @@ func TestExamplesAreValid(t *testing.T) {
 			t.Parallel()
 			got := command(t, "validate", path)
 			require.Equal(t, 0, got.code, "%s%s", got.stdout, got.stderr)
+			require.NotContains(t, got.stdout, "warning:")
 		})
 		return nil
 	}))
