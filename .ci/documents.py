@@ -24,16 +24,20 @@ def keys(schema: object) -> set[str]:
     return found
 
 
-def described(schemas: list[str], document: str) -> None:
+def schema(name: str) -> dict:
+    return json.loads((root / "docs" / "schema" / name).read_text())
+
+
+def described(name: str, part: object, document: str) -> None:
+    """Each key of a schema, or of a part of it, has its place in the document."""
     text = (root / "docs" / document).read_text()
-    for schema in schemas:
-        for key in sorted(keys(json.loads((root / "docs" / "schema" / schema).read_text()))):
-            if not re.search(rf"(?<![A-Za-z_]){re.escape(key)}(?![A-Za-z_])", text):
-                problems.append(f"docs/{document}: {key} of {schema} is not described")
+    for key in sorted(keys(part)):
+        if not re.search(rf"(?<![A-Za-z_]){re.escape(key)}(?![A-Za-z_])", text):
+            problems.append(f"docs/{document}: {key} of {name} is not described")
 
 
 def links() -> None:
-    for document in [root / "README.md", root / "CONTRIBUTING.md", *sorted((root / "docs").rglob("*.md"))]:
+    for document in [root / "README.md", root / "CONTRIBUTING.md", *sorted((root / "docs").rglob("*.md")), *sorted((root / "examples").rglob("*.md"))]:
         for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", document.read_text()):
             if "://" not in target and not (document.parent / target).exists():
                 problems.append(f"{document.relative_to(root)}: {target} does not exist")
@@ -48,8 +52,11 @@ def dependencies() -> None:
             problems.append(f"docs/adr/0006-dependencies.md: {module[1]} is missing")
 
 
-described(["config.schema.json"], "config.md")
-described(["task.schema.json", "send.schema.json"], "rules.md")
+config = schema("config.schema.json")
+described("subscriptions", config["properties"].pop("subscriptions"), "rules.md")
+described("config.schema.json", config, "config.md")
+for task in ["task.schema.json", "send.schema.json"]:
+    described(task, schema(task), "rules.md")
 links()
 dependencies()
 for problem in problems:
