@@ -153,7 +153,7 @@ func newStory(t *testing.T, r spec.Rule) *story {
 		s.facts.Gates = []flyte.Gate{{Signal: "ship-it", Type: "boolean", Node: "n2", Approval: true}}
 		timed = false
 	case spec.WhenNode:
-		s.facts.Nodes = map[string]flyte.Node{w.NodeID: {ID: w.NodeID, Phase: w.Phases[0]}}
+		s.facts.Nodes = map[string]flyte.Node{w.NodeID: {ID: w.NodeID, Phase: w.NodePhases[0]}}
 		timed = false
 	case spec.WhenBeforeTimeout:
 		s.facts.Running = []flyte.Node{{ID: "n3", Phase: "RUNNING", CreatedAt: begin, StartedAt: begin, Timeout: time.Hour}}
@@ -196,9 +196,7 @@ func (s *story) history(t *testing.T, r spec.Rule, begin time.Time) {
 		s.end(map[rune]string{'S': "SUCCEEDED", 'F': "FAILED"}[end])
 		before := series
 		series, told = series.Ended(s.facts.Execution, rules)
-		if s.facts.History = (render.History{Failures: series.Failures, Since: series.FailedSince, LastSuccess: series.LastSuccess}); series.Failures == 0 {
-			s.facts.History.Failures, s.facts.History.Since = before.Failures, before.FailedSince
-		}
+		s.facts.History = series.History(before)
 	}
 	if r.When.Is() == spec.WhenNoSuccessFor {
 		_, early, due := series.Silent(rules, s.at)
