@@ -181,7 +181,7 @@ func (n *NotifierExecutor) Run(ctx context.Context) error {
 	g.Go(func() error { return n.onceHeld(ctx, n.cfg.NodeInterval, n.nodes) })
 	g.Go(func() error { return n.onceHeld(ctx, n.cfg.NodeInterval, n.looks) })
 	g.Go(func() error { return n.timers(ctx) })
-	g.Go(func() error { return n.whenDue(ctx, n.bundleClock, "what is held is held up", n.releases) })
+	g.Go(func() error { return n.whenDue(ctx, n.bundleClock, n.releases) })
 	g.Go(func() error { return n.resubscribes(ctx) })
 	d := &discoverer{n: n, scopes: map[flyte.Scope]*discovery{}}
 	g.Go(func() error { return n.onceHeld(ctx, interval, d.discover) })

@@ -72,15 +72,15 @@ func (a *alarm) wait(ctx context.Context, next time.Time) error {
 // timers looks at every watch whose time has come. A failing store or flyteadmin delays it: a condition is
 // told only once a read has confirmed it.
 func (n *NotifierExecutor) timers(ctx context.Context) error {
-	return n.whenDue(ctx, n.clock, "timers are held up", n.dueLooks)
+	return n.whenDue(ctx, n.clock, n.dueLooks)
 }
 
 // whenDue does something whenever the alarm wakes it, and when it wants to be done next.
-func (n *NotifierExecutor) whenDue(ctx context.Context, a *alarm, problem string, do func(context.Context) (next time.Time, err error)) error {
+func (n *NotifierExecutor) whenDue(ctx context.Context, a *alarm, do func(context.Context) (next time.Time, err error)) error {
 	for {
 		next, err := do(ctx)
 		if err != nil && ctx.Err() == nil {
-			n.log.WarnContext(ctx, problem, "error", err)
+			n.log.WarnContext(ctx, "what is due is held up", "error", err)
 		}
 		if err := a.wait(ctx, next); err != nil {
 			return err
