@@ -128,9 +128,10 @@ func rowFacts(w store.Watch, row flyte.Row) Facts {
 }
 
 // entersQuietly says whether nothing but the phase is to be recorded when a new watch finds its
-// execution in that phase. A spec that cannot be read is no quiet matter.
+// execution in that phase. A spec that cannot be read is no quiet matter; nor is a subscription's watch, since
+// a row does not tell of which launch plan it is.
 func (n *NotifierExecutor) entersQuietly(w store.Watch, row flyte.Row) bool {
-	if w.Kind != store.Follow || w.State != store.Active || w.Phase != "" || w.Node != "" || flyte.Terminal(row.Phase) {
+	if w.Kind != store.Follow || w.State != store.Active || w.Phase != "" || w.Node != "" || flyte.Terminal(row.Phase) || isSubscribed(w) {
 		return false
 	}
 	f := rowFacts(w, row)
