@@ -85,8 +85,13 @@ func (n *NotifierExecutor) history(ctx context.Context, set ruleset, f *Facts, b
 	if err != nil {
 		return nil, err
 	}
+	if created := f.Execution.CreatedAt; note.Version == 0 && created.After(k.Series.Born) {
+		k.Series.Born = created // nobody had heard of the launch plan before
+	}
 	was, s := k.Series, k.Series
-	if _, done := before[counted]; f.ended() && !done {
+	if _, done := before[counted]; f.ended() && done && f.Execution.Phase == "SUCCEEDED" {
+		s = s.succeeded(f.Execution.EndedAt, set.rules) // it had ended otherwise, and went on
+	} else if f.ended() && !done {
 		var fired []Occurrence
 		s, fired = s.Ended(f.Execution, set.rules)
 		f.Fires = make(map[string]string, len(fired))
@@ -99,8 +104,14 @@ func (n *NotifierExecutor) history(ctx context.Context, set ruleset, f *Facts, b
 		f.History.Failures, f.History.Since = was.Failures, was.FailedSince
 	}
 	f.Recovered = f.ended() && failed(f.Execution.Phase) && s.LastSuccess.After(f.Execution.EndedAt)
-	_, _, due := s.Silent(set.rules, now)
-	if note.Version > 0 && s.LastEnd.Equal(was.LastEnd) && note.Due.Equal(due) {
+	_, silent, due := s.Silent(set.rules, now)
+	if len(silent) > 0 { // the timers tell of it
+		due = earliest(due, now)
+		if !note.Due.IsZero() && s.LastSuccess.Equal(was.LastSuccess) {
+			due = note.Due
+		}
+	}
+	if note.Version > 0 && s.LastEnd.Equal(was.LastEnd) && s.LastSuccess.Equal(was.LastSuccess) && note.Due.Equal(due) {
 		return nil, nil
 	}
 	if note.Version == 0 && due.IsZero() && s.LastEnd.IsZero() {

@@ -23,11 +23,17 @@ type Series struct {
 }
 
 // Ended says what the rules of a series make of an execution's end: the series with it, and the occurrences.
-// An end that is older than one that was taken already changes nothing: what it would have told is over.
+// An end that is older than one that was taken already tells nothing: what it would have told is over. But a
+// success is one, whenever it is heard of.
 func (s Series) Ended(x flyte.Execution, rules []spec.Rule) (Series, []Occurrence) {
-	failed := x.Phase == "FAILED" || x.Phase == "TIMED_OUT"
-	if !failed && x.Phase != "SUCCEEDED" || x.EndedAt.Before(s.LastEnd) || x.ID.Name == s.Execution {
+	failed := failed(x.Phase)
+	switch {
+	case !failed && x.Phase != "SUCCEEDED" || x.ID.Name == s.Execution:
 		return s, nil
+	case x.EndedAt.Before(s.LastEnd) && failed:
+		return s, nil
+	case x.EndedAt.Before(s.LastEnd):
+		return s.succeeded(x.EndedAt, rules), nil
 	}
 	before := s
 	s.LastEnd, s.Execution = x.EndedAt, x.ID.Name
@@ -49,6 +55,20 @@ func (s Series) Ended(x flyte.Execution, rules []spec.Rule) (Series, []Occurrenc
 		}
 	}
 	return s, all
+}
+
+// succeeded notes a success that is not the newest end.
+func (s Series) succeeded(at time.Time, rules []spec.Rule) Series {
+	if !at.After(s.LastSuccess) {
+		return s
+	}
+	s.LastSuccess, s.Told = at, slices.Clone(s.Told)
+	for _, r := range rules {
+		if r.When.Is() == spec.WhenNoSuccessFor {
+			s.hold(r.Name, false)
+		}
+	}
+	return s
 }
 
 // historyReason is the reason of a condition that looks at a launch plan's history.
