@@ -94,7 +94,7 @@ func (a *Advanced) remind(r spec.Rule, reason string, t Told, holds bool, now ti
 	o := Occurrence{Rule: r.Name, Reason: reason}
 	if !holds || !t.Acknowledged.IsZero() {
 		a.takeBack(o, t.Count-unsent(r)+1, t.Count)
-		for i := range t.Escalated {
+		for i := range min(t.Escalated, len(r.Escalate)) { // an edit may have taken some away
 			a.Superseded = append(a.Superseded, Occurrence{Rule: o.Rule, Reason: o.Reason, Escalation: i + 1})
 		}
 		t.Over = true
@@ -102,7 +102,7 @@ func (a *Advanced) remind(r spec.Rule, reason string, t Told, holds bool, now ti
 	}
 	t = a.repeat(r, o, t, now)
 	t = a.escalate(r, o, t, now)
-	t.Over = (r.Repeat == nil || t.Next.IsZero()) && t.Escalated == len(r.Escalate)
+	t.Over = (r.Repeat == nil || t.Next.IsZero()) && t.Escalated >= len(r.Escalate)
 	return t
 }
 

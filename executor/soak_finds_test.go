@@ -132,3 +132,16 @@ func TestARowAloneMakesNoHistory(t *testing.T) {
 		}))
 	})
 }
+
+func TestAnEscalationThatAnEditTookAwayIsNoHarm(t *testing.T) {
+	run(t, func(b *bench) {
+		b.subscribe(to("long", when("long", runningFor(time.Minute), escalating(time.Minute, 2*time.Minute), every(time.Hour, 0))))
+		b.admin.set("f1", "RUNNING", of("nightly"), started)
+		b.pass(5 * time.Minute)
+		require.Len(t, b.all(), 3)
+		b.subscribe(to("long", when("long", runningFor(time.Minute), escalating(time.Minute), every(time.Hour, 0)), onPhases("done", "SUCCEEDED")))
+		b.admin.set("f1", "SUCCEEDED", ends)
+		b.rounds(2)
+		require.Len(t, b.all(), 4)
+	})
+}
