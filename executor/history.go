@@ -3,6 +3,7 @@ package executor
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"hash/fnv"
 	"sync"
@@ -166,13 +167,13 @@ func (n *NotifierExecutor) overdueAll(ctx context.Context, notes []store.Note) e
 	return g.Wait()
 }
 
-// overdue tells of a launch plan of which no execution has succeeded for too long.
+// overdue tells of a launch plan of which no execution has succeeded for too long. Whoever judges an execution of
+// it meanwhile is faster: nobody waits for flyteadmin's answer.
 func (n *NotifierExecutor) overdue(ctx context.Context, note store.Note) error {
 	var k kept
 	if err := json.Unmarshal(note.Body, &k); err != nil {
 		return fmt.Errorf("read history %s: %w", note.Key, err)
 	}
-	defer n.series.lock(k.Plan.Scope, k.Plan.LaunchPlan)()
 	now := time.Now().UTC()
 	sub, ok := n.subscriptionOf(k.Plan.Set)
 	if !ok { // the subscription is gone
@@ -204,7 +205,10 @@ func (n *NotifierExecutor) overdue(ctx context.Context, note store.Note) error {
 		}
 		c.Deliveries = append(c.Deliveries, made...)
 	}
-	if err := settled(n.store.Write(ctx, c)); err != nil {
+	defer n.series.lock(k.Plan.Scope, k.Plan.LaunchPlan)()
+	if err := n.store.Write(ctx, c); errors.Is(err, store.ErrConflict) {
+		return nil
+	} else if err != nil {
 		return fmt.Errorf("tell of launch plan %s: %w", k.Plan.LaunchPlan, err)
 	}
 	n.alarm(due)

@@ -145,3 +145,25 @@ func TestAnEscalationThatAnEditTookAwayIsNoHarm(t *testing.T) {
 		require.Len(t, b.all(), 4)
 	})
 }
+
+// hangingAdmin never says what has succeeded.
+type hangingAdmin struct{ *fakeAdmin }
+
+func (hangingAdmin) Succeeded(ctx context.Context, _ flyte.Scope, _ string, _ time.Time) ([]flyte.Execution, error) {
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
+
+func TestNobodyWaitsWhileFlyteadminIsAskedForASilence(t *testing.T) {
+	run(t, func(b *bench) {
+		b.stop()
+		b.exec, b.stop = b.execute(func(o *executor.Options) { o.Admin = hangingAdmin{b.admin} })
+		b.subscribe(to("daily", silentFor(10*time.Minute), onPhases("failed", "FAILED")))
+		b.admin.set("f1", "SUCCEEDED", of("nightly"), started, ends)
+		b.admin.set("f2", "RUNNING", of("nightly"), started)
+		b.pass(10*time.Minute + time.Second)
+		b.admin.set("f2", "FAILED", ends)
+		b.rounds(2)
+		require.Equal(t, []string{"f2 failed phase:FAILED"}, b.all(), "though that call hangs on")
+	})
+}
