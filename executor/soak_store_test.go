@@ -21,6 +21,8 @@ type soakStore struct {
 	mu    sync.Mutex
 	all   []flyte.Shard // as they were found at found: nothing here is about finding them each second
 	found time.Time
+	next  map[string]time.Time // of notes, by kind, until something is written: nor about asking each second
+	wrote int
 	fails float64 // of how many writes
 	armed bool    // the next write kills
 	dead  bool
@@ -61,6 +63,8 @@ func (s *soakStore) draw() (happens bool, err error) {
 func (s *soakStore) write(ctx context.Context, do func(context.Context) error) error {
 	happens, failed := s.draw()
 	if happens {
+		s.forget()
+		defer s.forget()
 		if failed != nil {
 			ctx = context.WithoutCancel(ctx)
 		}
@@ -69,6 +73,41 @@ func (s *soakStore) write(ctx context.Context, do func(context.Context) error) e
 		}
 	}
 	return failed
+}
+
+// forget forgets when notes are due.
+func (s *soakStore) forget() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.next = map[string]time.Time{}
+	s.wrote++
+}
+
+func (s *soakStore) NextDue(ctx context.Context, kind string) (time.Time, error) {
+	s.mu.Lock()
+	at, ok := s.next[kind]
+	wrote := s.wrote
+	s.mu.Unlock()
+	if ok {
+		return at, nil
+	}
+	at, err := s.Store.NextDue(ctx, kind)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err == nil && wrote == s.wrote && s.next != nil {
+		s.next[kind] = at
+	}
+	return at, err
+}
+
+func (s *soakStore) DueNotes(ctx context.Context, kind string, now time.Time, after store.Note, limit int) ([]store.Note, error) {
+	s.mu.Lock()
+	at, ok := s.next[kind]
+	s.mu.Unlock()
+	if ok && (at.IsZero() || at.After(now)) {
+		return nil, nil
+	}
+	return s.Store.DueNotes(ctx, kind, now, after, limit)
 }
 
 func (s *soakStore) Move(ctx context.Context, t store.Transition) error {
