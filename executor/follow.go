@@ -34,6 +34,7 @@ func (n *NotifierExecutor) see(ctx context.Context, scope flyte.Scope, rows []fl
 	var reads, writes errgroup.Group // without a context: one failure does not stop the others
 	reads.SetLimit(readers)
 	writes.SetLimit(writers)
+	var ends []end
 	for _, row := range rows {
 		id := flyte.ExecutionID{Scope: scope, Name: row.Name}
 		var loud []store.Watch
@@ -44,13 +45,24 @@ func (n *NotifierExecutor) see(ctx context.Context, scope flyte.Scope, rows []fl
 			}
 			writes.Go(func() error { return n.enter(ctx, w, rowFacts(w, row)) })
 		}
-		if concerns(loud, row) {
+		switch {
+		case !concerns(loud, row):
+		case ofSeries(loud, row):
+			ends = append(ends, end{id: id, watches: loud})
+		default:
 			reads.Go(func() error {
 				moved, err := n.refresh(ctx, id, loud)
 				news.Add(int64(moved))
 				return err
 			})
 		}
+	}
+	for _, ordered := range n.inOrder(ctx, ends) {
+		reads.Go(func() error {
+			moved, err := n.refreshAll(ctx, ordered)
+			news.Add(int64(moved))
+			return err
+		})
 	}
 	err := errors.Join(reads.Wait(), writes.Wait())
 	return int(news.Load()), err

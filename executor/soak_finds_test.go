@@ -3,6 +3,7 @@ package executor_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -165,5 +166,27 @@ func TestNobodyWaitsWhileFlyteadminIsAskedForASilence(t *testing.T) {
 		b.admin.set("f2", "FAILED", ends)
 		b.rounds(2)
 		require.Equal(t, []string{"f2 failed phase:FAILED"}, b.all(), "though that call hangs on")
+	})
+}
+
+func TestAHistoryIsToldAsItWasAfterAnOutage(t *testing.T) {
+	run(t, func(b *bench) {
+		b.subscribe(to("history", when("first", spec.When{Kind: spec.WhenFirstFailure}), when("recovered", spec.When{Kind: spec.WhenRecovered})))
+		phases := []string{"FAILED", "FAILED", "SUCCEEDED", "SUCCEEDED", "FAILED", "SUCCEEDED", "TIMED_OUT", "FAILED", "FAILED", "SUCCEEDED"}
+		for i := range phases {
+			b.admin.set(fmt.Sprint("f", i), "RUNNING", of("nightly"), started)
+		}
+		b.rounds(2)
+		b.admin.fail(errors.New("down"))
+		for i, phase := range phases {
+			b.pass(time.Minute)
+			b.admin.set(fmt.Sprint("f", i), phase, ends)
+		}
+		b.admin.fail(nil)
+		b.pass(time.Minute)
+		require.Equal(t, []string{
+			"f0 first first_failure", "f2 recovered recovered", "f4 first first_failure", "f5 recovered recovered",
+			"f6 first first_failure", "f9 recovered recovered",
+		}, b.all())
 	})
 }
