@@ -3,6 +3,7 @@ package executor_test
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -130,16 +131,13 @@ func (o *oracle) ended(name, plan string) {
 		for same < len(all) && all[same].at.Equal(all[0].at) {
 			same++
 		}
-		var next []soakSeries
-		for _, s := range states {
-			next = append(next, explain(s, all[:same], told)...)
-		}
+		next := explain(states, all[:same], told)
 		if len(next) == 0 {
 			o.fault("%s of %s: nothing explains what was told at %s: %s; before: %+v", name, plan, stamp(all[0].at), tellings(all[:same], told), states)
 			return
 		}
 		o.met += same
-		states, all = next[:min(len(next), 200)], all[same:]
+		states, all = next, all[same:]
 	}
 }
 
@@ -169,21 +167,28 @@ func (o *oracle) toldOf(name string, c counted) string {
 	return strings.Join(all, " ")
 }
 
-// explain returns what a history can have come to.
-func explain(s soakSeries, same []counted, told map[*life]string) (all []soakSeries) {
-	if len(same) == 0 {
-		return []soakSeries{s}
-	}
-	for i, c := range same {
-		next, tells := s.add(c)
-		if tells == told[c.life] {
-			all = append(all, explain(next, slices.Delete(slices.Clone(same), i, i+1), told)...)
+// explain returns what a history can have come to: every order that says what was told counts.
+func explain(before []soakSeries, same []counted, told map[*life]string) (all []soakSeries) {
+	taken := make([]map[string]soakSeries, 1<<len(same)) // by the ends that were taken, and what they came to
+	note := func(which int, s soakSeries) {
+		if taken[which] == nil {
+			taken[which] = map[string]soakSeries{}
 		}
-		if len(all) > 50 {
-			break
+		taken[which][fmt.Sprint(s)] = s
+	}
+	for _, s := range before {
+		note(0, s)
+	}
+	for which, states := range taken {
+		for _, s := range states {
+			for i, c := range same {
+				if next, tells := s.add(c); which&(1<<i) == 0 && tells == told[c.life] {
+					note(which|1<<i, next)
+				}
+			}
 		}
 	}
-	return all
+	return slices.Collect(maps.Values(taken[len(taken)-1]))
 }
 
 // silent judges what was told of a launch plan that succeeds no more.
