@@ -178,7 +178,8 @@ func (x *discovery) look(ctx context.Context, n *NotifierExecutor) error {
 	}
 	sweep := now.Sub(x.swept) >= n.cfg.Feed.Sweep
 	if sweep {
-		from = earliest(from, now.Add(-2*n.cfg.Feed.Sweep))
+		// From what is known, not from now: what became visible late may have done so during an outage.
+		from = x.known.Add(-2 * n.cfg.Feed.Sweep)
 	}
 	if from.Before(born) {
 		from = born

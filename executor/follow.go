@@ -35,6 +35,7 @@ func (n *NotifierExecutor) see(ctx context.Context, scope flyte.Scope, rows []fl
 	reads.SetLimit(readers)
 	writes.SetLimit(writers)
 	now := time.Now().UTC() // one for all: a timer that is due a moment later must not be told by what a row knows
+	var ends []end
 	for _, row := range rows {
 		id := flyte.ExecutionID{Scope: scope, Name: row.Name}
 		var loud []store.Watch
@@ -45,13 +46,24 @@ func (n *NotifierExecutor) see(ctx context.Context, scope flyte.Scope, rows []fl
 			}
 			writes.Go(func() error { return n.enter(ctx, w, rowFacts(w, row), now) })
 		}
-		if concerns(loud, row) {
+		switch {
+		case !concerns(loud, row):
+		case ofSeries(loud, row):
+			ends = append(ends, end{id: id, watches: loud})
+		default:
 			reads.Go(func() error {
 				moved, err := n.refresh(ctx, id, loud)
 				news.Add(int64(moved))
 				return err
 			})
 		}
+	}
+	for _, ordered := range n.inOrder(ctx, ends) {
+		reads.Go(func() error {
+			moved, err := n.refreshAll(ctx, ordered)
+			news.Add(int64(moved))
+			return err
+		})
 	}
 	err := errors.Join(reads.Wait(), writes.Wait())
 	return int(news.Load()), err
@@ -128,14 +140,15 @@ func rowFacts(w store.Watch, row flyte.Row) Facts {
 }
 
 // entersQuietly says whether nothing but the phase is to be recorded when a new watch finds its
-// execution in that phase. A spec that cannot be read is no quiet matter.
+// execution in that phase. A spec that cannot be read is no quiet matter; nor is a subscription's watch, since
+// a row does not tell of which launch plan it is.
 func (n *NotifierExecutor) entersQuietly(w store.Watch, row flyte.Row, now time.Time) bool {
-	if w.Kind != store.Follow || w.State != store.Active || w.Phase != "" || w.Node != "" || flyte.Terminal(row.Phase) {
+	if w.Kind != store.Follow || w.State != store.Active || w.Phase != "" || w.Node != "" || flyte.Terminal(row.Phase) || isSubscribed(w) {
 		return false
 	}
 	f := rowFacts(w, row)
 	sets, err := n.rulesets(w, f.Execution)
-	return err == nil && !isSubscribed(w) && !sets.happen(f, now) // a row does not say what subscriptions select
+	return err == nil && !sets.happen(f, now)
 }
 
 // refresh reads an execution's facts once and moves every one of these watches that they are news to.

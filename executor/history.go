@@ -90,8 +90,13 @@ func (n *NotifierExecutor) history(ctx context.Context, set ruleset, f *Facts, b
 	if err != nil {
 		return nil, err
 	}
+	if created := f.Execution.CreatedAt; note.Version == 0 && created.After(k.Series.Born) {
+		k.Series.Born = created // nobody had heard of the launch plan before
+	}
 	was, s := k.Series, k.Series
-	if _, done := before[counted]; f.ended() && !done {
+	if _, done := before[counted]; f.ended() && done && f.Execution.Phase == "SUCCEEDED" {
+		s = s.succeeded(f.Execution.EndedAt, set.rules) // it had ended otherwise, and went on
+	} else if f.ended() && !done {
 		var fired []Occurrence
 		s, fired = s.Ended(f.Execution, set.rules)
 		f.Fires = make(map[string]string, len(fired))
@@ -101,12 +106,15 @@ func (n *NotifierExecutor) history(ctx context.Context, set ruleset, f *Facts, b
 	}
 	f.History = s.History(was)
 	f.Recovered = f.ended() && failed(f.Execution.Phase) && s.LastSuccess.After(f.Execution.EndedAt)
-	_, overdue, due := s.Silent(set.rules, now)
-	if len(overdue) > 0 {
-		due = now
+	_, silent, due := s.Silent(set.rules, now)
+	if len(silent) > 0 { // the timers tell of it
+		due = earliest(due, now)
+		if !note.Due.IsZero() && s.LastSuccess.Equal(was.LastSuccess) {
+			due = note.Due
+		}
 	}
 	due = due.Truncate(time.Microsecond)
-	if same := slices.Equal(s.Last, was.Last); same && (note.Version > 0 && note.Due.Equal(due) || note.Version == 0 && due.IsZero()) {
+	if same := slices.Equal(s.Last, was.Last) && s.LastSuccess.Equal(was.LastSuccess); same && (note.Version > 0 && note.Due.Equal(due) || note.Version == 0 && due.IsZero()) {
 		return nil, nil
 	}
 	return written(note, kept{Plan: k.Plan, Series: s}, due)
@@ -158,13 +166,13 @@ func (n *NotifierExecutor) overdueAll(ctx context.Context, notes []store.Note) e
 	return g.Wait()
 }
 
-// overdue tells of a launch plan of which no execution has succeeded for too long.
+// overdue tells of a launch plan of which no execution has succeeded for too long. Whoever judges an execution of
+// it meanwhile is faster: nobody waits for flyteadmin's answer.
 func (n *NotifierExecutor) overdue(ctx context.Context, note store.Note) error {
 	var k kept
 	if err := json.Unmarshal(note.Body, &k); err != nil {
 		return fmt.Errorf("read history %s: %w", note.Key, err)
 	}
-	defer n.series.lock(k.Plan.Scope, k.Plan.LaunchPlan)()
 	now := time.Now().UTC()
 	sub, ok := n.subscriptionOf(k.Plan.Set)
 	if !ok { // the subscription is gone

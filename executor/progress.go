@@ -138,7 +138,7 @@ func (a *Advanced) remind(r spec.Rule, reason string, t Told, holds bool, now ti
 	o := Occurrence{Rule: r.Name, Reason: reason}
 	if !holds || !t.Acknowledged.IsZero() {
 		a.takeBack(o, t.Count-unsent(r)+1, t.Count)
-		for i := range min(t.Escalated, len(r.Escalate)) {
+		for i := range min(t.Escalated, len(r.Escalate)) { // an edit may have taken some away
 			a.Superseded = append(a.Superseded, Occurrence{Rule: o.Rule, Reason: o.Reason, Escalation: i + 1})
 		}
 		t.Over = true

@@ -86,6 +86,20 @@ func longest(rules []spec.Rule) int {
 	return n
 }
 
+// succeeded notes the success of an execution that counts already: it had ended otherwise, and went on.
+func (s Series) succeeded(at time.Time, rules []spec.Rule) Series {
+	if !at.After(s.LastSuccess) {
+		return s
+	}
+	s.LastSuccess, s.Told = at, slices.Clone(s.Told)
+	for _, r := range rules {
+		if r.When.Is() == spec.WhenNoSuccessFor {
+			s.hold(r.Name, false)
+		}
+	}
+	return s
+}
+
 // historyReason is the reason of a condition that looks at a launch plan's history.
 func historyReason(w spec.When) string {
 	switch kind := w.Is(); kind {

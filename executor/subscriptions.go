@@ -204,7 +204,9 @@ func isSubscribed(w store.Watch) bool { return w.Kind == store.Follow && len(w.C
 func (n *NotifierExecutor) selected(x flyte.Execution) (all rulesets) {
 	subject := subjectOf(x)
 	known := x.Workflow != "" || x.LaunchPlan != ""
-	for _, s := range n.subscriptions() {
+	subs := n.subscriptions()
+	for i := range subs {
+		s := &subs[i] // there may be thousands
 		if !x.CreatedAt.IsZero() && x.CreatedAt.Before(s.set.born) {
 			continue
 		}

@@ -61,18 +61,33 @@ func (m *Match) Scoped(project, domain string) bool {
 	return fits(m.Project, project) && fits(m.Domain, domain)
 }
 
-// fits is a pattern's match. Most patterns are plain texts, or stand for anything.
+// fits is a pattern's match. Most patterns are plain texts, stand for anything, or begin as no text that they are
+// compared with does.
 func fits(pattern, text string) bool {
 	if pattern == "" || pattern == "*" || pattern == text {
 		return true
 	}
-	if !strings.ContainsAny(pattern, meta) {
+	plain := 0
+	for plain < len(pattern) && !special(pattern[plain]) {
+		plain++
+	}
+	if plain == len(pattern) {
 		return false
 	}
-	whole := strings.NewReplacer("/", "-") // the only text that "*" would stop at
-	ok, err := path.Match(whole.Replace(pattern), whole.Replace(text))
+	if strings.IndexByte(text, '/') < 0 && strings.IndexByte(pattern, '/') < 0 {
+		if !strings.HasPrefix(text, pattern[:plain]) {
+			return false
+		}
+		if pattern[plain:] == "*" {
+			return true
+		}
+	}
+	ok, err := path.Match(strings.ReplaceAll(pattern, "/", "-"), strings.ReplaceAll(text, "/", "-")) // the only text that "*" would stop at
 	return err == nil && ok
 }
+
+// special says whether a byte is one of meta: this is asked for every pattern of every execution.
+func special(c byte) bool { return c == '*' || c == '?' || c == '[' || c == '\\' }
 
 type matchDocument struct {
 	Project    string            `json:"project" doc:"pattern; default: every project"`
