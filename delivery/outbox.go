@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/flyte-notifier/flyte-notifier/flyte"
 	"github.com/flyte-notifier/flyte-notifier/internal/tracing"
 	"github.com/flyte-notifier/flyte-notifier/notifier"
 	"github.com/flyte-notifier/flyte-notifier/store"
@@ -35,10 +36,18 @@ type Config struct {
 type Store interface {
 	store.Outbox
 	store.Names
+	Threads
 }
 
-// Options are what an Outbox is made of. All are required but Tracer. Connections and Config hold until
-// Reload.
+// Threads is what the outbox remembers of executions, see store.Notes and store.Bundles.
+type Threads interface {
+	Notes(ctx context.Context, kind string, keys []string) ([]store.Note, error)
+	Write(ctx context.Context, c store.Change) error
+	DeliveriesOf(ctx context.Context, ids []string) ([]store.Delivery, error)
+}
+
+// Options are what an Outbox is made of. All are required but Tracer and Acknowledged. Connections and Config hold
+// until Reload.
 type Options struct {
 	Store       Store
 	Registry    *notifier.Registry
@@ -47,6 +56,10 @@ type Options struct {
 	Metrics     prometheus.Registerer
 	Tracer      trace.TracerProvider // nil: nothing is traced
 	Log         *slog.Logger
+
+	// Acknowledged is told when somebody has acknowledged, in a service, what an execution's messages told (see
+	// notifier.Acknowledger): no reminder shall come any more. It may be told so again. nil: nobody is asked.
+	Acknowledged func(ctx context.Context, id flyte.ExecutionID, by string) error
 }
 
 // Outbox sends the deliveries of a store.
@@ -60,6 +73,7 @@ type Outbox struct {
 	holds   holds
 	slots   slots
 	strikes strikes
+	asked   asked
 
 	mu    sync.Mutex
 	lanes map[store.Lane]*lane // those with a worker
