@@ -127,7 +127,7 @@ func (l *line) seenTo(u until, d store.Delivery, p prepared) (again time.Duratio
 		return 0, false
 	}
 	again = o.settle(u.record, d, o.superseded(d, "acknowledged by "+by))
-	if err := o.Acknowledged(u.record, d.Execution, by); err != nil { // the next reminder asks again
+	if err := o.Acknowledged(u.record, d, by); err != nil { // the next reminder asks again
 		o.Log.WarnContext(u.record, "acknowledgement cannot be recorded", "execution", d.Execution.String(), "error", err)
 	}
 	return again, true

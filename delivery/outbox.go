@@ -11,7 +11,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"go.opentelemetry.io/otel/trace"
 
-	"github.com/flyte-notifier/flyte-notifier/flyte"
 	"github.com/flyte-notifier/flyte-notifier/internal/tracing"
 	"github.com/flyte-notifier/flyte-notifier/notifier"
 	"github.com/flyte-notifier/flyte-notifier/store"
@@ -57,9 +56,9 @@ type Options struct {
 	Tracer      trace.TracerProvider // nil: nothing is traced
 	Log         *slog.Logger
 
-	// Acknowledged is told when somebody has acknowledged, in a service, what an execution's messages told (see
-	// notifier.Acknowledger): no reminder shall come any more. It may be told so again. nil: nobody is asked.
-	Acknowledged func(ctx context.Context, id flyte.ExecutionID, by string) error
+	// Acknowledged is told that somebody has acknowledged, in a service, what a reminder's execution told (see
+	// notifier.Acknowledger): no more shall come of it. It may be told so again. nil: nobody is asked.
+	Acknowledged func(ctx context.Context, reminder store.Delivery, by string) error
 }
 
 // Outbox sends the deliveries of a store.

@@ -19,7 +19,8 @@ import (
 const noteThread = "thread"
 
 const (
-	threadWait  = 500 * time.Millisecond // between looks at a thread that another delivery is at
+	leastHeld   = 200 * time.Millisecond // between looks at a thread that another delivery is at
+	mostHeld    = 5 * time.Second        // the same, once that takes long
 	longestHeld = 2 * time.Minute        // after which nobody waits for it any more
 	claimTries  = 5
 )
@@ -28,11 +29,11 @@ const (
 // itself in as the holder before: the receipt is found with that delivery, should the server die before it is
 // written here. So there is one thread whatever happens, and one edit at a time.
 type thread struct {
-	Root   notifier.Receipt `json:"root,omitempty"`  // of the message that began it, as Threaded.Root has it; nil: none yet
-	Shown  time.Time        `json:"shown,omitzero"`  // when that happened which an edited message shows
+	Root   notifier.Receipt `json:"root,omitempty"`   // of the message that began it, as Threaded.Root has it; nil: none yet
+	Shown  time.Time        `json:"shown,omitzero"`   // when that happened which an edited message shows
 	Holder string           `json:"holder,omitempty"` // the delivery that begins the thread or edits the message; empty: none does
-	At     time.Time        `json:"at,omitzero"`     // when that happened which it tells
-	Since  time.Time        `json:"since,omitzero"`  // when it became the holder
+	At     time.Time        `json:"at,omitzero"`      // when that happened which it tells
+	Since  time.Time        `json:"since,omitzero"`   // when it became the holder
 }
 
 // part is how a delivery belongs to a thread.
@@ -43,10 +44,17 @@ type part struct {
 	stale     bool             // the message shows something newer
 }
 
-var (
-	errHeld  = errors.New("another message of the thread is under way")
-	errStale = errors.New("the message shows something newer already")
-)
+var errStale = errors.New("the message shows something newer already")
+
+// heldError says that another delivery of the thread is under way, and when to look again.
+type heldError struct{ wait time.Duration }
+
+func (e *heldError) Error() string { return "another message of the thread is under way" }
+
+// heldSince waits the longer, the longer the other one takes.
+func heldSince(since time.Time) error {
+	return &heldError{min(max(time.Since(since)/2, leastHeld), mostHeld)}
+}
 
 // partOf says how a delivery's message belongs to others.
 func partOf(p prepared, d store.Delivery) part {
@@ -72,7 +80,7 @@ func (p *part) begins() bool {
 	return p.threading == notifier.Edits || p.threading == notifier.Replies && p.root == nil
 }
 
-// join finds the thread that a delivery's message belongs to. Its error is errHeld, or that of the store.
+// join finds the thread that a delivery's message belongs to. Its error is a heldError, or that of the store.
 func (o *Outbox) join(ctx context.Context, d store.Delivery, p *prepared) error {
 	p.part = partOf(*p, d)
 	if p.part.threading == notifier.Apart {
@@ -98,7 +106,7 @@ func (o *Outbox) follow(ctx context.Context, d store.Delivery, p *prepared, t th
 	return t, nil
 }
 
-// current is a thread after what became of its holder. The error is errHeld while that is under way: its call, or
+// current is a thread after what became of its holder. The error is a heldError while that is under way: its call, or
 // nobody knows yet whether it began the thread.
 func (o *Outbox) current(ctx context.Context, d store.Delivery, p *prepared, t thread) (thread, error) {
 	if t.Holder == "" || t.Holder == d.ID {
@@ -117,7 +125,7 @@ func (o *Outbox) current(ctx context.Context, d store.Delivery, p *prepared, t t
 	case ok && holder.State == store.Delivered && len(holder.Receipt) > 0:
 		t.Root, t.Shown = dest.Root(holder.Receipt), t.At
 	case holder.State == store.Pending && underWay && time.Since(t.Since) < longestHeld:
-		return t, errHeld
+		return t, heldSince(t.Since)
 	}
 	return t, nil
 }
@@ -147,7 +155,7 @@ func (o *Outbox) setThread(ctx context.Context, note store.Note, t thread) error
 	return o.Store.Write(ctx, store.Change{At: time.Now().UTC(), Notes: []store.Note{note}})
 }
 
-// claim makes a delivery, whose attempt has begun, the holder of its thread if it has to be. The error is errHeld,
+// claim makes a delivery, whose attempt has begun, the holder of its thread if it has to be. The error is a heldError,
 // errStale, or that of the store.
 func (o *Outbox) claim(ctx context.Context, d store.Delivery, p *prepared) error {
 	for range claimTries {
@@ -172,7 +180,7 @@ func (o *Outbox) claim(ctx context.Context, d store.Delivery, p *prepared) error
 			return err
 		}
 	}
-	return errHeld
+	return heldSince(time.Now())
 }
 
 // deliver sends the message, or edits the one of its thread. Where that is gone, a new one takes its place.
@@ -214,13 +222,13 @@ func (o *Outbox) keep(ctx context.Context, d store.Delivery, p prepared, r notif
 // apart settles a delivery that could not become part of its thread, or not yet.
 func (l *line) apart(u until, d store.Delivery, err error) (again time.Duration) {
 	o, now := l.outbox, time.Now().UTC()
-	switch {
-	case errors.Is(err, errHeld):
+	if held, ok := errors.AsType[*heldError](err); ok {
 		return o.settle(u.record, d, store.Outcome{
-			Attempt: attemptOf(d), State: store.Pending, NextAt: now.Add(threadWait), At: now,
+			Attempt: attemptOf(d), State: store.Pending, NextAt: now.Add(held.wait), At: now,
 			Double: d.Double, LastError: d.LastError, RenderError: d.RenderError,
 		})
-	case errors.Is(err, errStale):
+	}
+	if errors.Is(err, errStale) {
 		return o.settle(u.record, d, o.superseded(d, err.Error()))
 	}
 	return l.fail(u, d, notifier.Retry.Errorf("find thread: %w", err))
