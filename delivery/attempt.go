@@ -41,9 +41,8 @@ func (l *line) attempt(u until, d store.Delivery) (again time.Duration) {
 	if err != nil {
 		return l.fail(u, d, l.stale(u.record, p, err))
 	}
-	again = o.settle(u.record, d, o.delivered(d, receipt))
 	o.keep(u.record, d, p, receipt)
-	return again
+	return o.settle(u.record, d, o.delivered(d, receipt))
 }
 
 // ready prepares a delivery, and looks up what became of an earlier attempt. It is not ok when

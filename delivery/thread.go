@@ -199,8 +199,8 @@ func deliver(ctx context.Context, p prepared, m notifier.Message) (notifier.Rece
 	return r, err
 }
 
-// keep writes down where the thread is after a message of it was delivered. Without that the next one looks at its
-// holder, so a failure is only logged.
+// keep writes down where the thread is after a message of it was sent, before the outcome lets the next one go.
+// Without that the next one looks at the holder, so a failure is only logged.
 func (o *Outbox) keep(ctx context.Context, d store.Delivery, p prepared, r notifier.Receipt) {
 	dest, ok := p.destination.(notifier.Threaded)
 	if !ok || p.part.threading == notifier.Apart {
