@@ -51,6 +51,7 @@ func TestAReactionEndsReminders(t *testing.T) {
 			d := c.await(c.tell(reminder("f1", "2|send[0]", to))...)[0]
 			require.Equal(t, store.Superseded, d.State)
 			require.Zero(t, d.Attempts)
+			require.Equal(t, "acknowledged by U7 with :eyes:", d.LastError)
 			require.Contains(t, c.timeline("wf1"), "not sent: acknowledged by U7 with :eyes:")
 			require.Eventually(t, func() bool { return len(c.acknowledged()) > 0 }, soon, 10*time.Millisecond)
 			require.Equal(t, []string{"f1: U7 with :eyes:"}, c.acknowledged())
@@ -106,6 +107,16 @@ func TestAReminderIsSentWhereNobodyCanTell(t *testing.T) {
 	require.Equal(t, 1, strings.Count(logged.String(), "nobody can acknowledge by a reaction"), logged.String())
 	require.Contains(t, logged.String(), "missing_scope reactions:read")
 	require.Equal(t, 1, strings.Count(logged.String(), "reminder is sent without knowing"))
+}
+
+func TestAReminderThatIsTriedAgainAsksOnce(t *testing.T) {
+	t.Parallel()
+	c := asking(t)
+	c.told(reminder("f1", "0|send[0]", ""))
+	c.sim.Fail("chat.postMessage", slacksim.Fault{Status: 429, RetryAfter: "1"})
+	d := c.told(reminder("f1", "1|send[0]", ""))[0]
+	require.Equal(t, 2, d.Attempts)
+	require.Equal(t, 1, c.sim.Calls("reactions.get"))
 }
 
 // TestOnlyWhoWantsToKnowIsAsked: an outbox that tells nobody asks nobody.
