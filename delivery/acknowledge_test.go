@@ -77,10 +77,11 @@ func TestAReactionOnAReminderEndsTheNext(t *testing.T) {
 func TestAReactionEndsEscalationsElsewhere(t *testing.T) {
 	t.Parallel()
 	c := asking(t)
-	first := c.told(reminder("f1", "0|send[2]", ""))[0]
+	first := c.told(reminder("f1", "0|send[2]", ""), reminder("f1", "0|send[5]", ""), reminder("f1", "0|send[6]", ""))[0]
 	boss := reminder("f1", "0|escalate[0].send[0]", "")
 	boss.channel = "#two"
 	c.told(boss)
+	require.Equal(t, 2, c.sim.Calls("reactions.get"), "not about every message")
 	require.Empty(t, c.sim.React("one", first.Receipt["ts"], "U8", "+1"))
 	boss.key = strings.Replace(boss.key, "escalate[0]", "escalate[1]", 1)
 	d := c.await(c.tell(boss)...)[0]
