@@ -33,9 +33,9 @@ type Config struct {
 
 // Store is what the outbox needs of a store.
 type Store interface {
+	Threads
 	store.Outbox
 	store.Names
-	Threads
 }
 
 // Threads is what the outbox remembers of executions, see store.Notes and store.Bundles.
