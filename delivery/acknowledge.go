@@ -104,7 +104,7 @@ func cutLast(key string) (head, tail string, ok bool) {
 
 // asks says whether people may have seen to what the delivery reminds of, so that the service is asked before.
 func (o *Outbox) asks(p prepared, d store.Delivery) bool {
-	if o.Acknowledged == nil || len(before(d.Key)) == 0 {
+	if o.Acknowledged == nil || len(before(d.Key)) == 0 || ofSeveral(d) {
 		return false
 	}
 	_, own := p.connection.Notifier.(notifier.Acknowledger)

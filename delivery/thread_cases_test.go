@@ -207,3 +207,25 @@ func TestServersShowTheNewest(t *testing.T) {
 	}
 	require.Equal(t, []string{"SUCCEEDED"}, c.shown("one"))
 }
+
+func TestAMessageThatStandsForSeveralStandsApart(t *testing.T) {
+	t.Parallel()
+	c := asking(t)
+	first := c.told(
+		news{watch: "w1", execution: "f1", phase: "RUNNING", to: inThread},
+		news{watch: "w1", execution: "f1", phase: "FAILED", to: inThread, digest: true},
+		news{watch: "w1", execution: "f1", phase: "QUEUED", to: edited},
+		news{watch: "w1", execution: "f1", phase: "ABORTED", to: edited, digest: true},
+		reminder("f2", "0|send[0]", inThread),
+	)[4]
+	require.Len(t, c.sim.Messages("one"), 5)
+	for _, m := range c.sim.Messages("one") {
+		require.Empty(t, m.ThreadTS)
+		require.Zero(t, m.Edits)
+	}
+	require.Empty(t, c.sim.React("one", first.Receipt["ts"], "U7", "eyes"))
+	both := reminder("f2", "1|send[0]", inThread)
+	both.digest = true
+	c.told(both)
+	require.Zero(t, c.sim.Calls("reactions.get"), "others may not be acknowledged")
+}

@@ -2,6 +2,7 @@ package delivery
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -23,7 +24,7 @@ type part struct {
 // partOf says how a delivery's message belongs to others.
 func partOf(p prepared, d store.Delivery) part {
 	t, ok := p.destination.(notifier.Threaded)
-	if !ok || d.Execution.Name == "" {
+	if !ok || d.Execution.Name == "" || ofSeveral(d) {
 		return part{}
 	}
 	own := part{threading: t.Threading()}
@@ -37,6 +38,16 @@ func partOf(p prepared, d store.Delivery) part {
 		own.at = content.Data.At
 	}
 	return own
+}
+
+// ofSeveral says whether the message stands for several that were held back together: it may be about other
+// executions as well.
+func ofSeveral(d store.Delivery) bool {
+	if d.Bundle == "" {
+		return false
+	}
+	var content struct{ Digest *struct{} }
+	return json.Unmarshal(d.Content, &content) == nil && content.Digest != nil
 }
 
 // begins says whether the delivery has to be the thread's holder: one that only replies has not.

@@ -1,6 +1,7 @@
 package delivery_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -143,6 +144,7 @@ type news struct {
 	channel                 string // default #one
 	key                     string // default made up from the others
 	at                      time.Time
+	digest                  bool // it stands for several
 }
 
 const (
@@ -184,8 +186,13 @@ func (c *chat) delivery(n news) store.Delivery {
 	}
 	content, err := render.Content{Data: render.Data{Name: n.execution, Phase: n.phase, Workflow: "train", At: n.at}}.Marshal()
 	require.NoError(c.t, err)
+	bundle := ""
+	if n.digest {
+		bundle = "b1"
+		content = append(bytes.TrimSuffix(content, []byte("}")), `,"Digest":{"Total":2}}`...)
+	}
 	return store.Delivery{
-		ID: store.DeliveryID(n.key), Key: n.key, Rule: "rule", Reason: "phase:" + n.phase, Kind: slack.Kind, Connection: "team",
+		Bundle: bundle, ID: store.DeliveryID(n.key), Key: n.key, Rule: "rule", Reason: "phase:" + n.phase, Kind: slack.Kind, Connection: "team",
 		Address: n.channel, Destination: json.RawMessage(destination), Content: content, State: store.Pending, NextAt: now, CreatedAt: now,
 	}
 }
