@@ -35,6 +35,9 @@ func (l *line) attempt(u until, d store.Delivery) (again time.Duration) {
 	if d.RenderError != "" {
 		o.metrics.templateFailures.WithLabelValues(d.Kind).Inc()
 	}
+	if err := o.claim(u.call, d, &p); err != nil {
+		return l.apart(u, d, err)
+	}
 	call, end := o.traced(u.call, d)
 	receipt, err := o.send(call, p, message)
 	end(err)
@@ -43,6 +46,7 @@ func (l *line) attempt(u until, d store.Delivery) (again time.Duration) {
 	if err != nil {
 		return l.fail(u, d, l.stale(u.record, p, err))
 	}
+	o.keep(u.record, d, p, receipt)
 	return o.settle(u.record, d, o.delivered(d, receipt))
 }
 
@@ -71,6 +75,9 @@ func (l *line) ready(u until, d *store.Delivery) (p prepared, again time.Duratio
 	if err != nil {
 		return p, l.fail(u, *d, err), false
 	}
+	if err := o.join(u.call, *d, &p); err != nil {
+		return p, l.apart(u, *d, err), false
+	}
 	if !d.UnknownAt.IsZero() {
 		again, settled, err := o.look(u, d, p)
 		if err != nil {
@@ -79,6 +86,12 @@ func (l *line) ready(u until, d *store.Delivery) (p prepared, again time.Duratio
 		if settled || err != nil {
 			return p, again, false
 		}
+	}
+	if p.part.stale {
+		return p, l.apart(u, *d, errStale), false
+	}
+	if again, settled := l.seenTo(u, *d, p); settled {
+		return p, again, false
 	}
 	if o.exhausted(*d) {
 		return p, l.fail(u, *d, notifier.Retry.Errorf("no attempt is left: %s", d.LastError)), false
@@ -90,7 +103,7 @@ func (l *line) ready(u until, d *store.Delivery) (p prepared, again time.Duratio
 func (l *line) calls(p prepared, d store.Delivery) bool {
 	_, resolver := p.connection.Notifier.(notifier.Resolver)
 	_, known := l.known.get()
-	return resolver && !known || !d.UnknownAt.IsZero()
+	return resolver && !known || !d.UnknownAt.IsZero() || l.outbox.asks(p, d)
 }
 
 // fail records an error, and does for the whole lane what it asks for.
@@ -189,7 +202,7 @@ func (o *Outbox) send(ctx context.Context, p prepared, m notifier.Message) (r no
 			err = notifier.Unknown.Errorf("notifier %s panicked: %v", p.connection.Kind, v)
 		}
 	}()
-	return p.connection.Notifier.Send(ctx, p.destination, m)
+	return deliver(ctx, p, m)
 }
 
 // look asks the service whether an attempt with an unknown outcome arrived. settled: it did, and
@@ -205,7 +218,7 @@ func (o *Outbox) look(u until, d *store.Delivery, p prepared) (again time.Durati
 	receipt, found, err := looker.Look(ctx, p.destination, d.ID, d.UnknownAt)
 	switch {
 	case errors.Is(err, notifier.ErrLookImpossible):
-		d.Double = true
+		d.Double = d.Double || p.part.threading != notifier.Edits || p.part.root == nil // an edit is the same twice
 		return 0, false, nil
 	case err != nil:
 		return 0, false, notifier.Retry.Errorf("look up an unknown outcome: %w", err)

@@ -2,7 +2,7 @@
 // its destination, surely and in order. It alone retries.
 //
 //	store.Outbox → lane ┐
-//	store.Queue → hands ┴→ line: prepare (message, destination, allow) → look → Begin → Send → Settle
+//	store.Queue → hands ┴→ line: prepare (message, destination, allow) → join (thread) → look → Begin → Send → Settle
 //
 // A store either is asked what is due, lane by lane, or hands deliveries out by itself, to many
 // servers. The steps of a delivery are the same; those that were handed out do not wait for long.
@@ -11,4 +11,8 @@
 // hangs holds up nobody else's messages. The start of every attempt is committed before the call:
 // an attempt found open later has an unknown outcome, and the service is asked before anything is
 // sent again.
+//
+// Messages about one execution may belong together in a lane, as a thread or as one message that is edited (see
+// notifier.Threaded): a note says where that is, and which delivery is at it. Before a reminder, services are asked
+// whether somebody has acknowledged what it reminds of.
 package delivery

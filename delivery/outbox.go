@@ -33,13 +33,21 @@ type Config struct {
 
 // Store is what the outbox needs of a store.
 type Store interface {
+	Threads
 	store.Outbox
 	store.Names
 	store.Notes // for silences
 }
 
-// Options are what an Outbox is made of. All are required but Tracer. Connections and Config hold until
-// Reload.
+// Threads is what the outbox remembers of executions, see store.Notes and store.Bundles.
+type Threads interface {
+	Notes(ctx context.Context, kind string, keys []string) ([]store.Note, error)
+	Write(ctx context.Context, c store.Change) error
+	DeliveriesOf(ctx context.Context, ids []string) ([]store.Delivery, error)
+}
+
+// Options are what an Outbox is made of. All are required but Tracer and Acknowledged. Connections and Config hold
+// until Reload.
 type Options struct {
 	Store       Store
 	Registry    *notifier.Registry
@@ -48,6 +56,10 @@ type Options struct {
 	Metrics     prometheus.Registerer
 	Tracer      trace.TracerProvider // nil: nothing is traced
 	Log         *slog.Logger
+
+	// Acknowledged is told that somebody has acknowledged, in a service, what a reminder's execution told (see
+	// notifier.Acknowledger): no more shall come of it. It may be told so again. nil: nobody is asked.
+	Acknowledged func(ctx context.Context, reminder store.Delivery, by string) error
 }
 
 // Outbox sends the deliveries of a store.
@@ -61,6 +73,7 @@ type Outbox struct {
 	holds   holds
 	slots   slots
 	strikes strikes
+	asked   asked
 
 	silences *silences
 

@@ -20,6 +20,7 @@ type prepared struct {
 	rates       []store.Rate
 	cached      bool   // the destination's exact name came from the cache
 	terms       *terms // that all of it follows from
+	part        part   // of a thread
 }
 
 // prepare finds the connection and the destination. Nobody is called. Its errors have a verdict.

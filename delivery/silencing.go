@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/flyte-notifier/flyte-notifier/render"
 	"github.com/flyte-notifier/flyte-notifier/store"
 )
 
@@ -73,7 +72,7 @@ func (o *Outbox) readSilences(ctx context.Context) {
 // and again when it is about to be sent: it may have waited for long in between. done: this step has ended, and the
 // delivery waits for again if it was not settled.
 func (l *line) silenced(u until, d store.Delivery) (again time.Duration, done bool) {
-	if redriven(&d) || isDigest(&d) {
+	if redriven(&d) || ofSeveral(d) {
 		return 0, false
 	}
 	ctx, cancel := u.waiting()
@@ -107,15 +106,6 @@ func silencing(all []Silence, d *store.Delivery, now time.Time) *Silence {
 // it was when a delivery was released that had been held, which is still known of that one.
 func redriven(d *store.Delivery) bool {
 	return !d.Since.Equal(d.CreatedAt) && d.HeldUntil.IsZero() && d.Bundle == ""
-}
-
-// isDigest says whether a delivery stands for others. Those of them that were silenced are not told in it.
-func isDigest(d *store.Delivery) bool {
-	if d.Bundle == "" {
-		return false
-	}
-	c, err := render.Unmarshal(d.Content)
-	return err == nil && c.Digest != nil
 }
 
 // Silenced says whether a silence would hold the delivery back now, as far as it is known.

@@ -1,8 +1,6 @@
 package executor
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"time"
 
@@ -13,8 +11,7 @@ import (
 
 // NewID makes a store id from a key: a letter for what it is, and enough of the key's hash.
 func NewID(letter, key string) string {
-	sum := sha256.Sum256([]byte(key))
-	return letter + hex.EncodeToString(sum[:10])
+	return store.NewID(letter, key)
 }
 
 // occasion is an occurrence with all that its deliveries are made from.
@@ -37,7 +34,7 @@ func (n *NotifierExecutor) deliveries(o occasion, now time.Time) ([]store.Delive
 	for _, step := range o.set.steps(o.occur) {
 		key := o.set.keyOf(o.watch, o.occur, step)
 		d := store.Delivery{
-			ID: NewID("d", key), Key: key, WatchID: o.watch.ID, Execution: o.watch.Execution,
+			ID: store.DeliveryID(key), Key: key, WatchID: o.watch.ID, Execution: o.watch.Execution,
 			Rule: o.occur.Rule, Reason: o.occur.Reason,
 			Kind: step.Kind, Connection: step.Connection, Destination: step.Destination, Content: content,
 			State: store.Pending, NextAt: now, CreatedAt: now,

@@ -37,7 +37,7 @@ func begins(f *testing.F) {
 		{Name: "at", When: spec.When{Kind: spec.WhenDeadline, Deadline: &spec.Deadline{At: begin}}},
 		{Name: "daily", When: spec.When{Kind: spec.WhenDeadline, Deadline: &spec.Deadline{Daily: daily}}},
 		{Name: "gate", When: spec.When{Kind: spec.WhenGate}},
-		{Name: "node", When: spec.When{Kind: spec.WhenNode, NodeID: "n1", Phases: []string{"FAILED"}}},
+		{Name: "node", When: spec.When{Kind: spec.WhenNode, NodeID: "n1", NodePhases: []string{"FAILED"}}},
 		{Name: "limit", When: spec.When{Kind: spec.WhenBeforeTimeout, For: time.Minute}},
 		{Name: "first", When: spec.When{Kind: spec.WhenFirstFailure}},
 		{Name: "rate", When: spec.When{Kind: spec.WhenFailureRate, Rate: &spec.Rate{Of: 3, AtLeast: 2}}},

@@ -56,7 +56,7 @@ func idle(b *testing.B, subscriptions int) {
 			}},
 		})
 	}
-	require.NoError(b, exec.Subscribe(ctx, all))
+	require.NoError(b, exec.Subscribe(ctx, executor.Rules{Subscriptions: all}))
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		if err := exec.Run(ctx); err != nil {

@@ -111,7 +111,7 @@ func (set ruleset) steps(o Occurrence) []step {
 func (set ruleset) ids(w store.Watch, o Occurrence) []string {
 	var all []string
 	for _, s := range set.steps(o) {
-		all = append(all, NewID("d", set.keyOf(w, o, s)))
+		all = append(all, store.DeliveryID(set.keyOf(w, o, s)))
 	}
 	return all
 }

@@ -30,7 +30,7 @@ func TestAnExecutionThatBecomesVisibleWhileNobodyLooksIsFound(t *testing.T) {
 		b.admin.set("f1", "FAILED", of("nightly"), ends, func(x *flyte.Execution) { x.CreatedAt = created })
 		b.pass(3 * time.Hour)
 		b.start()
-		require.NoError(t, b.exec.Subscribe(b.t.Context(), b.subs))
+		require.NoError(t, b.exec.Subscribe(b.t.Context(), executor.Rules{Subscriptions: b.subs}))
 		b.rounds(3)
 		require.Equal(t, []string{"f1 failed phase:FAILED"}, b.all())
 	})

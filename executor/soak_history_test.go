@@ -58,38 +58,44 @@ func (o *oracle) recoveries(name string, l *life) func(time.Time) time.Time {
 	}
 }
 
-// run is what a history has come to.
-type soakSeries struct {
-	last     []bool
-	end      time.Time
-	failures int
-	high     bool // the rate is
-	rated    bool // a rule asks for the rate
+// soakEnd is an end that counts.
+type soakEnd struct {
+	at     int64
+	failed bool
 }
 
-// add adds an end, and says what it tells. One that is older than the newest is over.
+// soakSeries is what a history has come to.
+type soakSeries struct {
+	ends     []soakEnd // in their order
+	failures int       // the last ones
+	high     bool      // the rate is
+	rated    bool      // a rule asks for the rate
+}
+
+// add adds an end where it belongs, and says what it tells. One that is older than the newest is no first failure and
+// no recovery any more.
 func (s soakSeries) add(c counted) (soakSeries, string) {
-	if c.ended.Before(s.end) {
-		return s, ""
+	before, end := s, soakEnd{c.ended.UnixMicro(), c.failed()}
+	newest := len(s.ends) == 0 || s.ends[len(s.ends)-1].at <= end.at
+	s.ends = append(slices.Clone(s.ends), end)
+	slices.SortStableFunc(s.ends, func(a, b soakEnd) int { return cmp.Compare(a.at, b.at) })
+	s.failures = 0
+	for _, e := range slices.Backward(s.ends) {
+		if !e.failed {
+			break
+		}
+		s.failures++
 	}
-	before := s
-	s.end = c.ended
-	s.last = append(slices.Clone(s.last), c.failed())
-	s.last = s.last[max(0, len(s.last)-6):]
 	var tells []string
-	if c.failed() {
-		if s.failures++; s.failures == 1 {
-			tells = append(tells, "first")
-		}
-	} else {
-		s.failures = 0
-		if before.failures > 0 {
-			tells = append(tells, "recovered")
-		}
+	switch {
+	case newest && before.failures == 0 && s.failures > 0:
+		tells = append(tells, "first")
+	case newest && before.failures > 0 && s.failures == 0:
+		tells = append(tells, "recovered")
 	}
 	n := 0
-	for _, failed := range s.last {
-		if failed {
+	for _, e := range s.ends[max(0, len(s.ends)-6):] {
+		if e.failed {
 			n++
 		}
 	}

@@ -25,7 +25,7 @@ func soakTaskRules() []spec.Rule {
 		when("late", spec.When{Kind: spec.WhenDeadline, Deadline: &spec.Deadline{In: &two}}),
 		when("morning", spec.When{Kind: spec.WhenDeadline, Deadline: &spec.Deadline{Daily: morning}}, every(time.Hour, 2)),
 		when("gate", spec.When{Kind: spec.WhenGate}, every(15*time.Minute, 3)),
-		when("node", spec.When{Kind: spec.WhenNode, NodeID: "n1", Phases: []string{"FAILED"}}),
+		when("node", spec.When{Kind: spec.WhenNode, NodeID: "n1", NodePhases: []string{"FAILED"}}),
 		when("limit", spec.When{Kind: spec.WhenBeforeTimeout, For: 10 * time.Minute}),
 		when("if", spec.When{Phases: []string{"FAILED", "SUCCEEDED"}}, ifTeam),
 	}
@@ -59,7 +59,7 @@ func soakSubscriptions() []spec.Subscription {
 			Rules: []spec.Rule{
 				onPhases("all", "QUEUED", "RUNNING", "FAILING", "FAILED", "SUCCEEDED", "ABORTED", "TIMED_OUT"),
 				when("gate", spec.When{Kind: spec.WhenGate}), when("limit", spec.When{Kind: spec.WhenBeforeTimeout, For: 5 * time.Minute}),
-				when("node", spec.When{Kind: spec.WhenNode, NodeID: "n1", Phases: []string{"FAILED", "SUCCEEDED"}}),
+				when("node", spec.When{Kind: spec.WhenNode, NodeID: "n1", NodePhases: []string{"FAILED", "SUCCEEDED"}}),
 				when("long", runningFor(time.Hour), every(30*time.Minute, 2)), when("queue", spec.When{Kind: spec.WhenQueuedFor, For: 3 * time.Minute}),
 			},
 		},

@@ -173,7 +173,7 @@ func (s *soak) server(f fate, lasts time.Duration, dies bool) {
 		Metrics: prometheus.NewRegistry(), Log: s.log(),
 	})
 	subs := s.subscriptions()
-	require.NoError(s.t, exec.Subscribe(s.t.Context(), subs))
+	require.NoError(s.t, exec.Subscribe(s.t.Context(), executor.Rules{Subscriptions: subs}))
 	seen.mu.Lock()
 	if time.Now().Before(s.end) {
 		seen.fails = 0.002

@@ -52,7 +52,7 @@ func (a *account) conditions(w spec.When) (all []soakCondition) {
 			all = append(all, soakCondition{"gate:" + g.signal, both(open, g.span), true})
 		}
 	case spec.WhenNode:
-		if !l.node.to.IsZero() && slices.Contains(w.Phases, l.nodeEnd) {
+		if !l.node.to.IsZero() && slices.Contains(w.NodePhases, l.nodeEnd) {
 			all = append(all, soakCondition{"node:n1:" + l.nodeEnd, []span{since(l.node.to)}, true})
 		}
 	case spec.WhenBeforeTimeout:

@@ -119,7 +119,7 @@ func (s *server) assemble(connections *notifier.Connections) {
 	c := s.Config
 	s.outbox = delivery.New(delivery.Options{
 		Store: s.store, Registry: s.registry, Connections: connections, Config: policy(c),
-		Metrics: s.metrics, Tracer: s.Tracer, Log: s.Log,
+		Metrics: s.metrics, Tracer: s.Tracer, Log: s.Log, Acknowledged: s.acknowledged,
 	})
 	s.executor = executor.New(executor.Options{
 		Store: s.store, Admin: s.admin, Registry: s.registry,

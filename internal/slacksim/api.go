@@ -88,6 +88,8 @@ func (s *Sim) methods(name string) func(call) object {
 		return s.authTest
 	case "chat.postMessage":
 		return s.postMessage
+	case "chat.update":
+		return s.update
 	case "conversations.list":
 		return s.list
 	case "conversations.info":
@@ -100,6 +102,10 @@ func (s *Sim) methods(name string) func(call) object {
 		return s.replies
 	case "users.lookupByEmail":
 		return s.lookupByEmail
+	case "reactions.add":
+		return s.addReaction
+	case "reactions.get":
+		return s.getReactions
 	}
 	return func(call) object {
 		answer := fail("unknown_method")

@@ -38,13 +38,14 @@ func (s *Sim) postMessage(c call) object {
 	}
 	s.lastPost[channel.ID] = now
 	m := Message{
-		Channel: channel.ID, TS: s.stamp(now), ThreadTS: c.args["thread_ts"], Text: c.args["text"],
+		Channel: channel.ID, TS: s.stamp(now), ThreadTS: s.thread(channel.ID, c.args["thread_ts"]), Text: c.args["text"],
 		Blocks: raw(c.args["blocks"]), Metadata: raw(c.args["metadata"]), Token: c.token, Args: maps.Clone(c.args), Posted: now,
 	}
 	delete(m.Args, "token")
+	m.Broadcast = m.ThreadTS != "" && isTrue(c.args["reply_broadcast"])
 	s.messages = append(s.messages, m)
 	s.stir()
-	return object{"ok": true, "channel": m.Channel, "ts": m.TS, "message": m.json(true)}
+	return object{"ok": true, "channel": m.Channel, "ts": m.TS, "message": s.shown(m, true)}
 }
 
 // target finds the channel that a message shall go to, or Slack's code why it cannot.
@@ -182,14 +183,26 @@ func raw(text string) json.RawMessage {
 	return json.RawMessage(text)
 }
 
-// json is the message as the API shows it; metadata only where it was asked for.
-func (m Message) json(metadata bool) object {
+// shown is the message as the API shows it; metadata only where it was asked for.
+func (s *Sim) shown(m Message, metadata bool) object {
+	if m.deleted {
+		return object{"type": "message", "subtype": "tombstone", "ts": m.TS, "thread_ts": m.TS, "text": "This message was deleted."}
+	}
 	out := object{"type": "message", "subtype": "bot_message", "bot_id": "B000000001", "ts": m.TS, "text": m.Text}
+	if n := s.replyCount(m); n > 0 {
+		out["thread_ts"], out["reply_count"] = m.TS, n
+	}
 	if m.ThreadTS != "" {
 		out["thread_ts"] = m.ThreadTS
 	}
+	if m.Broadcast {
+		out["subtype"] = "thread_broadcast"
+	}
 	if m.Blocks != nil {
 		out["blocks"] = m.Blocks
+	}
+	if len(m.Reactions) > 0 {
+		out["reactions"] = reactionsJSON(m.Reactions)
 	}
 	if metadata && m.Metadata != nil {
 		out["metadata"] = m.Metadata

@@ -118,7 +118,7 @@ func (s *Sim) lookupByEmail(c call) object {
 	return fail("users_not_found")
 }
 
-// history shows a channel's messages, newest first, replies in threads left out.
+// history shows a channel's messages, newest first, replies in threads left out but those shown in the channel.
 func (s *Sim) history(c call) object {
 	channel, refused := s.byID(c, "history")
 	switch {
@@ -129,12 +129,12 @@ func (s *Sim) history(c call) object {
 	}
 	var found []Message
 	for _, m := range slices.Backward(s.messages) {
-		inThread := m.ThreadTS != "" && m.ThreadTS != m.TS
+		inThread := m.ThreadTS != "" && m.ThreadTS != m.TS && !m.Broadcast
 		if m.Channel == channel.ID && !inThread && within(m.TS, c.args) {
 			found = append(found, m)
 		}
 	}
-	return page(s, c, "messages", found, c.shows())
+	return page(s, c, "messages", found, s.shows(c))
 }
 
 // replies shows a thread: its first message, and then the replies from the oldest on.
@@ -156,13 +156,13 @@ func (s *Sim) replies(c call) object {
 	if len(found) == 0 {
 		return fail("thread_not_found")
 	}
-	return page(s, c, "messages", found, c.shows())
+	return page(s, c, "messages", found, s.shows(c))
 }
 
 // shows is how the call sees messages.
-func (c call) shows() func(Message) object {
+func (s *Sim) shows(c call) func(Message) object {
 	metadata := isTrue(c.args["include_all_metadata"])
-	return func(m Message) object { return m.json(metadata) }
+	return func(m Message) object { return s.shown(m, metadata) }
 }
 
 // within says whether a ts lies between the arguments oldest and latest.

@@ -22,7 +22,7 @@ const DefaultToken = "xoxb-simulated-0000"
 var AllScopes = []string{
 	"chat:write", "chat:write.public", "channels:read", "groups:read", "im:read", "mpim:read",
 	"channels:history", "groups:history", "im:history", "mpim:history", "im:write",
-	"users:read", "users:read.email",
+	"users:read", "users:read.email", "reactions:read", "reactions:write",
 }
 
 // Options say what the simulated workspace holds. The zero value has one channel, #general.
@@ -51,17 +51,22 @@ type User struct {
 	Email string
 }
 
-// Message is one that was posted.
+// Message is one that was posted, as it is after it was edited.
 type Message struct {
-	Channel  string // id
-	TS       string // unique in its channel, grain of a microsecond
-	ThreadTS string
-	Text     string
-	Blocks   json.RawMessage
-	Metadata json.RawMessage
-	Token    string            // the token it was posted with
-	Args     map[string]string // all other arguments, as they came
-	Posted   time.Time
+	Channel   string // id
+	TS        string // unique in its channel, grain of a microsecond
+	ThreadTS  string // of the thread that it is a reply in; empty: it is in the channel
+	Broadcast bool   // a reply that the channel shows as well
+	Text      string
+	Blocks    json.RawMessage
+	Metadata  json.RawMessage
+	Token     string            // the token it was posted with
+	Args      map[string]string // all other arguments of the latest call, as they came
+	Posted    time.Time
+	Edits     int // how often it was edited
+	Reactions []Reaction
+
+	deleted bool // only a mark is left, since it has replies
 }
 
 // Sim is a simulated workspace and the server that serves it. It is safe for concurrent use.
@@ -176,7 +181,7 @@ func (s *Sim) Limit(d time.Duration) {
 	s.every = d
 }
 
-// Messages returns what was posted, oldest first: to the channel of this id or name, or, when it
+// Messages returns what was posted and not deleted, oldest first: to the channel of this id or name, or, when it
 // is empty, to all of them.
 func (s *Sim) Messages(channel string) []Message {
 	s.mu.Lock()
@@ -188,7 +193,7 @@ func (s *Sim) posted(channel string) []Message {
 	var found []Message
 	c := s.find(channel)
 	for _, m := range s.messages {
-		if channel == "" || c != nil && m.Channel == c.ID {
+		if !m.deleted && (channel == "" || c != nil && m.Channel == c.ID) {
 			found = append(found, m)
 		}
 	}

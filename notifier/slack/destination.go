@@ -18,19 +18,27 @@ var (
 const maxChannelName = 80
 
 // Destination is a channel, or the direct message with a person.
+//
+// Messages stand apart unless a thread or an update is asked for: a reply shows nowhere but in its thread, and an
+// edited message notifies nobody, so that news would be missed by those who did not choose it.
 type Destination struct {
 	Channel   string `json:"channel,omitempty" doc:"a channel's name (#ml-alerts) or id (C0123456789)"`
 	Email     string `json:"email,omitempty" doc:"a person's e-mail address in Slack, for a direct message"`
-	Thread    any    `json:"thread,omitempty" unsupported:"true" doc:"execution: one thread for each execution; none"`
-	Broadcast any    `json:"broadcast,omitempty" unsupported:"true" doc:"show a reply in the channel as well"`
+	Thread    string `json:"thread,omitempty" enum:"execution,none" doc:"execution: the first message about an execution begins a thread, the others are replies in it; none, the default: they stand apart"`
+	Broadcast bool   `json:"broadcast,omitempty" doc:"with a thread: a reply that tells of a failure is shown in the channel as well"`
+	Update    bool   `json:"update,omitempty" doc:"one message about each execution, edited in place as its state changes, instead of a new one each time; nobody is notified of an edit"`
 	Blocks    any    `json:"blocks,omitempty" unsupported:"true" doc:"Block Kit of your own"`
-	Update    any    `json:"update,omitempty" unsupported:"true" doc:"edit the earlier message instead of posting a new one"`
 
-	id string // exact, as WithID was told
+	id   string           // exact, as WithID was told
+	root notifier.Receipt // as WithRoot was told
 }
 
 // Validate returns what is wrong with the keys; templates are judged once they are rendered.
 func (d *Destination) Validate() []notifier.Problem {
+	return append(d.checkPlace(), d.checkThread()...)
+}
+
+func (d *Destination) checkPlace() []notifier.Problem {
 	switch {
 	case d.Channel == "" && d.Email == "":
 		return []notifier.Problem{{Path: "channel", Text: "required, unless email is given"}}
@@ -40,6 +48,20 @@ func (d *Destination) Validate() []notifier.Problem {
 		return problem("channel", checkChannel(d.Channel))
 	}
 	return problem("email", checkEmail(d.Email))
+}
+
+func (d *Destination) checkThread() (problems []notifier.Problem) {
+	threaded := d.Thread == threadExecution
+	if d.Thread != "" && d.Thread != threadNone && !threaded {
+		problems = append(problems, problem("thread", "must be one of execution, none")...)
+	}
+	if d.Update && threaded {
+		problems = append(problems, problem("update", "not both update and thread: execution")...)
+	}
+	if d.Broadcast && !threaded {
+		problems = append(problems, problem("broadcast", "needs thread: execution")...)
+	}
+	return problems
 }
 
 func problem(path, text string) []notifier.Problem {

@@ -21,9 +21,9 @@ const (
 	historyPage = 200
 )
 
-// Look searches the history of d's conversation for the message with this key. It needs the
-// conversation's id, a history scope and membership; without them the error wraps
-// notifier.ErrLookImpossible.
+// Look searches the thread that d replies in, if it does, and the history of its conversation for the message with
+// this key: a reply whose thread is gone is in the conversation. It needs the conversation's id, a history scope and
+// membership; without them the error wraps notifier.ErrLookImpossible.
 func (n *Notifier) Look(ctx context.Context, d notifier.Destination, key string, since time.Time) (notifier.Receipt, bool, error) {
 	dest, ok := d.(*Destination)
 	if !ok {
@@ -37,21 +37,59 @@ func (n *Notifier) Look(ctx context.Context, d notifier.Destination, key string,
 	if err != nil {
 		return nil, false, err
 	}
+	oldest := stamp(since.Add(-skew))
+	if thread := dest.thread(); thread != "" {
+		r, found, err := c.lookInThread(ctx, id, thread, key)
+		if found || err != nil {
+			return r, found, err
+		}
+	}
+	return c.lookInChannel(ctx, id, oldest, key)
+}
+
+// lookInChannel reads the conversation itself.
+func (c *call) lookInChannel(ctx context.Context, id, oldest, key string) (notifier.Receipt, bool, error) {
 	params := &slack.GetConversationHistoryParameters{
-		ChannelID: id, Oldest: stamp(since.Add(-skew)), Inclusive: true, Limit: historyPage, IncludeAllMetadata: true,
+		ChannelID: id, Oldest: oldest, Inclusive: true, Limit: historyPage, IncludeAllMetadata: true,
 	}
 	for {
 		page, err := c.api.GetConversationHistoryContext(ctx, params)
 		if err != nil {
 			return nil, false, c.looking(err)
 		}
-		if ts := find(page.Messages, key); ts != "" {
-			return notifier.Receipt{"channel": id, "ts": ts}, true, nil
+		if r, found := find(id, page.Messages, key); found {
+			return r, true, nil
 		}
 		if !page.Ok {
 			return nil, false, notifier.Retry.Errorf("slack: conversations.history neither answered nor refused")
 		}
 		if params.Cursor = page.ResponseMetaData.NextCursor; params.Cursor == "" {
+			return nil, false, nil
+		}
+	}
+}
+
+// lookInThread reads the replies of a thread, all of them: then the message that began it is there for sure, and an
+// answer without any is none. A thread that is gone has none.
+func (c *call) lookInThread(ctx context.Context, id, thread, key string) (notifier.Receipt, bool, error) {
+	params := &slack.GetConversationRepliesParameters{
+		ChannelID: id, Timestamp: thread, Inclusive: true, Limit: historyPage, IncludeAllMetadata: true,
+	}
+	for {
+		messages, _, next, err := c.api.GetConversationRepliesContext(ctx, params)
+		if isCode(err, "thread_not_found") {
+			return nil, false, nil
+		}
+		if err != nil {
+			return nil, false, c.looking(err)
+		}
+		if r, found := find(id, messages, key); found {
+			return r, true, nil
+		}
+		if len(messages) == 0 {
+			return nil, false, notifier.Retry.Errorf("slack: conversations.replies neither answered nor refused")
+		}
+		if params.Cursor = next; next == "" {
 			return nil, false, nil
 		}
 	}
@@ -66,13 +104,14 @@ func (c *call) looking(err error) error {
 	return c.reading(err)
 }
 
-func find(messages []slack.Message, key string) string {
+// find returns the receipt of the message with this key.
+func find(channel string, messages []slack.Message, key string) (notifier.Receipt, bool) {
 	for _, m := range messages {
-		if m.Metadata.EventType == eventType && m.Metadata.EventPayload["key"] == key {
-			return m.Timestamp
+		if m.Metadata.EventType == eventType && m.Metadata.EventPayload["key"] == key && m.Timestamp != "" {
+			return receipt(channel, m.Timestamp, m.ThreadTimestamp), true
 		}
 	}
-	return ""
+	return nil, false
 }
 
 // stamp is a time as Slack's ts.

@@ -40,8 +40,8 @@ func open(config any, d notifier.Deps) (notifier.BaseNotifier, error) {
 	return New(*c, d.HTTP)
 }
 
-// Notifier sends with one bot token. It is also a notifier.Looker, notifier.Resolver and
-// notifier.Checker, and safe for concurrent use.
+// Notifier sends with one bot token. It is also a notifier.Looker, notifier.Resolver, notifier.Updater,
+// notifier.Acknowledger and notifier.Checker, and safe for concurrent use.
 type Notifier struct {
 	config Config
 	http   *http.Client
@@ -53,6 +53,9 @@ var (
 	_ notifier.Looker       = (*Notifier)(nil)
 	_ notifier.Resolver     = (*Notifier)(nil)
 	_ notifier.Checker      = (*Notifier)(nil)
+	_ notifier.Updater      = (*Notifier)(nil)
+	_ notifier.Acknowledger = (*Notifier)(nil)
+	_ notifier.Threaded     = (*Destination)(nil)
 )
 
 // New returns a notifier for the config. It fails when the token cannot be read, naming its
@@ -70,8 +73,8 @@ func New(c Config, client *http.Client) (*Notifier, error) {
 	return &Notifier{config: c, http: strict(client)}, nil
 }
 
-// Send posts m with chat.postMessage. The receipt holds the channel's id and the message's ts.
-// Errors name Slack's code ("slack: not_in_channel").
+// Send posts m with chat.postMessage. The receipt holds the channel's id and the message's ts, and that of a reply
+// the thread's. Errors name Slack's code ("slack: not_in_channel").
 func (n *Notifier) Send(ctx context.Context, d notifier.Destination, m notifier.Message) (notifier.Receipt, error) {
 	dest, ok := d.(*Destination)
 	if !ok {
@@ -89,14 +92,24 @@ func (n *Notifier) Send(ctx context.Context, d notifier.Destination, m notifier.
 	if err != nil {
 		return nil, err
 	}
-	channel, ts, err := c.api.PostMessageContext(ctx, target, content(m)...)
+	channel, ts, posted, err := c.api.PostMessageWithResponseContext(ctx, target, append(content(m), dest.reply(m)...)...)
 	if err != nil {
 		return nil, c.classify(err)
 	}
 	if ts == "" { // the library takes {"ok":false} without an error for success
 		return nil, notifier.Unknown.Errorf("slack: an answer that neither accepts nor refuses the message")
 	}
-	return notifier.Receipt{"channel": cmp.Or(channel, target), "ts": ts}, nil
+	return receipt(cmp.Or(channel, target), ts, posted.ThreadTimestamp), nil
+}
+
+// receipt is that of a message. thread is as Slack has it: a reply to a message that was deleted is in none, and
+// Slack shows it in the channel without a word.
+func receipt(channel, ts, thread string) notifier.Receipt {
+	r := notifier.Receipt{receiptChannel: channel, receiptTS: ts}
+	if thread != "" && thread != ts {
+		r[receiptThread] = thread
+	}
+	return r
 }
 
 func content(m notifier.Message) []slack.MsgOption {

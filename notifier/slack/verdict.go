@@ -41,6 +41,8 @@ func meaningOf(code string) meaning {
 		return meaning{notifier.Permanent, "invite the bot to the channel: /invite @bot"}
 	case "channel_not_found":
 		return meaning{notifier.Permanent, "check the name; a private channel is found once the bot is in it: /invite @bot"}
+	case "message_not_found", "cant_update_message", "edit_window_closed", "thread_not_found":
+		return meaning{notifier.Permanent, "the earlier message was deleted, or may not be edited"}
 	case "is_archived":
 		return meaning{notifier.Permanent, "unarchive the channel, or choose another"}
 	case "missing_scope", "no_permission":
@@ -66,10 +68,14 @@ func (e *goneError) Unwrap() error        { return e.error }
 // classify gives an error of the library its verdict, and a text for people that holds no secret.
 func (c *call) classify(err error) error {
 	verdict, after := c.verdict(err)
-	if refused, ok := errors.AsType[slack.SlackErrorResponse](err); ok && gone(refused.Err) {
-		return verdict.Errorf("%w", &goneError{c.explain(err)})
-	}
+	refused, _ := errors.AsType[slack.SlackErrorResponse](err)
 	err = c.explain(err)
+	switch {
+	case gone(refused.Err):
+		err = &goneError{err}
+	case lost(refused.Err):
+		err = &lostError{err}
+	}
 	if verdict == notifier.Retry {
 		return notifier.RetryAfter(after, err)
 	}
@@ -168,7 +174,11 @@ func (c *call) refusedWith(err error, codes ...string) bool {
 	if c.status == http.StatusNotFound || c.status == http.StatusNotImplemented {
 		return true
 	}
+	return isCode(err, append(codes, "missing_scope", "unknown_method", "method_deprecated", "not_implemented")...)
+}
+
+// isCode says whether an error is one of Slack's codes.
+func isCode(err error, codes ...string) bool {
 	refused, ok := errors.AsType[slack.SlackErrorResponse](err)
-	never := []string{"missing_scope", "unknown_method", "method_deprecated", "not_implemented"}
-	return ok && (slices.Contains(never, refused.Err) || slices.Contains(codes, refused.Err))
+	return ok && slices.Contains(codes, refused.Err)
 }

@@ -1,0 +1,97 @@
+package delivery
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/flyte-notifier/flyte-notifier/notifier"
+	"github.com/flyte-notifier/flyte-notifier/store"
+)
+
+// noteThread is the kind of the notes that hold threads: one for each execution, lane and way of threading. It
+// goes with the watch whose message began the thread.
+const noteThread = "thread"
+
+const (
+	leastHeld   = 200 * time.Millisecond // between looks at a thread that another delivery is at
+	mostHeld    = 5 * time.Second        // the same, once that takes long
+	longestHeld = 2 * time.Minute        // after which nobody waits for it any more
+	claimTries  = 5
+)
+
+// thread is a thread as its note holds it. The first message, and every edit, is of a delivery that has written
+// itself in as the holder before: the receipt is found with that delivery, should the server die before it is
+// written here. So there is one thread, whichever server sends first, unless nobody learns within longestHeld whether
+// it began; and one edit at a time.
+type thread struct {
+	Root   notifier.Receipt `json:"root,omitempty"`   // of the message that began it, as Threaded.Root has it; nil: none yet
+	Shown  time.Time        `json:"shown,omitzero"`   // when that happened which an edited message shows
+	Holder string           `json:"holder,omitempty"` // the delivery that begins the thread or edits the message; empty: none does
+	At     time.Time        `json:"at,omitzero"`      // when that happened which it tells
+	Since  time.Time        `json:"since,omitzero"`   // when it became the holder
+}
+
+var errStale = errors.New("the message shows something newer already")
+
+// heldError says that another delivery of the thread is under way, and when to look again.
+type heldError struct{ wait time.Duration }
+
+func (e *heldError) Error() string { return "another message of the thread is under way" }
+
+// heldSince waits the longer, the longer the other one takes.
+func heldSince(since time.Time) error {
+	return &heldError{min(max(time.Since(since)/2, leastHeld), mostHeld)}
+}
+
+// current is a thread after what became of its holder. The error is a heldError while that is under way: its call, or
+// nobody knows yet whether it began the thread.
+func (o *Outbox) current(ctx context.Context, d store.Delivery, p *prepared, t thread) (thread, error) {
+	if t.Holder == "" || t.Holder == d.ID {
+		return t, nil
+	}
+	found, err := o.Store.DeliveriesOf(ctx, []string{t.Holder})
+	if err != nil {
+		return t, fmt.Errorf("read delivery %s: %w", t.Holder, err)
+	}
+	if len(found) == 0 { // it was purged
+		return t, nil
+	}
+	holder := found[0]
+	underWay := !holder.OpenedAt.IsZero() || !holder.UnknownAt.IsZero() && t.Root == nil
+	switch dest, ok := p.destination.(notifier.Threaded); {
+	case ok && holder.State == store.Delivered && len(holder.Receipt) > 0:
+		return thread{Root: dest.Root(holder.Receipt), Shown: t.At}, nil
+	case holder.State == store.Pending && underWay && time.Since(t.Since) < longestHeld:
+		return t, heldSince(t.Since)
+	}
+	return t, nil
+}
+
+// thread reads the thread of a delivery; the note's Version is 0 if there is none yet.
+func (o *Outbox) thread(ctx context.Context, d store.Delivery, how notifier.Threading) (note store.Note, t thread, err error) {
+	key := strings.Join([]string{string(how), d.Execution.Org, d.Execution.String(), d.Connection, d.Address}, "|")
+	note = store.Note{Kind: noteThread, Key: key, WatchID: d.WatchID, Execution: d.Execution}
+	found, err := o.Store.Notes(ctx, noteThread, []string{key})
+	if err == nil && len(found) > 0 {
+		note = found[0]
+		err = json.Unmarshal(note.Body, &t)
+	}
+	if err != nil {
+		return note, t, fmt.Errorf("read thread of %s: %w", d.Execution, err)
+	}
+	return note, t, nil
+}
+
+// setThread writes the thread, unless somebody else did since it was read: then the error is store.ErrConflict.
+func (o *Outbox) setThread(ctx context.Context, note store.Note, t thread) error {
+	body, err := json.Marshal(t)
+	if err != nil {
+		return fmt.Errorf("keep thread of %s: %w", note.Execution, err)
+	}
+	note.Body = body
+	return o.Store.Write(ctx, store.Change{At: time.Now().UTC(), Notes: []store.Note{note}})
+}

@@ -1,0 +1,173 @@
+package delivery
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"time"
+
+	"github.com/flyte-notifier/flyte-notifier/notifier"
+	"github.com/flyte-notifier/flyte-notifier/render"
+	"github.com/flyte-notifier/flyte-notifier/store"
+)
+
+// part is how a delivery belongs to a thread.
+type part struct {
+	threading notifier.Threading
+	at        time.Time        // when that happened which it tells
+	root      notifier.Receipt // of the thread that there is; nil: it has yet to begin
+	stale     bool             // the message shows something newer
+}
+
+// partOf says how a delivery's message belongs to others.
+func partOf(p prepared, d store.Delivery) part {
+	t, ok := p.destination.(notifier.Threaded)
+	if !ok || d.Execution.Name == "" || ofSeveral(d) {
+		return part{}
+	}
+	own := part{threading: t.Threading()}
+	if own.threading != notifier.Edits {
+		return own
+	}
+	if _, ok := p.connection.Notifier.(notifier.Updater); !ok {
+		return part{}
+	}
+	if content, err := render.Unmarshal(d.Content); err == nil { // else it is refused when it is composed
+		own.at = content.Data.At
+	}
+	return own
+}
+
+// ofSeveral says whether the message stands for several that were held back together: it may be about other
+// executions as well. Those that were silenced are not told in it.
+func ofSeveral(d store.Delivery) bool {
+	if d.Bundle == "" {
+		return false
+	}
+	content, err := render.Unmarshal(d.Content)
+	return err == nil && content.Digest != nil
+}
+
+// begins says whether the delivery has to be the thread's holder: one that only replies has not.
+func (p *part) begins() bool {
+	return p.threading == notifier.Edits || p.threading == notifier.Replies && p.root == nil
+}
+
+// join finds the thread that a delivery's message belongs to. Its error is a heldError, or that of the store.
+func (o *Outbox) join(ctx context.Context, d store.Delivery, p *prepared) error {
+	p.part = partOf(*p, d)
+	if p.part.threading == notifier.Apart {
+		return nil
+	}
+	note, t, err := o.thread(ctx, d, p.part.threading)
+	if err == nil && note.Version > 0 {
+		_, err = o.follow(ctx, d, p, t)
+	}
+	return err
+}
+
+// follow makes the delivery one of the thread, and returns the thread as it is without this delivery.
+func (o *Outbox) follow(ctx context.Context, d store.Delivery, p *prepared, t thread) (thread, error) {
+	t, err := o.current(ctx, d, p, t)
+	if err != nil {
+		return t, err
+	}
+	p.part.root, p.part.stale = t.Root, p.part.threading == notifier.Edits && p.part.at.Before(t.Shown)
+	if dest, ok := p.destination.(notifier.Threaded); ok && p.part.threading == notifier.Replies {
+		p.destination = dest.WithRoot(t.Root)
+	}
+	return t, nil
+}
+
+// claim makes a delivery, whose attempt has begun, the holder of its thread if it has to be. The error is a heldError,
+// errStale, or that of the store.
+func (o *Outbox) claim(ctx context.Context, d store.Delivery, p *prepared) error {
+	for range claimTries {
+		if !p.part.begins() {
+			return nil
+		}
+		note, t, err := o.thread(ctx, d, p.part.threading)
+		if err == nil {
+			t, err = o.follow(ctx, d, p, t)
+		}
+		switch {
+		case err != nil:
+			return err
+		case p.part.stale:
+			return errStale
+		case !p.part.begins():
+			return nil // somebody else began it meanwhile
+		}
+		t.Holder, t.At, t.Since = d.ID, p.part.at, time.Now().UTC()
+		err = o.setThread(ctx, note, t)
+		if !errors.Is(err, store.ErrConflict) {
+			return err
+		}
+	}
+	return heldSince(time.Now())
+}
+
+// deliver sends the message, or edits the one of its thread. Where that is gone, a new one takes its place.
+func deliver(ctx context.Context, p prepared, m notifier.Message) (notifier.Receipt, error) {
+	n := p.connection.Notifier
+	if updater, ok := n.(notifier.Updater); ok && p.part.threading == notifier.Edits && p.part.root != nil {
+		r, err := updater.Update(ctx, p.destination, p.part.root, m)
+		if !errors.Is(err, notifier.ErrMessageGone) {
+			return r, err
+		}
+	}
+	r, err := n.Send(ctx, p.destination, m)
+	if dest, ok := p.destination.(notifier.Threaded); ok && p.part.root != nil && errors.Is(err, notifier.ErrMessageGone) {
+		return n.Send(ctx, dest.WithRoot(nil), m)
+	}
+	return r, err
+}
+
+// keep writes down where the thread is after a message of it was sent, before the outcome lets the next one go.
+// Without that the next one looks at the holder, so a failure is only logged.
+func (o *Outbox) keep(ctx context.Context, d store.Delivery, p prepared, r notifier.Receipt) {
+	dest, ok := p.destination.(notifier.Threaded)
+	if !ok || p.part.threading == notifier.Apart {
+		return
+	}
+	root := dest.Root(r)
+	if p.part.threading == notifier.Replies && maps.Equal(root, p.part.root) {
+		return
+	}
+	note, t, err := o.thread(ctx, d, p.part.threading)
+	if err == nil {
+		t, err = o.current(ctx, d, &p, t)
+	}
+	if err == nil && (t.Holder == d.ID || t.Holder == "" && maps.Equal(t.Root, p.part.root)) {
+		err = o.setThread(ctx, note, thread{Root: root, Shown: p.part.at})
+	}
+	if _, held := errors.AsType[*heldError](err); err != nil && !held && !errors.Is(err, store.ErrConflict) {
+		o.Log.WarnContext(ctx, "thread cannot be written", "execution", d.Execution.String(), "error", err)
+	}
+}
+
+// apart settles a delivery that could not become part of its thread, or not yet.
+func (l *line) apart(u until, d store.Delivery, err error) (again time.Duration) {
+	o, now := l.outbox, time.Now().UTC()
+	if held, ok := errors.AsType[*heldError](err); ok {
+		return o.settle(u.record, d, store.Outcome{
+			Attempt: attemptOf(d), State: store.Pending, NextAt: now.Add(held.wait), At: now,
+			Double: d.Double, LastError: d.LastError, RenderError: d.RenderError,
+		})
+	}
+	if errors.Is(err, errStale) {
+		return o.settle(u.record, d, o.superseded(d, err.Error()))
+	}
+	return l.fail(u, d, notifier.Retry.Errorf("find thread: %w", err))
+}
+
+// superseded is the outcome of a delivery that is not sent, and why: tables show that as its last error.
+func (o *Outbox) superseded(d store.Delivery, why string) store.Outcome {
+	o.strikes.clear(d.ID)
+	now := time.Now().UTC()
+	return store.Outcome{
+		Attempt: attemptOf(d), State: store.Superseded, Double: d.Double, LastError: why, RenderError: d.RenderError, At: now,
+		Event: store.Event{At: now, Kind: store.EventSuperseded, Text: fmt.Sprintf("%s: %s to %s not sent: %s", d.ID, d.Kind, d.Address, why)},
+	}
+}
