@@ -82,7 +82,7 @@ func fits(pattern, text string) bool {
 			return true
 		}
 	}
-	ok, err := path.Match(strings.ReplaceAll(pattern, "/", "-"), strings.ReplaceAll(text, "/", "-")) // the only text that "*" would stop at
+	ok, err := path.Match(strings.ReplaceAll(pattern, "/", "\x00"), strings.ReplaceAll(text, "/", "\x00")) // "*" would stop at a slash alone
 	return err == nil && ok
 }
 

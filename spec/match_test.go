@@ -16,7 +16,8 @@ func TestAPatternIsPathMatchs(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		pattern := rapid.StringMatching(`[ab/*?\[\]\\\\-]{1,6}`).Draw(t, "pattern")
 		text := rapid.StringMatching(`[ab/-]{0,6}`).Draw(t, "text")
-		want, err := path.Match(pattern, strings.ReplaceAll(text, "/", "-"))
+		slash := strings.NewReplacer("/", "\x00") // a pattern's "*" stands for any text
+		want, err := path.Match(slash.Replace(pattern), slash.Replace(text))
 		m := spec.Match{LaunchPlan: pattern}
 		require.Equal(t, err == nil && want || pattern == text, m.Matches(&spec.Subject{LaunchPlan: text}), "%q of %q", pattern, text)
 	})
