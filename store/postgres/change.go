@@ -90,9 +90,10 @@ type outRows struct {
 
 // out releases and supersedes deliveries. What a change inserts itself is none of them.
 func (w *moves) out(g *ground, c *edits) {
+	here := make(map[string]bool, len(c.released)) // that this very change releases
 	for _, r := range c.released {
 		d := g.affected[r.ID]
-		d.state = store.Pending
+		d.state, here[r.ID] = store.Pending, true
 		g.waiting[d.turn()] = true
 		o := &w.outs
 		o.released, o.releasedAt = append(o.released, d.id), append(o.releasedAt, c.at.UnixMicro())
@@ -102,7 +103,7 @@ func (w *moves) out(g *ground, c *edits) {
 	}
 	for _, id := range c.superseded {
 		d := g.affected[id]
-		if d == nil || d.state != store.Held && (d.state != store.Pending || d.opened != nil || d.bundled) {
+		if d == nil || d.state != store.Held && (d.state != store.Pending || d.opened != nil || d.bundled && !here[id]) {
 			continue
 		}
 		d.state = store.Superseded
