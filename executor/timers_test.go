@@ -52,7 +52,7 @@ func TestTimersTellWhenTheirTimeHasCome(t *testing.T) {
 		b.pass(2 * time.Minute)
 		require.Equal(t, []string{"queue queued_for:3m0s", "long running_for:6m0s", "late deadline:8m0s"}, b.told(w.ID))
 		b.admin.set("f1", "SUCCEEDED")
-		b.pass(time.Hour)
+		b.pass(5 * time.Minute)
 		require.Len(t, b.told(w.ID), 3)
 	})
 }
@@ -77,41 +77,41 @@ func TestATimerThatEndedMeanwhileIsNotTold(t *testing.T) {
 func TestATimerWaitsForFlyteadmin(t *testing.T) {
 	run(t, func(b *bench) {
 		b.admin.set("f1", "RUNNING", started)
-		w := b.register("f1", []spec.Rule{when("long", runningFor(time.Hour))})
+		w := b.register("f1", []spec.Rule{when("long", runningFor(3*time.Minute))})
 		b.rounds(1)
 		b.admin.fail(errors.New("down"))
-		b.pass(2 * time.Hour)
+		b.pass(6 * time.Minute)
 		require.Empty(t, b.told(w.ID))
 		calls := b.admin.calls()
 		b.pass(time.Minute)
 		require.Less(t, b.admin.calls()-calls, 90, "it backs off")
 		b.admin.fail(nil)
 		b.pass(time.Minute)
-		require.Equal(t, []string{"long running_for:1h0m0s"}, b.told(w.ID))
+		require.Equal(t, []string{"long running_for:3m0s"}, b.told(w.ID))
 	})
 }
 
 func TestRemindersUntilItEnds(t *testing.T) {
 	run(t, func(b *bench) {
 		b.admin.set("f1", "RUNNING", started)
-		w := b.register("f1", []spec.Rule{when("long", runningFor(time.Hour), every(time.Minute, 0), func(r *spec.Rule) {
+		w := b.register("f1", []spec.Rule{when("long", runningFor(time.Minute), every(time.Minute, 0), func(r *spec.Rule) {
 			r.Escalate = []spec.Escalation{{After: 150 * time.Second, Send: []spec.Step{{Kind: "stdout", Destination: json.RawMessage(`{}`)}}}}
 		})})
-		b.pass(time.Hour + 3*time.Minute + time.Second)
+		b.pass(4*time.Minute + time.Second)
 		all, err := b.store.WatchDeliveries(b.t.Context(), w.ID)
 		require.NoError(t, err)
 		var keys []string
 		for _, d := range all {
 			keys = append(keys, d.Key)
 		}
-		const prefix = "|ml/production/f1|long|running_for:1h0m0s|"
+		const prefix = "|ml/production/f1|long|running_for:1m0s|"
 		require.Equal(t, []string{
 			w.ID + prefix + "0|send[0]", w.ID + prefix + "1|send[0]", w.ID + prefix + "2|send[0]",
 			w.ID + prefix + "0|escalate[0].send[0]", w.ID + prefix + "3|send[0]",
 		}, keys)
 		require.Equal(t, store.Superseded, all[1].State, "a later reminder tells more")
 		b.admin.set("f1", "SUCCEEDED")
-		b.pass(time.Hour)
+		b.pass(5 * time.Minute)
 		all, err = b.store.WatchDeliveries(b.t.Context(), w.ID)
 		require.NoError(t, err)
 		require.Len(t, all, 5)
@@ -140,7 +140,7 @@ func TestRemindersMissedByARestartAreOne(t *testing.T) {
 		events, err := b.store.Events(b.t.Context(), w.ID, 0, 100)
 		require.NoError(t, err)
 		require.Contains(t, events[len(events)-2].Text+events[len(events)-1].Text, "reminder 2, 9 before it skipped")
-		b.pass(time.Hour)
+		b.pass(10 * time.Minute)
 		require.Len(t, b.told(w.ID), 6, "five after the first, and no more")
 	})
 }
@@ -153,7 +153,7 @@ func TestAcknowledgedIsNotRemindedOf(t *testing.T) {
 		n, err := executor.Acknowledge(b.t.Context(), b.store, id("f1"), time.Now().UTC())
 		require.NoError(t, err)
 		require.Equal(t, 1, n)
-		b.pass(time.Hour)
+		b.pass(10 * time.Minute)
 		require.Len(t, b.told(w.ID), 2)
 		n, err = executor.Acknowledge(b.t.Context(), b.store, id("f1"), time.Now().UTC())
 		require.NoError(t, err)
@@ -213,11 +213,13 @@ func TestANodeThatRunsIntoItsTimeoutTells(t *testing.T) {
 		now := time.Now().UTC()
 		b.admin.run(flyte.Node{ID: "n1", Phase: "RUNNING", CreatedAt: now, StartedAt: now, Timeout: time.Hour}, flyte.Node{ID: "n3", Phase: "RUNNING", StartedAt: now})
 		w := b.register("f1", []spec.Rule{when("limit", spec.When{Kind: spec.WhenBeforeTimeout, For: 10 * time.Minute})})
-		b.pass(50*time.Minute - time.Second)
+		b.rounds(1)
+		b.restart(49 * time.Minute)
+		b.rounds(1)
 		require.Empty(t, b.told(w.ID))
-		b.pass(2 * time.Second)
+		b.pass(time.Minute)
 		require.Equal(t, []string{"limit before_timeout:n1"}, b.told(w.ID))
-		b.pass(10 * time.Minute)
+		b.pass(9 * time.Minute)
 		require.Len(t, b.told(w.ID), 1)
 		b.admin.run(flyte.Node{ID: "retried", Phase: "RUNNING", CreatedAt: now, StartedAt: now, Timeout: time.Hour})
 		b.pass(19 * time.Minute)
@@ -233,10 +235,11 @@ func TestACancelledWatchHasNoTimers(t *testing.T) {
 		w := b.register("f1", []spec.Rule{when("long", runningFor(time.Hour))}, func(w *store.Watch) { w.Wait, w.Own = true, id("own") })
 		b.rounds(1)
 		require.NoError(t, b.store.Cancel(b.t.Context(), w.ID, 0, "aborted", time.Now().UTC()))
-		b.pass(2 * time.Hour)
+		b.restart(2 * time.Hour)
+		b.rounds(2)
 		require.Empty(t, b.told(w.ID))
 		calls := b.admin.calls()
-		b.pass(time.Hour)
+		b.pass(5 * time.Minute)
 		require.Equal(t, calls, b.admin.calls(), "nobody asks for it any more")
 		again := b.prepare("f1", nil)
 		again.ID, again.Attempt = w.ID, 1
@@ -256,7 +259,7 @@ func TestTimersOfManyWatchesCostLittleWhileNothingIsDue(t *testing.T) {
 		}
 		b.rounds(2)
 		reads := b.reads()
-		b.pass(time.Hour)
+		b.pass(10 * time.Minute)
 		require.Equal(t, reads, b.reads(), "no facts are read before")
 	})
 }
