@@ -38,7 +38,7 @@ func (m *Match) Matches(s *Subject) bool {
 		return false
 	}
 	for label, pattern := range m.Labels {
-		if value := s.Labels[label]; pattern != value && !(pattern != "" && fits(pattern, value)) {
+		if value := s.Labels[label]; pattern != value && (pattern == "" || !fits(pattern, value)) {
 			return false
 		}
 	}
