@@ -29,8 +29,8 @@ import (
 )
 
 var (
-	soakFor  = flag.Duration("soak", 0, "how long the soak lasts in simulated time; default: 12h")
-	soakOf   = flag.Int("soak.executions", 0, "how many executions live in it; default: 600 a day")
+	soakFor  = flag.Duration("soak", 0, "how long the soak lasts in simulated time; default: 10h, or 1h with the race detector")
+	soakOf   = flag.Int("soak.executions", 0, "how many executions live in it; default: 720 a day")
 	soakSeed = flag.Uint64("soak.seed", 0, "what it is drawn from; default: the time")
 )
 
@@ -42,7 +42,7 @@ const (
 	soakLooks    = 30 * time.Second
 	soakPrompt   = 75 * time.Second          // a change, a timer, a gate
 	soakSlow     = soakSweep + 3*time.Minute // what only a sweep finds
-	soakCalm     = 3 * time.Hour             // in the end, without any trouble
+	soakCalm     = 2 * time.Hour             // in the end, without any trouble
 )
 
 // soak is one run.
@@ -82,10 +82,10 @@ func TestSoak(t *testing.T) {
 	t.Parallel()
 	lasts, of, seed := *soakFor, *soakOf, *soakSeed
 	if lasts == 0 {
-		lasts = 12 * time.Hour
+		lasts = soakShort
 	}
 	if of == 0 {
-		of = int(600 * lasts / (24 * time.Hour))
+		of = int(720 * lasts / (24 * time.Hour))
 	}
 	if seed == 0 {
 		seed = uint64(time.Now().UnixNano()) //nolint:gosec // any number does
