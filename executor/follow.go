@@ -121,8 +121,9 @@ func done(w store.Watch) bool {
 // watches cost no read of facts. A row is only ever trusted for a first look: of a watch that somebody
 // moved meanwhile it might be older news. That a new watch finds its execution running is no news for the log.
 func (n *NotifierExecutor) enter(ctx context.Context, w store.Watch, f Facts, now time.Time) error {
-	defer n.alone(w, f)()
-	t, err := n.transition(ctx, w, f, false, now)
+	sets, unreadable := n.rulesets(w, f.Execution)
+	defer n.alone(w, f, sets)()
+	t, err := n.transition(ctx, w, f, false, now, sets, unreadable)
 	if err == nil {
 		err = n.commit(ctx, t, now)
 	}
@@ -229,11 +230,7 @@ func (n *NotifierExecutor) move(ctx context.Context, w store.Watch, x flyte.Exec
 	case w.Phase == x.Phase:
 		return false, nil
 	}
-	f := Facts{Execution: x}
-	if err := n.gatherFor(ctx, w, &f); err != nil {
-		return false, err
-	}
-	return n.judge(ctx, w, f, flyte.Terminal(x.Phase), now)
+	return n.judge(ctx, w, Facts{Execution: x}, flyte.Terminal(x.Phase), now)
 }
 
 // cancelOrphan ends a waiting watch whose own task's execution has ended: an abort can lose its

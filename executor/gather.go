@@ -8,17 +8,7 @@ import (
 
 	"github.com/flyte-notifier/flyte-notifier/flyte"
 	"github.com/flyte-notifier/flyte-notifier/spec"
-	"github.com/flyte-notifier/flyte-notifier/store"
 )
-
-// gatherFor is gather for the rules of a watch. A watch that cannot be read needs nothing more.
-func (n *NotifierExecutor) gatherFor(ctx context.Context, w store.Watch, f *Facts) error {
-	sets, err := n.rulesets(w, f.Execution)
-	if err != nil {
-		return nil //nolint:nilerr // judging it shows the error
-	}
-	return n.gather(ctx, f, sets.needs())
-}
 
 // gather adds to an execution's facts what rules need of its inside. What has ended waits for nothing and
 // has no limit any more; its nodes still tell how they ended.

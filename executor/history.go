@@ -10,8 +10,6 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/flyte-notifier/flyte-notifier/flyte"
 	"github.com/flyte-notifier/flyte-notifier/render"
 	"github.com/flyte-notifier/flyte-notifier/store"
@@ -33,8 +31,8 @@ func (l *locks) lock(s flyte.Scope, launchPlan string) (unlock func()) {
 }
 
 // alone makes the caller the only one here to judge executions of a launch plan, if a history may be told.
-func (n *NotifierExecutor) alone(w store.Watch, f Facts) (done func()) {
-	if sets, err := n.rulesets(w, f.Execution); err != nil || !isSubscribed(w) || !sets.needs().history {
+func (n *NotifierExecutor) alone(w store.Watch, f Facts, sets rulesets) (done func()) {
+	if !isSubscribed(w) || !sets.needs().history {
 		return func() {}
 	}
 	return n.series.lock(w.Execution.Scope, f.Execution.LaunchPlan)
@@ -158,12 +156,7 @@ func (n *NotifierExecutor) expect(ctx context.Context, all []subscription, now t
 
 // overdueAll looks at launch plans of which no execution may have succeeded for long.
 func (n *NotifierExecutor) overdueAll(ctx context.Context, notes []store.Note) error {
-	var g errgroup.Group
-	g.SetLimit(readers)
-	for _, note := range notes {
-		g.Go(func() error { return n.overdue(ctx, note) })
-	}
-	return g.Wait()
+	return eachNote(notes, func(note store.Note) error { return n.overdue(ctx, note) })
 }
 
 // overdue tells of a launch plan of which no execution has succeeded for too long. Whoever judges an execution of

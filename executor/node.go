@@ -92,9 +92,5 @@ func (n *NotifierExecutor) moveNodeTo(ctx context.Context, w store.Watch, x flyt
 	if node.Phase == w.Phase && !ended {
 		return false, nil
 	}
-	f := Facts{Execution: x, Node: &node}
-	if err := n.gatherFor(ctx, w, &f); err != nil {
-		return false, err
-	}
-	return n.judge(ctx, w, f, ended, now)
+	return n.judge(ctx, w, Facts{Execution: x, Node: &node}, ended, now)
 }

@@ -55,7 +55,10 @@ func (n *NotifierExecutor) rulesets(w store.Watch, x flyte.Execution) (rulesets,
 		return n.selected(x), nil
 	}
 	doc := n.specs.Of(string(w.Custom))
-	return rulesets{{key: w.ID, rules: doc.spec.Rules, needs: doc.needs}}, doc.err
+	if doc.err != nil {
+		return nil, doc.err
+	}
+	return rulesets{{key: w.ID, rules: doc.spec.Rules, needs: doc.needs}}, nil
 }
 
 // needs are those of all together.

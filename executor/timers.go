@@ -134,16 +134,20 @@ func (n *NotifierExecutor) dueOf(ctx context.Context, kind string, now time.Time
 
 // lookAll looks at the watches of these notes.
 func (n *NotifierExecutor) lookAll(ctx context.Context, notes []store.Note) error {
-	var g errgroup.Group // without a context: one failure does not stop the others
+	return eachNote(notes, func(note store.Note) error {
+		_, err := n.lookAgain(ctx, note)
+		return err
+	})
+}
+
+// eachNote does something for every note, some at once. One failure does not stop the others.
+func eachNote(notes []store.Note, do func(store.Note) error) error {
+	var g errgroup.Group
 	g.SetLimit(readers)
-	var mu sync.Mutex
-	var errs []error
-	for _, note := range notes {
+	errs := make([]error, len(notes))
+	for i, note := range notes {
 		g.Go(func() error {
-			_, err := n.lookAgain(ctx, note)
-			mu.Lock()
-			defer mu.Unlock()
-			errs = append(errs, err)
+			errs[i] = do(note)
 			return nil
 		})
 	}
@@ -180,9 +184,6 @@ func (n *NotifierExecutor) lookAgain(ctx context.Context, note store.Note) (done
 	sets, err := n.rulesets(w, x)
 	if need := sets.needs(); err != nil || !need.memory || note.Kind == noteLook && !need.looks() {
 		return true, n.rest(ctx, note) // its rules were edited, or cannot be read any more: that is shown when it moves
-	}
-	if err := n.gather(ctx, &f, sets.needs()); err != nil {
-		return false, err
 	}
 	_, err = n.judge(ctx, w, f, ended, time.Now().UTC())
 	return err == nil, settled(err)

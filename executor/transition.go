@@ -19,10 +19,15 @@ const (
 	eventError   = "error"   // something could not be judged or made
 )
 
-// judge brings a watch to its facts, in one transaction. It returns false if there was nothing to record.
+// judge adds to the facts what the watch's rules need of the inside of its execution, and brings the watch to them in
+// one transaction. It returns false if there was nothing to record.
 func (n *NotifierExecutor) judge(ctx context.Context, w store.Watch, f Facts, ended bool, now time.Time) (bool, error) {
-	defer n.alone(w, f)()
-	t, err := n.transition(ctx, w, f, ended, now)
+	sets, unreadable := n.rulesets(w, f.Execution) // then there are none, and the transition shows why
+	if err := n.gather(ctx, &f, sets.needs()); err != nil {
+		return false, err
+	}
+	defer n.alone(w, f, sets)()
+	t, err := n.transition(ctx, w, f, ended, now, sets, unreadable)
 	if err != nil || !news(w, t) {
 		return false, err
 	}
@@ -35,7 +40,7 @@ func (n *NotifierExecutor) judge(ctx context.Context, w store.Watch, f Facts, en
 
 // transition is what the facts mean to a watch: a phase that is new, what the rules make of it, and when to
 // look again.
-func (n *NotifierExecutor) transition(ctx context.Context, w store.Watch, f Facts, ended bool, now time.Time) (store.Transition, error) {
+func (n *NotifierExecutor) transition(ctx context.Context, w store.Watch, f Facts, ended bool, now time.Time, sets rulesets, unreadable error) (store.Transition, error) {
 	t := store.Transition{Watch: w, Change: store.Change{At: now}}
 	t.Watch.Phase, t.Watch.Missing = f.phase(), time.Time{}
 	t.Watch.State, t.Watch.EndedAt = store.Active, time.Time{}
@@ -47,7 +52,7 @@ func (n *NotifierExecutor) transition(ctx context.Context, w store.Watch, f Fact
 	} else if ended {
 		t.Watch.EndedAt = w.EndedAt
 	}
-	return t, n.fire(ctx, &t, f, now)
+	return t, n.fire(ctx, &t, f, now, sets, unreadable)
 }
 
 // entered says whether the watch is in another phase than before.
@@ -89,8 +94,8 @@ func count(events []store.Event, kind string) (n int) {
 
 // fire judges the rules that the watch has and adds to t what they make. A rule that fails is shown in the
 // timeline and stops no other. The error is the store's.
-func (n *NotifierExecutor) fire(ctx context.Context, t *store.Transition, f Facts, now time.Time) error {
-	sets, err := n.rulesets(t.Watch, f.Execution)
+func (n *NotifierExecutor) fire(ctx context.Context, t *store.Transition, f Facts, now time.Time, sets rulesets, unreadable error) error {
+	err := unreadable
 	if err == nil {
 		f.Inputs, err = render.Inputs(t.Watch.Inputs)
 	}
