@@ -75,20 +75,14 @@ func (m SilenceMatch) String() string {
 // Matches says whether a delivery is about what the match selects.
 func (m SilenceMatch) Matches(d *store.Delivery) bool {
 	x := d.Execution
-	if !fits(m.Project, x.Project) || !fits(m.Domain, x.Domain) || !fits(m.Name, x.Name) || !fits(m.Rule, d.Rule) {
+	if !spec.Fits(m.Project, x.Project) || !spec.Fits(m.Domain, x.Domain) || !spec.Fits(m.Name, x.Name) || !spec.Fits(m.Rule, d.Rule) {
 		return false
 	}
 	if m.Workflow == "" && m.LaunchPlan == "" && m.User == "" {
 		return true // what the message is made from need not be read
 	}
 	c, err := render.Unmarshal(d.Content)
-	return err == nil && fits(m.Workflow, c.Data.Workflow) && fits(m.LaunchPlan, c.Data.LaunchPlan) && fits(m.User, c.Data.User)
-}
-
-// fits is a pattern's match, as spec.Match has it.
-func fits(pattern, text string) bool {
-	m := spec.Match{Workflow: pattern}
-	return m.Matches(&spec.Subject{Workflow: text})
+	return err == nil && spec.Fits(m.Workflow, c.Data.Workflow) && spec.Fits(m.LaunchPlan, c.Data.LaunchPlan) && spec.Fits(m.User, c.Data.User)
 }
 
 // SilenceState is where a silence is in its life.

@@ -273,7 +273,7 @@ func (n *NotifierExecutor) succeeded(ctx context.Context, sub subscription, k ke
 		return last, fmt.Errorf("find successes of launch plan %s: %w", k.Plan.LaunchPlan, err)
 	}
 	for _, x := range all {
-		if subject := subjectOf(x); x.EndedAt.After(since) && !x.CreatedAt.Before(sub.set.born) && sub.Match.Matches(&subject) {
+		if subject := SubjectOf(x); x.EndedAt.After(since) && !x.CreatedAt.Before(sub.set.born) && sub.Match.Matches(&subject) {
 			last = latest(last, x.EndedAt)
 		}
 	}

@@ -101,9 +101,9 @@ func (n *NotifierExecutor) Subscribe(ctx context.Context, r Rules) error {
 
 // forgetSeries removes the histories of launch plans that a subscription has heard of.
 func (n *NotifierExecutor) forgetSeries(ctx context.Context, gone store.Note, now time.Time) error {
-	var b birth
-	if err := json.Unmarshal(gone.Body, &b); err != nil {
-		return fmt.Errorf("read subscription %s: %w", gone.Key, err)
+	b, err := readBirth(gone)
+	if err != nil {
+		return err
 	}
 	prefix := b.key(gone.Key) + "|"
 	for after := prefix; ; {
@@ -157,10 +157,7 @@ func (n *NotifierExecutor) resubscribes(ctx context.Context) error {
 func (n *NotifierExecutor) born(ctx context.Context, name string, note store.Note, now time.Time) (b birth, err error) {
 	for range 3 {
 		if note.Version > 0 {
-			if err := json.Unmarshal(note.Body, &b); err != nil {
-				return b, fmt.Errorf("read subscription %s: %w", name, err)
-			}
-			return b, nil
+			return readBirth(note)
 		}
 		b.Born = now.Truncate(time.Microsecond)
 		body, err := json.Marshal(b)
@@ -180,6 +177,32 @@ func (n *NotifierExecutor) born(ctx context.Context, name string, note store.Not
 		}
 	}
 	return b, fmt.Errorf("keep subscription %s: %w", name, store.ErrConflict)
+}
+
+// readBirth reads a subscription's note.
+func readBirth(note store.Note) (b birth, err error) {
+	if err := json.Unmarshal(note.Body, &b); err != nil {
+		return b, fmt.Errorf("read subscription %s: %w", note.Key, err)
+	}
+	return b, nil
+}
+
+// Births is what Born reads of a store: store.Notes has it.
+type Births interface {
+	Notes(ctx context.Context, kind string, keys []string) ([]store.Note, error)
+}
+
+// Born returns when a subscription was born; zero if no server knows it.
+func Born(ctx context.Context, s Births, name string) (time.Time, error) {
+	found, err := s.Notes(ctx, noteSubscription, []string{name})
+	if err != nil {
+		return time.Time{}, fmt.Errorf("read subscription %s: %w", name, err)
+	}
+	if len(found) == 0 {
+		return time.Time{}, nil
+	}
+	b, err := readBirth(found[0])
+	return b.Born, err
 }
 
 func newSubscription(s spec.Subscription, b birth) subscription {
@@ -202,7 +225,7 @@ func isSubscribed(w store.Watch) bool { return w.Kind == store.Follow && len(w.C
 // selected are the rules of the subscriptions that an execution is of. Of one that is known by a row alone,
 // they are all that it could be of.
 func (n *NotifierExecutor) selected(x flyte.Execution) (all rulesets) {
-	subject := subjectOf(x)
+	subject := SubjectOf(x)
 	known := x.Workflow != "" || x.LaunchPlan != ""
 	subs := n.subscriptions()
 	for i := range subs {
@@ -230,7 +253,8 @@ func (s subscription) setFor(x flyte.Execution) ruleset {
 	return set
 }
 
-func subjectOf(x flyte.Execution) spec.Subject {
+// SubjectOf is what a subscription's match looks at of an execution.
+func SubjectOf(x flyte.Execution) spec.Subject {
 	return spec.Subject{
 		Project: x.ID.Project, Domain: x.ID.Domain, Workflow: x.Workflow, LaunchPlan: x.LaunchPlan,
 		User: x.User, Trigger: x.Trigger, Labels: x.Labels,

@@ -33,12 +33,12 @@ type Subject struct {
 
 // Matches says whether the execution is selected. What selects most comes first.
 func (m *Match) Matches(s *Subject) bool {
-	if !fits(m.Project, s.Project) || !fits(m.Domain, s.Domain) || !fits(m.LaunchPlan, s.LaunchPlan) ||
-		!fits(m.Workflow, s.Workflow) || !fits(m.User, s.User) || m.Trigger != "" && m.Trigger != s.Trigger {
+	if !Fits(m.Project, s.Project) || !Fits(m.Domain, s.Domain) || !Fits(m.LaunchPlan, s.LaunchPlan) ||
+		!Fits(m.Workflow, s.Workflow) || !Fits(m.User, s.User) || m.Trigger != "" && m.Trigger != s.Trigger {
 		return false
 	}
 	for label, pattern := range m.Labels {
-		if value := s.Labels[label]; pattern != value && (pattern == "" || !fits(pattern, value)) {
+		if value := s.Labels[label]; pattern != value && (pattern == "" || !Fits(pattern, value)) {
 			return false
 		}
 	}
@@ -58,12 +58,12 @@ const meta = `*?[\\`
 
 // Scoped says whether executions of this scope can be selected.
 func (m *Match) Scoped(project, domain string) bool {
-	return fits(m.Project, project) && fits(m.Domain, domain)
+	return Fits(m.Project, project) && Fits(m.Domain, domain)
 }
 
-// fits is a pattern's match. Most patterns are plain texts, stand for anything, or begin as no text that they are
+// Fits is a pattern's match. Most patterns are plain texts, stand for anything, or begin as no text that they are
 // compared with does.
-func fits(pattern, text string) bool {
+func Fits(pattern, text string) bool {
 	if pattern == "" || pattern == "*" || pattern == text {
 		return true
 	}

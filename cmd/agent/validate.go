@@ -4,11 +4,11 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"slices"
 
 	"github.com/spf13/cobra"
 
 	"github.com/flyte-notifier/flyte-notifier/config"
+	"github.com/flyte-notifier/flyte-notifier/internal/preview"
 	"github.com/flyte-notifier/flyte-notifier/internal/strict"
 	"github.com/flyte-notifier/flyte-notifier/notifier"
 	"github.com/flyte-notifier/flyte-notifier/notifier/builtin"
@@ -46,27 +46,21 @@ func validate(data []byte) (what string, problems, warnings []notifier.Problem) 
 	if err != nil {
 		return "YAML file", []notifier.Problem{{Text: err.Error()}}, nil
 	}
-	keys, _ := tree.(map[string]any)
-	watch, _ := keys["watch"].(map[string]any)
-	switch {
-	case hasAny(keys, "server", "admin", "flyte", "store", "delivery", "retention", "connections", "defaults", "subscriptions"):
-	case hasAny(keys, "rules", "wait"), hasAny(watch, "execution", "node"):
+	kind := preview.KindOf(tree)
+	switch kind {
+	case preview.Task:
 		task, problems := spec.ParseTask(tree, spec.Env{Registry: registry})
 		if task != nil {
 			warnings = task.Warnings()
 		}
-		return "notification task", problems, warnings
-	case hasAny(keys, "send", "message", "require"):
+		return string(kind), problems, warnings
+	case preview.Send:
 		_, problems = spec.ParseSend(tree, spec.Env{Registry: registry})
-		return "notification_send task", problems, nil
+		return string(kind), problems, nil
 	}
 	c, problems := config.Parse(data, os.Environ(), registry)
 	if c != nil {
 		problems, warnings = c.Broken, c.Warnings()
 	}
-	return "server config", problems, warnings
-}
-
-func hasAny(m map[string]any, keys ...string) bool {
-	return slices.ContainsFunc(keys, func(k string) bool { _, ok := m[k]; return ok })
+	return string(kind), problems, warnings
 }

@@ -4,7 +4,6 @@ package explain
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -145,31 +144,20 @@ func (s Sources) unselected(ctx context.Context, r preview.Rule, x flyte.Executi
 	if why := mismatch(r.Match, x); why != "" {
 		return why, nil
 	}
-	notes, err := s.Store.Notes(ctx, "subscription", []string{r.Subscription})
+	born, err := executor.Born(ctx, s.Store, r.Subscription)
 	if err != nil {
-		return "", fmt.Errorf("read subscription %s: %w", r.Subscription, err)
+		return "", err
 	}
-	for _, note := range notes {
-		var birth struct {
-			Born time.Time `json:"born"`
-		}
-		if err := json.Unmarshal(note.Body, &birth); err != nil {
-			return "", fmt.Errorf("read subscription %s: %w", r.Subscription, err)
-		}
-		if !x.CreatedAt.IsZero() && x.CreatedAt.Before(birth.Born) {
-			return fmt.Sprintf("it was created %s, before the subscription was first loaded %s",
-				x.CreatedAt.UTC().Format(time.RFC3339), birth.Born.UTC().Format(time.RFC3339)), nil
-		}
+	if !x.CreatedAt.IsZero() && x.CreatedAt.Before(born) {
+		return fmt.Sprintf("it was created %s, before the subscription was first loaded %s",
+			x.CreatedAt.UTC().Format(time.RFC3339), born.UTC().Format(time.RFC3339)), nil
 	}
 	return "", nil
 }
 
 // mismatch names what of the execution the patterns do not match; empty if it is nothing.
 func mismatch(m spec.Match, x flyte.Execution) string {
-	subject := spec.Subject{
-		Project: x.ID.Project, Domain: x.ID.Domain, Workflow: x.Workflow, LaunchPlan: x.LaunchPlan,
-		User: x.User, Trigger: x.Trigger, Labels: x.Labels,
-	}
+	subject := executor.SubjectOf(x)
 	if m.Matches(&subject) {
 		return ""
 	}

@@ -57,18 +57,39 @@ func Read(data []byte, environ []string, registry *notifier.Registry) (*File, er
 	if err != nil {
 		return nil, &ProblemsError{[]notifier.Problem{{Text: err.Error()}}}
 	}
-	keys, _ := tree.(map[string]any)
-	watch, _ := keys["watch"].(map[string]any)
 	alone := spec.Env{Registry: registry}
-	switch {
-	case hasAny(keys, "server", "admin", "flyte", "store", "delivery", "retention", "connections", "defaults", "subscriptions"):
-		return readConfig(keys, environ, alone)
-	case hasAny(keys, "rules", "wait"), hasAny(watch, "execution", "node"):
+	switch KindOf(tree) {
+	case Task:
 		return readTask(tree, alone)
-	case hasAny(keys, "send", "message", "require"):
+	case Send:
 		return readSend(tree, alone)
 	}
+	keys, _ := tree.(map[string]any)
 	return readConfig(keys, environ, alone)
+}
+
+// Kind is what a file is.
+type Kind string
+
+// The kinds of files.
+const (
+	Config Kind = "server config"
+	Task   Kind = "notification task"
+	Send   Kind = "notification_send task"
+)
+
+// KindOf returns what a file is by its keys; one that has none of its own is taken for a config.
+func KindOf(tree any) Kind {
+	keys, _ := tree.(map[string]any)
+	watch, _ := keys["watch"].(map[string]any)
+	switch {
+	case hasAny(keys, "server", "admin", "flyte", "store", "delivery", "retention", "connections", "defaults", "subscriptions"):
+	case hasAny(keys, "rules", "wait"), hasAny(watch, "execution", "node"):
+		return Task
+	case hasAny(keys, "send", "message", "require"):
+		return Send
+	}
+	return Config
 }
 
 func hasAny(m map[string]any, keys ...string) bool {
