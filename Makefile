@@ -53,7 +53,7 @@ lint: $(TOOLS)/golangci-lint ## linters and formatting, both modules
 format: $(TOOLS)/golangci-lint ## rewrite files in the project's format
 	$(TOOLS)/golangci-lint fmt ./... ./e2e/...
 
-fuzz: ## every fuzz target for FUZZTIME (60s)
+fuzz: ## every fuzz target for FUZZTIME (60s; or a count of runs, as 20000x)
 	@set -e; grep -rlE '^func Fuzz' --include='*_test.go' --exclude-dir=e2e . | xargs -n1 dirname | sort -u | while read -r dir; do \
 		for target in $$(grep -hoE '^func Fuzz[A-Za-z0-9_]+' $$dir/*_test.go | cut -c6-); do \
 			echo "$$dir $$target"; $(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$dir; \
