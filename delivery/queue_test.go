@@ -2,6 +2,7 @@ package delivery_test
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -17,8 +18,19 @@ type queue struct {
 	mu   sync.Mutex
 	jobs map[string]*job
 	due  []store.Delivery // heads, as read then
+	next map[order]bool   // behind those heads there are others
 	read time.Time        // zero: to be read anew
 	poke chan struct{}
+}
+
+// order is what deliveries keep theirs in.
+type order struct {
+	watch string
+	store.Lane
+}
+
+func orderOf(d store.Delivery) order {
+	return order{d.WatchID, store.Lane{Connection: d.Connection, Address: d.Address}}
 }
 
 // job is the wake-up of a delivery.
@@ -74,6 +86,9 @@ func (q *queue) Work(ctx context.Context, _ []string, grace time.Duration, do fu
 				if d, ok := q.fresh(ctx, d.ID); ok {
 					again = do(ctx, d)
 				}
+				if _, ok := q.fresh(ctx, d.ID); !ok {
+					q.done(d)
+				}
 				q.giveBack(j, again)
 			})
 		}
@@ -96,7 +111,7 @@ func (q *queue) known(ctx context.Context) []store.Delivery {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.read.IsZero() || time.Since(q.read) >= time.Second {
-		q.due, q.read = q.heads(ctx), time.Now()
+		q.heads(ctx)
 	}
 	return q.due
 }
@@ -110,25 +125,33 @@ func (q *queue) fresh(ctx context.Context, id string) (got store.Delivery, ok bo
 	return got, ok
 }
 
-// heads are the deliveries that may be sent: Pending, and the first of their watch and lane.
-func (q *queue) heads(ctx context.Context) (heads []store.Delivery) {
-	type order struct {
-		watch string
-		store.Lane
-	}
+// heads reads the deliveries that may be sent: Pending, and the first of their watch and lane.
+func (q *queue) heads(ctx context.Context) {
+	q.due, q.next, q.read = nil, map[order]bool{}, time.Now()
 	seen := map[order]bool{}
 	_ = q.Deliveries(ctx, store.Filter{State: string(store.Pending)}, func(d store.Delivery) error {
-		o := order{d.WatchID, store.Lane{Connection: d.Connection, Address: d.Address}}
 		if d.State == store.Held { // it is listed as pending
 			return nil
 		}
-		if !seen[o] {
-			heads = append(heads, d)
+		o := orderOf(d)
+		if seen[o] {
+			q.next[o] = true
+		} else {
+			q.due = append(q.due, d)
 		}
 		seen[o] = true
 		return nil
 	})
-	return heads
+}
+
+// done forgets a delivery that was settled. The heads need be read anew only where another waited for it.
+func (q *queue) done(d store.Delivery) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.next[orderOf(d)] {
+		q.read = time.Time{}
+	}
+	q.due = slices.DeleteFunc(slices.Clone(q.due), func(head store.Delivery) bool { return head.ID == d.ID })
 }
 
 // take takes the job of a delivery if it is due, else it returns when it will be.
@@ -155,11 +178,7 @@ func (q *queue) giveBack(j *job, again time.Duration) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	j.busy, j.at = false, time.Now().Add(again)
-	if again > 0 {
-		q.look()
-	} else {
-		q.changed()
-	}
+	q.look()
 }
 
 // rescue hands the job of a delivery out again as if its server had died.
@@ -175,10 +194,9 @@ func (*queue) WorkAlso([]string) {}
 
 // Interrupt is store.Queue's.
 func (q *queue) Interrupt(ctx context.Context, id string, opened, now time.Time) error {
-	for _, d := range q.heads(ctx) {
-		if d.ID == id && d.OpenedAt.Equal(opened) {
-			return q.Settle(ctx, id, store.Outcome{Attempt: d.Attempts, State: store.Pending, NextAt: now, Unknown: true, At: now})
-		}
+	d, ok := q.fresh(ctx, id)
+	if !ok || !d.OpenedAt.Equal(opened) {
+		return store.ErrConflict
 	}
-	return store.ErrConflict
+	return q.Settle(ctx, id, store.Outcome{Attempt: d.Attempts, State: store.Pending, NextAt: now, Unknown: true, At: now})
 }
