@@ -74,7 +74,7 @@ func (s Sources) Ask(ctx context.Context, q Question) ([]Finding, error) {
 		}
 	}
 	if len(asked) == 0 {
-		return nil, unknown(q, names)
+		return nil, missing(q, known, names)
 	}
 	all := make([]Finding, 0, len(asked))
 	for _, c := range asked {
@@ -87,7 +87,15 @@ func (s Sources) Ask(ctx context.Context, q Question) ([]Finding, error) {
 	return all, nil
 }
 
-func unknown(q Question, names []string) error {
+// missing says why there is no such rule: it cannot be read any more, or nothing has its name.
+func missing(q Question, known []executor.Remembered, names []string) error {
+	for _, m := range known {
+		for _, lost := range m.Unreadable {
+			if lost.Rule == q.Rule && (q.Watch == "" || q.Watch == m.Watch.ID) {
+				return fmt.Errorf("watch %s: %w, so it never fires", m.Watch.ID, lost)
+			}
+		}
+	}
 	slices.Sort(names)
 	switch names = slices.Compact(names); {
 	case len(names) == 0 && q.Watch != "":
