@@ -154,7 +154,15 @@ func ParseQuiet(tree any) (*Quiet, []notifier.Problem) {
 }
 
 // QuietSchema is the JSON Schema of quiet hours.
-func QuietSchema() map[string]any { return strict.Describe(quietDocument{}) }
+func QuietSchema() map[string]any { return quietDocument{}.JSONSchema() }
+
+// JSONSchema describes the keys, of which one is needed.
+func (quietDocument) JSONSchema() map[string]any {
+	type keys quietDocument // without this method
+	s := strict.Describe(keys{})
+	s["anyOf"] = []any{map[string]any{"required": []any{"times"}}, map[string]any{"required": []any{"days"}}}
+	return s
+}
 
 // UntilAll returns when the quiet hours of both are over that now is in; zero when it is in none.
 func UntilAll(now time.Time, all ...*Quiet) (end time.Time) {
