@@ -23,6 +23,7 @@ type Question struct {
 	Execution     flyte.ExecutionID
 	Watch         string         // only this one; empty: all of the execution
 	Subscriptions []preview.Rule // of the server's config
+	Honoring      []preview.Honoring
 }
 
 // Finding is a rule of one watch, or of a subscription.
@@ -65,13 +66,12 @@ func (s Sources) Ask(ctx context.Context, q Question) ([]Finding, error) {
 	if err != nil {
 		return nil, err
 	}
-	var names []string
-	var asked []candidate
-	for _, c := range candidates(known, q) {
-		name := c.rule.FullName()
-		if names = append(names, name); name == q.Rule {
-			asked = append(asked, c)
+	asked, names := choose(candidates(known, q), q.Rule)
+	if len(asked) == 0 && len(q.Honoring) > 0 {
+		if q.Subscriptions, err = s.declared(ctx, q); err != nil {
+			return nil, err
 		}
+		asked, names = choose(candidates(known, q), q.Rule)
 	}
 	if len(asked) == 0 {
 		return nil, missing(q, known, names)
@@ -83,6 +83,30 @@ func (s Sources) Ask(ctx context.Context, q Question) ([]Finding, error) {
 			return nil, err
 		}
 		all = append(all, found)
+	}
+	return all, nil
+}
+
+// choose returns those of a name, and the names of all.
+func choose(all []candidate, rule string) (asked []candidate, names []string) {
+	for _, c := range all {
+		name := c.rule.FullName()
+		if names = append(names, name); name == rule {
+			asked = append(asked, c)
+		}
+	}
+	return asked, names
+}
+
+// declared are the rules of the subscriptions with those that the execution itself declares.
+func (s Sources) declared(ctx context.Context, q Question) ([]preview.Rule, error) {
+	f, err := s.Facts(ctx, q.Execution, "")
+	if err != nil {
+		return nil, err
+	}
+	all := slices.Clone(q.Subscriptions)
+	for _, h := range q.Honoring {
+		all = append(all, h.Rules(f.Execution)...)
 	}
 	return all, nil
 }
@@ -140,7 +164,14 @@ func (s Sources) explain(ctx context.Context, c candidate, id flyte.ExecutionID)
 	if f.Facts.Inputs, err = c.from.Inputs(); err != nil {
 		return f, err
 	}
+	var numbers []string
+	if c.rule.Subscription != "" && executor.OfHistory(c.rule.Rule) {
+		if f.Facts, numbers, err = executor.Past(ctx, s.Store, c.rule.Subscription, c.rule.Rule, f.Facts, s.Now()); err != nil {
+			return f, err
+		}
+	}
 	f.Explanation = executor.Explain(f.Facts, c.rule.Rule, c.from.ToldBy(c.rule.Subscription, c.rule.Name), s.Now())
+	f.Why = append(f.Why, numbers...)
 	if c.rule.Subscription != "" {
 		f.Unselected, err = s.unselected(ctx, c.rule, f.Facts.Execution)
 	}

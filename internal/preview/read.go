@@ -36,6 +36,8 @@ func (r Rule) FullName() string {
 type File struct {
 	Rules  []Rule
 	Config *config.Config // nil: it is a task's spec
+	// Honoring are the subscriptions that also tell what launch plans declare, which is in no file.
+	Honoring []Honoring
 	// Broken are the rules that a server leaves out, since their if or template cannot be compiled.
 	Broken []notifier.Problem
 }
@@ -123,6 +125,9 @@ func readConfig(data []byte, environ []string, registry *notifier.Registry) (*Fi
 	}
 	f := &File{Config: c, Broken: c.Broken}
 	for _, s := range c.Subscriptions {
+		if s.Honor != nil {
+			f.Honoring = append(f.Honoring, Honoring{s.Name, s.Match, s.Honor})
+		}
 		for _, r := range s.Rules {
 			f.Rules = append(f.Rules, Rule{Rule: r, Subscription: s.Name, Match: s.Match})
 		}
