@@ -123,7 +123,8 @@ func TestSchemaRefusesTheSubscriptionsThatTheParserRefuses(t *testing.T) {
 	patterns.agree(t, schema, func(line string) string { return "[{name: s, " + line + ", " + one + "}]" }, parse)
 	titles.agree(t, schema, func(line string) string { return "[{" + line + ", " + one + "}]" }, parse)
 	values{
-		"%s", []string{one, one + ", match: {labels: {team: 'a*'}}", "rules: [{name: r, when: {no_success_for: 26h}, send: [{stdout: }]}]"},
+		"%s",
+		[]string{one, one + ", match: {labels: {team: 'a*'}}", "rules: [{name: r, when: {no_success_for: 26h}, send: [{stdout: }]}]"},
 		[]string{
 			"rules: []", "match: {}", "honor_launch_plan_notifications: false", one + ", match: {labels: {team: '['}}",
 			"rules: [{name: '', when: {phase: [FAILED]}, send: [{stdout: }]}]", "rules: [{name: r, when: {no_success_for: 0s}, send: [{stdout: }]}]",

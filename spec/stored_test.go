@@ -36,15 +36,18 @@ func TestAStoredRuleThatCannotBeReadStandsAlone(t *testing.T) {
 	}{
 		"all can be read": {whole, []string{"first", "nightly", "calm"}, nil},
 		"a zone of a deadline is gone": {
-			strings.ReplaceAll(whole, "Europe/Paris", "Europe/Lutetia"), []string{"first", "calm"},
+			strings.ReplaceAll(whole, "Europe/Paris", "Europe/Lutetia"),
+			[]string{"first", "calm"},
 			[]string{`rule "nightly" cannot be read: unknown time zone "Europe/Lutetia", must be one such as Europe/Paris`},
 		},
 		"a zone of quiet hours is gone": {
-			strings.ReplaceAll(whole, "Asia/Tokyo", "Asia/Edo"), []string{"first", "nightly"},
+			strings.ReplaceAll(whole, "Asia/Tokyo", "Asia/Edo"),
+			[]string{"first", "nightly"},
 			[]string{`rule "calm" cannot be read: unknown time zone "Asia/Edo", must be one such as Europe/Paris`},
 		},
 		"a rule of another shape": {
-			`{"wait": true, "rules": [{"name": "a", "when": {"phases": ["FAILED"]}}, {"name": "b", "send": 3}, 7]}`, []string{"a"},
+			`{"wait": true, "rules": [{"name": "a", "when": {"phases": ["FAILED"]}}, {"name": "b", "send": 3}, 7]}`,
+			[]string{"a"},
 			[]string{
 				`rule "b" cannot be read: json: `,
 				`rule "" cannot be read: json: `,

@@ -49,12 +49,12 @@ func (o rendering) run(ctx context.Context, out io.Writer, path string) error {
 	if err != nil {
 		return err
 	}
-	real, err := o.open(ctx, file.Config)
+	x, err := o.open(ctx, file.Config)
 	if err != nil {
 		return err
 	}
-	defer real.close()
-	declaring, err := real.declaring(ctx, file)
+	defer x.close()
+	declaring, err := x.declaring(ctx, file)
 	if err != nil {
 		return &exitError{exitFailed, err}
 	}
@@ -67,7 +67,7 @@ func (o rendering) run(ctx context.Context, out io.Writer, path string) error {
 	var all []preview.Told
 	failed := 0
 	for _, r := range rules {
-		at, err := real.occasion(ctx, r, o.phase)
+		at, err := x.occasion(ctx, r, o.phase)
 		if err != nil {
 			return &exitError{exitFailed, err}
 		}
