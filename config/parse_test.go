@@ -144,12 +144,25 @@ subscriptions: [{}]
 `))
 }
 
+// refusal is a document with its problems.
+type refusal struct {
+	name, doc string
+	want      []string
+}
+
+func refuses(t *testing.T, all []refusal) {
+	t.Helper()
+	for _, tt := range all {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			require.Equal(t, tt.want, problems(t, tt.doc))
+		})
+	}
+}
+
 func TestParseRefuses(t *testing.T) {
 	t.Parallel()
-	tests := []struct {
-		name, doc string
-		want      []string
-	}{
+	refuses(t, []refusal{
 		{"no YAML", "a: [", []string{"read YAML: line 1: did not find expected node content"}},
 		{"no mapping", "- a", []string{"must be a mapping, not a list"}},
 		{"nothing", "", []string{"admin.endpoint: required"}},
@@ -160,6 +173,12 @@ func TestParseRefuses(t *testing.T) {
 			"admin.endpoint: must be dns:///host:port: flyteadmin is reached by gRPC, and `insecure` says whether with TLS",
 			"admin.maxRetries: must be at least 0, not -1",
 		}},
+	})
+}
+
+func TestParseRefusesServers(t *testing.T) {
+	t.Parallel()
+	refuses(t, []refusal{
 		{"one address twice", minimal + "server: {listen: ':1', http: ':1'}", []string{"server.http: must not be the address of server.listen"}},
 		{"a port that is none", minimal + "server: {listen: 'x:70000', http: 'x:grpc'}", []string{
 			"server.http: must be host:port or :port", "server.listen: must be host:port or :port",
@@ -167,6 +186,12 @@ func TestParseRefuses(t *testing.T) {
 		{"a key without certificate", minimal + "server: {tls: {key: x}}", []string{"server.tls.cert: required with server.tls.key"}},
 		{"an authority alone", minimal + "server: {tls: {client_ca: x}}", []string{"server.tls.client_ca: needs server.tls.cert and server.tls.key"}},
 		{"a console that is no URL", minimal + "flyte: {console_url: flyte.example.org}", []string{"flyte.console_url: must be an http or https URL"}},
+	})
+}
+
+func TestParseRefusesStores(t *testing.T) {
+	t.Parallel()
+	refuses(t, []refusal{
 		{"a store of another kind", minimal + "store: {url: 'mysql://x'}", []string{"store.url: must begin with sqlite:// or postgres://"}},
 		{"a store without a file", minimal + "store: {url: 'sqlite:///var/lib/'}", []string{
 			"store.url: must name a file: sqlite:///var/lib/flyte-notifier/notifier.db",
@@ -188,6 +213,12 @@ func TestParseRefuses(t *testing.T) {
 		{"a store of another type", minimal + "store: {url: 3}", []string{"store.url: must be a URL, {env: NAME} or {file: PATH}, not a number"}},
 		{"a store by no reference", minimal + "store: {url: {}}", []string{"store.url: must be exactly one of {env: NAME} and {file: PATH}"}},
 		{"a store by an unknown reference", minimal + "store: {url: {env: A, vault: x}}", []string{"store.url.vault: unknown key"}},
+	})
+}
+
+func TestParseRefusesTimes(t *testing.T) {
+	t.Parallel()
+	refuses(t, []refusal{
 		{"times of zero", minimal + "delivery: {max_age: 0s}\nretention: {watches: 0s, deliveries: 0s}\nwatch: {interval: 0s, node_interval: 0s}", []string{
 			"delivery.max_age: must be longer than 0s", "retention.deliveries: must be longer than 0s", "retention.watches: must be longer than 0s",
 			"watch.interval: must be longer than 0s", "watch.node_interval: must be longer than 0s",
@@ -199,6 +230,12 @@ func TestParseRefuses(t *testing.T) {
 		{"a sweep that is too short", minimal + "watch: {interval: 10s, sweep: 10s}", []string{
 			"watch.sweep: must be longer than watch.interval (10s), not 10s",
 		}},
+	})
+}
+
+func TestParseRefusesConnections(t *testing.T) {
+	t.Parallel()
+	refuses(t, []refusal{
 		{"a connection without its notifier's keys", minimal + "connections: {a: {slack: }}", []string{"connections.a.slack.token: required"}},
 		{"a connection of nothing", minimal + "connections: {a: }", []string{"connections.a: must be a mapping, not null"}},
 		{"a name that is too long", minimal + "connections: {" + strings.Repeat("a", 64) + ": {slack: {token: {env: A}}}}", []string{
@@ -218,13 +255,7 @@ func TestParseRefuses(t *testing.T) {
 			"connections.a.slack.token: required",
 		}},
 		{"a default of another type", minimal + "defaults: {slack: 3}", []string{"defaults.slack: must be a string, not a number"}},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			t.Parallel()
-			require.Equal(t, tt.want, problems(t, tt.doc))
-		})
-	}
+	})
 }
 
 func TestParseTakesOneAddressOfAnyPort(t *testing.T) {

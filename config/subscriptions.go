@@ -1,8 +1,11 @@
 package config
 
 import (
+	"fmt"
 	"maps"
+	"slices"
 
+	"github.com/flyte-notifier/flyte-notifier/internal/strict"
 	"github.com/flyte-notifier/flyte-notifier/notifier"
 	"github.com/flyte-notifier/flyte-notifier/spec"
 )
@@ -18,10 +21,34 @@ func (p *parser) subscriptions(tree any, c *Config) {
 	c.Subscriptions, c.Broken = all, broken
 }
 
-// Warnings are what is no mistake in the file, and yet nobody wants: rules that can never fire.
+// Warnings are what is no mistake in the file, and yet nobody wants: rules that can never fire, and quiet hours that
+// leave no time to send.
 func (c *Config) Warnings() (all []notifier.Problem) {
 	for i := range c.Subscriptions {
 		all = append(all, c.Subscriptions[i].Warnings()...)
+		for _, r := range c.Subscriptions[i].Rules {
+			all = append(all, c.endless(r)...)
+		}
+	}
+	strict.Sort(all)
+	return all
+}
+
+// endless tells of the rule's quiet hours that never end together with those of a connection. Each alone does.
+func (c *Config) endless(r spec.Rule) (all []notifier.Problem) {
+	steps := slices.Clone(r.Send)
+	for _, e := range r.Escalate {
+		steps = append(steps, e.Send...)
+	}
+	told := map[string]bool{}
+	for _, s := range steps {
+		quiet := c.Connections[s.Connection].Quiet
+		if r.Quiet == nil || quiet == nil || told[s.Connection] || !spec.Endless(r.Quiet, quiet) {
+			continue
+		}
+		told[s.Connection] = true
+		all = append(all, notifier.Problem{Path: r.Path() + ".quiet", Text: fmt.Sprintf(
+			"never ends together with %s.quiet: each message is held for up to 8 days", strict.Key("connections", s.Connection))})
 	}
 	return all
 }

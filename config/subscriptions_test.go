@@ -114,3 +114,31 @@ subscriptions[0].rules[1].message.title: line 1: unclosed action
 subscriptions[0].rules[1].send[0].slack.channel: line 1:2: unknown variable .Channel
 `, config.Problems(c.Broken))
 }
+
+func TestQuietHoursThatNeverEndTogetherAreWarnedOf(t *testing.T) {
+	t.Parallel()
+	for rule, want := range map[string][]string{
+		`{quiet: {times: ["07:00-22:00"], zone: Europe/Paris}, send: [{slack: {connection: narrow, channel: "#ml-x"}}]}`: {
+			"subscriptions[0].rules[1].quiet: never ends together with connections.narrow.quiet: each message is held for up to 8 days",
+		},
+		`{quiet: {times: ["06:00-12:00", "12:00-23:00"]}, send: [{slack: {channel: "#ml"}}], escalate: [{after: 1h, send: [{slack: {connection: narrow, channel: "#ml-x"}}, {slack: {connection: narrow, channel: "#ml-y"}}]}]}`: {
+			"subscriptions[0].rules[1].quiet: never ends together with connections.narrow.quiet: each message is held for up to 8 days",
+		},
+		`{quiet: {times: ["08:00-22:00"], zone: Europe/Paris}, send: [{slack: {connection: narrow, channel: "#ml-x"}}]}`: nil,
+		`{quiet: {days: [mon, tue, wed, thu, fri, sat]}, send: [{slack: {connection: narrow, channel: "#ml-x"}}]}`:       nil,
+		`{quiet: {times: ["07:00-22:00"], zone: Europe/Paris}, send: [{slack: {channel: "#ml"}}]}`:                       nil,
+		`{send: [{slack: {connection: narrow, channel: "#ml-x"}}]}`:                                                      nil,
+	} {
+		c := accepted(t, connected+`
+  - name: s
+    match: {project: ml, domain: production}
+    rules:
+      - {name: broken, when: {phase: [FAILED]}, if: "phaze", send: [{stdout: }]}
+      - {name: x, when: {running_for: 2h}, `+rule[1:])
+		var got []string
+		for _, p := range c.Warnings() {
+			got = append(got, p.String())
+		}
+		require.Equal(t, want, got, rule)
+	}
+}

@@ -27,6 +27,7 @@ type Archive interface {
 type Remembered struct {
 	Watch      store.Watch
 	Rules      []spec.Rule         // of its task; none for a watch that subscriptions made
+	Unreadable []spec.Unreadable   // rules of its task that cannot be read any more
 	Told       map[string]Progress // by subscription; "" is the task's own
 	Deliveries []store.Delivery    // in order of creation
 }
@@ -121,7 +122,7 @@ func (m *Remembered) read(ctx context.Context, s Archive) (err error) {
 	if doc.err != nil {
 		return fmt.Errorf("watch %s: %w", m.Watch.ID, doc.err)
 	}
-	m.Rules = doc.spec.Rules
+	m.Rules, m.Unreadable = doc.spec.Rules, doc.spec.Unreadable
 	return nil
 }
 

@@ -223,3 +223,22 @@ func TestAConnectionsQuietHours(t *testing.T) {
 		require.Equal(t, []store.DeliveryState{store.Pending, store.Pending}, states(b.deliveries()))
 	})
 }
+
+// Whatever somebody configures, what is held is sent.
+func TestQuietHoursThatNeverEndTogetherHoldNothingForEver(t *testing.T) {
+	run(t, func(b *bench) {
+		noon, midnight := spec.Clock{Hour: 12}, spec.Clock{Hour: 24}
+		morning, evening := &spec.Quiet{Times: []spec.Span{{To: noon}}}, &spec.Quiet{Times: []spec.Span{{From: noon, To: midnight}}}
+		require.NoError(t, b.exec.Subscribe(b.t.Context(), executor.Rules{Quiet: map[string]*spec.Quiet{"team": morning}}))
+		b.admin.set("f1", "FAILED", started)
+		b.register("f1", []spec.Rule{when("failed", spec.When{Phases: []string{"FAILED"}}, func(r *spec.Rule) {
+			r.Quiet, r.Send[0].Connection = evening, "team"
+		})})
+		b.rounds(1)
+		held := b.deliveries()[0]
+		require.Equal(t, store.Held, held.State)
+		require.WithinRange(t, held.HeldUntil, time.Now().Add(7*24*time.Hour), time.Now().Add(8*24*time.Hour))
+		b.pass(8 * 24 * time.Hour)
+		require.Equal(t, store.Pending, b.deliveries()[0].State)
+	})
+}

@@ -33,6 +33,7 @@ type ruleset struct {
 	key   string // what begins the keys of its deliveries
 	rules []spec.Rule
 	needs needs
+	lost  []spec.Unreadable // that cannot be read any more
 
 	// Of a subscription:
 	born    time.Time
@@ -58,7 +59,7 @@ func (n *NotifierExecutor) rulesets(w store.Watch, x flyte.Execution) (rulesets,
 	if doc.err != nil {
 		return nil, doc.err
 	}
-	return rulesets{{key: w.ID, rules: doc.spec.Rules, needs: doc.needs}}, nil
+	return rulesets{{key: w.ID, rules: doc.spec.Rules, needs: doc.needs, lost: doc.spec.Unreadable}}, nil
 }
 
 // needs are those of all together.

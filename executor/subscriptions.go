@@ -246,10 +246,7 @@ func (s subscription) setFor(x flyte.Execution) ruleset {
 	if s.Honor == nil || len(x.Notifications) == 0 {
 		return set
 	}
-	set.rules = slices.Clone(set.rules)
-	for i, declared := range x.Notifications {
-		set.rules = append(set.rules, s.Honor.Rule(fmt.Sprintf("%s%s-%d", spec.HonoredPrefix, declared.Kind, i), declared.Phases, declared.Recipients))
-	}
+	set.rules = slices.Concat(set.rules, Declared(s.Honor, x))
 	return set
 }
 

@@ -126,6 +126,12 @@ func (n *NotifierExecutor) fire(ctx context.Context, t *store.Transition, f Fact
 		if set.name != "" && set.needs.history && f.ended() {
 			a.Progress[counted] = Told{Over: true}
 		}
+		if len(t.Events) > 0 { // a phase is new: not at every look
+			for _, rule := range set.lost {
+				a.Errors = append(a.Errors, rule)
+				n.log.ErrorContext(ctx, "rule cannot be judged", "rule", rule.Rule, "watch", t.Watch.ID, "execution", t.Watch.Execution.String(), "error", rule.Err)
+			}
+		}
 		learned.add(set.memory(), a)
 		if err := n.tell(ctx, t, f, set, a, now); err != nil {
 			return err

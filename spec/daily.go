@@ -35,7 +35,8 @@ func (c Clock) On(year int, month time.Month, day int, zone *time.Location) time
 	}
 	// time.Date went one way or the other: the change is at the near end of either zone.
 	start, end := t.ZoneBounds()
-	if t.Hour() > c.Hour || t.Hour() == c.Hour && t.Minute() > c.Minute {
+	shown := time.Date(t.Year(), t.Month(), t.Day(), t.Hour(), t.Minute(), 0, 0, time.UTC)
+	if shown.After(time.Date(year, month, day, c.Hour, c.Minute, 0, 0, time.UTC)) { // perhaps of the day before
 		return start
 	}
 	return end

@@ -108,6 +108,11 @@ func (e *executionDocument) DecodeStrict(tree any) []notifier.Problem {
 // JSONSchema describes the three forms.
 func (executionDocument) JSONSchema() map[string]any {
 	keys := strict.Describe(executionKeys{})
+	for _, key := range []string{"project", "domain", "name"} {
+		identifierSchema(keys, key)
+	}
+	restrict(keys, "name", map[string]any{"minLength": 1.0})
+	restrict(keys, "input", map[string]any{"minLength": 1.0})
 	all := keys["properties"].(map[string]any)
 	input := map[string]any{"input": all["input"]}
 	delete(all, "input")

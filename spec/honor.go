@@ -15,6 +15,9 @@ type Honor struct {
 	path       string
 }
 
+// honorKey is the key of a subscription that wants it.
+const honorKey = "honor_launch_plan_notifications"
+
 // HonoredPrefix begins the names of rules that declared notifications stand for.
 const HonoredPrefix = "launch-plan-"
 

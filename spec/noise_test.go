@@ -96,3 +96,36 @@ func TestQuietHoursAreOverWhenTheyEnd(t *testing.T) {
 	})
 	require.Zero(t, (*spec.Quiet)(nil).Until(begin))
 }
+
+func TestQuietHoursOfSeveralEndWithinAWeekAndADay(t *testing.T) {
+	t.Parallel()
+	quiet := func(text string) *spec.Quiet { return parsed(t, rule("quiet: {"+text+"}")).Quiet }
+	night, day := quiet(`times: ["22:00-07:00"], zone: Europe/Paris`), quiet(`times: ["07:00-22:00"], zone: Europe/Paris`)
+	weekdays, weekend := quiet("days: [mon, tue, wed, thu, fri]"), quiet("days: [sat, sun]")
+	for name, test := range map[string]struct {
+		all     []*spec.Quiet
+		endless bool
+	}{
+		"none":                     {nil, false},
+		"one":                      {[]*spec.Quiet{night, nil}, false},
+		"with an hour between":     {[]*spec.Quiet{night, quiet(`times: ["08:00-22:00"], zone: Europe/Paris`)}, false},
+		"day and night":            {[]*spec.Quiet{night, day}, true},
+		"the week and its end":     {[]*spec.Quiet{weekdays, weekend}, true},
+		"zones, in the winter":     {[]*spec.Quiet{night, quiet(`times: ["06:00-21:00"]`)}, true},
+		"zones that leave an hour": {[]*spec.Quiet{weekdays, quiet(`days: [sat, sun], zone: Asia/Tokyo`)}, false},
+	} {
+		require.Equal(t, test.endless, spec.Endless(test.all...), name)
+		rapid.Check(t, func(t *rapid.T) {
+			now := begin.Add(time.Duration(rapid.IntRange(0, 366*24*60).Draw(t, "minutes")) * time.Minute)
+			end := spec.UntilAll(now, test.all...)
+			if end.IsZero() {
+				return
+			}
+			require.True(t, end.After(now))
+			require.LessOrEqual(t, end.Sub(now), 8*24*time.Hour)
+			if !test.endless {
+				require.Zero(t, spec.UntilAll(end, test.all...), "nothing is held at the end")
+			}
+		})
+	}
+}

@@ -93,11 +93,13 @@ func (p *parser) rule(path string, doc ruleDocument, target Target) Rule {
 	return r
 }
 
+// longestName is that of a rule's name, or a subscription's, in bytes.
+const longestName = 100
+
 // name checks a rule's name: it is shown in tables and is part of keys, where | separates.
 func (p *parser) name(path, name string) {
-	const longest = 100
-	if len(name) > longest || strings.ContainsFunc(name, func(r rune) bool { return r == '|' || !unicode.IsPrint(r) }) {
-		p.add(path, fmt.Sprintf("must be at most %d bytes, printable and without |", longest))
+	if len(name) > longestName || strings.ContainsFunc(name, func(r rune) bool { return r == '|' || !unicode.IsPrint(r) }) {
+		p.add(path, fmt.Sprintf("must be at most %d bytes, printable and without |", longestName))
 	}
 }
 

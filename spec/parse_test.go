@@ -145,14 +145,27 @@ watches: []
 	}, texts(problems))
 }
 
+// refusal is a task with its problems.
+type refusal struct {
+	name, doc string
+	want      []string
+}
+
+func refuses(t *testing.T, all []refusal) {
+	t.Helper()
+	for _, tt := range all {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			task, problems := spec.ParseTask(tree(t, tt.doc), server())
+			require.Equal(t, tt.want, texts(problems))
+			require.Nil(t, task)
+		})
+	}
+}
+
 func TestParseTaskRefuses(t *testing.T) {
 	t.Parallel()
-	long := strings.Repeat("x", 101)
-	tests := []struct {
-		name string
-		doc  string
-		want []string
-	}{
+	refuses(t, []refusal{
 		{"nothing", "", []string{"must be a mapping, not null"}},
 		{"no rules", "{}", []string{"rules: required"}},
 		{"rules of null", "rules:", []string{"rules: required"}},
@@ -162,7 +175,12 @@ func TestParseTaskRefuses(t *testing.T) {
 		{"too many sends", rule("send: [" + strings.Repeat("{stdout: {}},", 101) + "]"), []string{
 			"rules[0].send: must have at most 100 entries, not 101",
 		}},
+	})
+}
 
+func TestParseTaskRefusesConditions(t *testing.T) {
+	t.Parallel()
+	refuses(t, []refusal{
 		{"no kind of when", rule("when: {}"), []string{"rules[0].when: must have exactly one key, such as {phase: [FAILED]}"}},
 		{"a when of null", rule("when: {phase: null}"), []string{"rules[0].when: must have exactly one key, such as {phase: [FAILED]}"}},
 		{"a when that is no mapping", rule("when: FAILED"), []string{"rules[0].when: must be a mapping, not a string"}},
@@ -179,14 +197,24 @@ func TestParseTaskRefuses(t *testing.T) {
 			`rules[0].when.phase[0]: "SUCCEEDING" is a workflow's phase, but a node is watched`,
 		}},
 		{"a misspelled kind of when", rule("when: {phases: [FAILED]}"), []string{`rules[0].when.phases: unknown key, did you mean "phase"?`}},
+	})
+}
 
-		{"a long name", rule("name: " + long), []string{"rules[0].name: must be at most 100 bytes, printable and without |"}},
+func TestParseTaskRefusesNames(t *testing.T) {
+	t.Parallel()
+	refuses(t, []refusal{
+		{"a long name", rule("name: " + strings.Repeat("x", 101)), []string{"rules[0].name: must be at most 100 bytes, printable and without |"}},
 		{"a name that separates", rule("name: a|b"), []string{"rules[0].name: must be at most 100 bytes, printable and without |"}},
 		{"a name of two lines", rule(`name: "a\nb"`), []string{"rules[0].name: must be at most 100 bytes, printable and without |"}},
 		{"two equal default names", "rules: [{when: {phase: [FAILED]}, send: [{stdout: }]}, {when: {phase: [FAILED]}, send: [{stdout: }]}]", []string{
 			`rules[1].name: "phase-failed" is the name of rules[0] already`,
 		}},
+	})
+}
 
+func TestParseTaskRefusesSends(t *testing.T) {
+	t.Parallel()
+	refuses(t, []refusal{
 		{"an if that is no text", rule("if: true"), []string{"rules[0].if: must be a string, not a boolean"}},
 		{"a send that is no list", rule("send: {stdout: {}}"), []string{"rules[0].send: must be a list, not a mapping"}},
 		{"a send that is no mapping", rule("send: [slack, null]"), []string{
@@ -200,6 +228,12 @@ func TestParseTaskRefuses(t *testing.T) {
 			"rules[0].send[0].carrier-pigeon: unknown notifier, must be one of slack, sendgrid, stdout",
 		}},
 		{"a destination of nothing", rule("send: [{slack: }]"), []string{"rules[0].send[0].slack.channel: required"}},
+	})
+}
+
+func TestParseTaskRefusesConnections(t *testing.T) {
+	t.Parallel()
+	refuses(t, []refusal{
 		{"a connection of stdout", rule("send: [{stdout: {connection: team}}]"), []string{"rules[0].send[0].stdout.connection: unknown key"}},
 		{"a connection that is no name", rule(`send: [{slack: {connection: 1, channel: x}}]`), []string{
 			"rules[0].send[0].slack.connection: must be a string, not a number",
@@ -224,17 +258,15 @@ func TestParseTaskRefuses(t *testing.T) {
 			"rules[0].send[0].sendgrid.data.a[1]: line 1: missing value for if",
 			"rules[0].send[0].sendgrid.to[0]: line 1:2: unknown variable .Usr, did you mean .User?",
 		}},
+	})
+}
+
+func TestParseTaskRefusesMessages(t *testing.T) {
+	t.Parallel()
+	refuses(t, []refusal{
 		{"a message that is no mapping", rule("message: hello"), []string{"rules[0].message: must be a mapping, not a string"}},
 		{"a bad body", rule(`message: {body: "{{define \"x\"}}{{end}}"}`), []string{"rules[0].message.body: define and block are not supported"}},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			t.Parallel()
-			task, problems := spec.ParseTask(tree(t, tt.doc), server())
-			require.Equal(t, tt.want, texts(problems))
-			require.Nil(t, task)
-		})
-	}
+	})
 }
 
 func TestParseTaskRefusesWhatOtherVersionsWillHave(t *testing.T) {

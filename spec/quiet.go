@@ -137,8 +137,7 @@ func (d *quietDocument) Validate() []notifier.Problem {
 	if d.Times == nil && d.Days == nil {
 		return []notifier.Problem{{Text: "must have times or days"}}
 	}
-	begin := time.Date(2026, 1, 5, 0, 0, 0, 0, time.UTC)
-	if q := d.quiet(); q != nil && q.Until(begin).Sub(begin) > longestQuiet {
+	if Endless(d.quiet()) {
 		return []notifier.Problem{{Text: "never ends"}}
 	}
 	return nil
@@ -154,23 +153,50 @@ func ParseQuiet(tree any) (*Quiet, []notifier.Problem) {
 }
 
 // QuietSchema is the JSON Schema of quiet hours.
-func QuietSchema() map[string]any { return strict.Describe(quietDocument{}) }
+func QuietSchema() map[string]any { return quietDocument{}.JSONSchema() }
 
-// UntilAll returns when the quiet hours of both are over that now is in; zero when it is in none.
-func UntilAll(now time.Time, all ...*Quiet) (end time.Time) {
-	for at := now; at.Sub(now) <= longestQuiet; at = end {
+// JSONSchema describes the keys, of which one is needed.
+func (quietDocument) JSONSchema() map[string]any {
+	type keys quietDocument // without this method
+	s := strict.Describe(keys{})
+	s["anyOf"] = []any{map[string]any{"required": []any{"times"}}, map[string]any{"required": []any{"days"}}}
+	return s
+}
+
+// UntilAll returns when the quiet hours of all are over that now is in; zero when it is in none. Of hours that never end
+// together it is an end of some, so that nothing is held for more than 8 days.
+func UntilAll(now time.Time, all ...*Quiet) time.Time {
+	end, _ := lasting(now, all)
+	return end
+}
+
+// Endless says whether quiet hours leave no time between them, in summer or in winter.
+func Endless(all ...*Quiet) bool {
+	return slices.ContainsFunc([]time.Month{time.January, time.July}, func(month time.Month) bool {
+		_, endless := lasting(time.Date(2026, month, 5, 0, 0, 0, 0, time.UTC), all)
+		return endless
+	})
+}
+
+// lasting follows quiet hours from one end to the next, since those of one may begin within those of another.
+func lasting(now time.Time, all []*Quiet) (end time.Time, endless bool) {
+	for at := now; ; at = end {
 		next := time.Time{}
 		for _, q := range all {
 			if until := q.Until(at); until.After(next) {
 				next = until
 			}
 		}
-		if next.IsZero() {
-			break
+		switch {
+		case next.IsZero():
+			return end, false
+		case next.Sub(now) > longestQuiet && !end.IsZero():
+			return end, true
+		case next.Sub(now) > longestQuiet:
+			return next, true
 		}
 		end = next
 	}
-	return end
 }
 
 func (d *quietDocument) quiet() *Quiet {

@@ -17,6 +17,8 @@ func TaskSchema(r *notifier.Registry) map[string]any {
 	s["title"] = "Notification task"
 	rules := property(s, "rules")["items"].(map[string]any)
 	withSteps(rules, r)
+	ruleSchema(rules, false)
+	identifierSchema(property(s, "watch"), "node")
 	when := property(rules, "when")["properties"].(map[string]any)
 	for _, kind := range ofHistory() {
 		delete(when, string(kind))
@@ -29,7 +31,13 @@ func SubscriptionsSchema(r *notifier.Registry) map[string]any {
 	s := strict.Describe(subscriptionDocument{})
 	rules := property(s, "rules")["items"].(map[string]any)
 	withSteps(rules, r)
-	rules["required"] = append(rules["required"].([]any), "name")
+	ruleSchema(rules, true)
+	matchSchema(property(s, "match"))
+	restrict(s, "name", map[string]any{"pattern": namePattern, "minLength": 1.0, "maxLength": float64(longestName)})
+	s["anyOf"] = []any{
+		map[string]any{"required": []any{"rules"}, "properties": map[string]any{"rules": map[string]any{"minItems": 1.0}}},
+		map[string]any{"required": []any{honorKey}, "properties": map[string]any{honorKey: map[string]any{"const": true}}},
+	}
 	return map[string]any{"type": "array", "items": s}
 }
 

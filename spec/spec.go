@@ -49,6 +49,9 @@ type Task struct {
 	Wait   bool   `json:"wait,omitempty"`
 	Rules  []Rule `json:"rules"`
 
+	// Unreadable are the rules of a stored task that are left out of Rules.
+	Unreadable []Unreadable `json:"-"`
+
 	own bool // it names no execution but watches the one that runs it
 }
 

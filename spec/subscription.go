@@ -66,11 +66,14 @@ func ParseSubscriptions(path string, tree any, env Env) (all []Subscription, pro
 
 func (p *parser) subscription(at string, doc subscriptionDocument) Subscription {
 	p.name(at+".name", doc.Name)
-	if strings.Contains(doc.Name, "/") {
+	switch {
+	case doc.Name == "":
+		p.also(at+".name", "required")
+	case strings.Contains(doc.Name, "/"):
 		p.also(at+".name", "must not have a /, which separates it from its rules' names")
 	}
 	s := Subscription{Name: doc.Name, Match: p.match(at+".match", doc.Match), CatchUp: doc.CatchUp}
-	s.Honor = p.honor(at+".honor_launch_plan_notifications", doc.Honor)
+	s.Honor = p.honor(at+"."+honorKey, doc.Honor)
 	if len(doc.Rules) == 0 && !doc.Honor {
 		p.also(at+".rules", "required")
 	}

@@ -29,10 +29,19 @@ func (t *Task) Warnings() (all []notifier.Problem) {
 // Warnings are those of a subscription's rules.
 func (s *Subscription) Warnings() (all []notifier.Problem) {
 	for _, r := range s.Rules {
-		path, _, _ := strings.Cut(r.Send[0].Path, ".send[") // some rules may be left out: the index is that of the file
-		all = append(all, r.warnings(path, false)...)
+		all = append(all, r.warnings(r.Path(), false)...)
 	}
 	return all
+}
+
+// Path is where the rule stands in its file, such as rules[0]; empty for one without destinations. Its place among those
+// that were read may be another: some may be left out.
+func (r Rule) Path() string {
+	if len(r.Send) == 0 {
+		return ""
+	}
+	path, _, _ := strings.Cut(r.Send[0].Path, ".send[")
+	return path
 }
 
 // onlyBefore says whether the condition holds only for what has not started.

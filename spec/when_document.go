@@ -96,7 +96,9 @@ func (i *instant) UnmarshalText(text []byte) error {
 
 // JSONSchema describes the text form.
 func (instant) JSONSchema() map[string]any {
-	return map[string]any{"type": "string", "format": "date-time"}
+	s := text(instantPattern)
+	s["format"] = "date-time"
+	return s
 }
 
 // DecodeStrict reads the one key.
@@ -154,8 +156,11 @@ func (whenDocument) JSONSchema() map[string]any {
 	keys["minProperties"], keys["maxProperties"] = 1.0, 1.0
 	all := keys["properties"].(map[string]any)
 	all["phase"].(map[string]any)["items"] = phaseSchema(append(workflowPhases(), nodePhases()...))
-	node := all["node"].(map[string]any)["properties"].(map[string]any)
-	node["phase"].(map[string]any)["items"] = phaseSchema(nodePhases())
+	node := property(keys, "node")
+	property(node, "phase")["items"] = phaseSchema(nodePhases())
+	identifierSchema(node, "id")
+	restrict(node, "id", map[string]any{"minLength": 1.0})
+	positive(keys, string(WhenNoSuccessFor))
 	for _, only := range []WhenKind{WhenFirstFailure, WhenRecovered} {
 		all[string(only)].(map[string]any)["const"] = true
 	}
@@ -186,7 +191,9 @@ func (p *parser) when(path string, doc whenDocument, target Target) (w When, nam
 		p.phases(path+".phase", keys.Phase, ofNode)
 	case keys.Node != nil:
 		w.NodeID, w.NodePhases = keys.Node.ID, keys.Node.Phase
-		p.identifier(path+".node.id", keys.Node.ID)
+		if p.identifier(path+".node.id", keys.Node.ID); keys.Node.ID == "" {
+			p.also(path+".node.id", "required")
+		}
 		p.phases(path+".node.phase", keys.Node.Phase, true)
 	case keys.Deadline != nil:
 		w.Deadline = keys.Deadline.value()
@@ -212,6 +219,9 @@ func (p *parser) when(path string, doc whenDocument, target Target) (w When, nam
 func (p *parser) history(path string, keys whenKeys, kind WhenKind) {
 	if slices.Contains(ofHistory(), kind) && !p.subscribing {
 		p.add(path+"."+string(kind), "only subscriptions of the server's config can have this: a task knows one execution")
+	}
+	if keys.NoSuccessFor != nil && *keys.NoSuccessFor <= 0 {
+		p.also(path+"."+string(WhenNoSuccessFor), "must be longer than 0s")
 	}
 	for kind, is := range map[WhenKind]*bool{WhenFirstFailure: keys.FirstFailure, WhenRecovered: keys.Recovered} {
 		if is != nil && !*is {

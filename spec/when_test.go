@@ -133,6 +133,7 @@ func TestDaily(t *testing.T) {
 		"west of Greenwich":            {"02:30 America/New_York", "2026-03-07T12:00:00Z", "2026-03-08T07:00:00Z"},
 		"the second midnight is none":  {"00:30 America/Havana", "2026-10-31T12:00:00Z", "2026-11-01T04:30:00Z"},
 		"a midnight that is left out":  {"00:15 Africa/Cairo", "2026-04-23T12:00:00Z", "2026-04-23T22:00:00Z"},
+		"midnight itself is left out":  {"00:00 America/Havana", "2026-03-07T12:00:00Z", "2026-03-08T05:00:00Z"},
 		"a zone of half an hour":       {"02:15 Australia/Lord_Howe", "2026-10-03T03:00:00Z", "2026-10-03T15:30:00Z"},
 		"half an hour that is doubled": {"01:45 Australia/Lord_Howe", "2026-04-04T03:00:00Z", "2026-04-04T14:45:00Z"},
 	} {
@@ -147,7 +148,7 @@ func TestDaily(t *testing.T) {
 
 func TestDailyComesOnceADay(t *testing.T) {
 	t.Parallel()
-	zones := []string{"UTC", "Europe/Paris", "America/St_Johns", "Australia/Lord_Howe", "America/Havana", "Asia/Kathmandu", "Pacific/Apia", "Africa/Casablanca"}
+	zones := []string{"UTC", "Europe/Paris", "America/St_Johns", "Australia/Lord_Howe", "America/Havana", "Asia/Kathmandu", "Pacific/Apia", "Africa/Casablanca", "Africa/Cairo", "America/Santiago"}
 	rapid.Check(t, func(t *rapid.T) {
 		zone := rapid.SampledFrom(zones).Draw(t, "zone")
 		clock := spec.Clock{Hour: rapid.IntRange(0, 23).Draw(t, "hour"), Minute: rapid.IntRange(0, 59).Draw(t, "minute")}

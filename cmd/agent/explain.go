@@ -40,7 +40,7 @@ func explainCommand() *cobra.Command {
 			if file.Config == nil {
 				return failedf("%s is not a server config", configFile)
 			}
-			q := explain.Question{Rule: args[0], Execution: id, Watch: watch, Subscriptions: file.Rules}
+			q := explain.Question{Rule: args[0], Execution: id, Watch: watch, Subscriptions: file.Rules, Honoring: file.Honoring}
 			found, err := ask(c.Context(), file.Config, q)
 			if err != nil && len(file.Broken) > 0 {
 				err = fmt.Errorf("%w\nrules that cannot be compiled are left out:\n%s", err, strings.TrimSpace(config.Problems(file.Broken)))

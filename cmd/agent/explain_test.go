@@ -164,3 +164,48 @@ defaults:`)
 	require.Equal(t, 1, got.code)
 	require.Contains(t, got.stderr, "flyteadmin does not know execution ml/production/gone")
 }
+
+// declaring is an execution that failed, of a launch plan that declares an e-mail.
+func (w *world) declaring(name string) {
+	id := flyte.ExecutionID{Scope: running.Scope, Name: name}
+	w.flyte.Create(flytesim.Execution{ID: id, Workflow: "flows.train", LaunchPlan: "nightly", User: "ada", Notifications: []flyte.Notification{
+		{Kind: flyte.Email, Phases: []string{"FAILED"}, Recipients: []string{"ml@example.org"}},
+	}})
+	w.flyte.SetPhase(id, "RUNNING")
+	w.flyte.SetPhase(id, "FAILED", flytesim.Error("USER", "E1", "boom"))
+}
+
+// What the store knows of a launch plan, and what the launch plan declares itself, is explained and rendered.
+func TestExplainAndRenderWhatALaunchPlanKnows(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.change("defaults:", `subscriptions:
+  - name: plans
+    match: {domain: production, workflow: "flows.*"}
+    honor_launch_plan_notifications: true
+    rules:
+      - {name: often, when: {failure_rate: {of: 20, at_least: 5}}, send: [{stdout: {}}]}
+      - {name: first, when: {first_failure: true}, send: [{stdout: {}}]}
+defaults:`)
+	stdout, _, stop := w.serve()
+	w.declaring("f1")
+	stdout.await(t, "the first failure")
+	require.Equal(t, 0, stop())
+
+	got := w.on("explain", "plans/often", "--execution", "ml/production/f1")
+	require.Equal(t, 0, got.code, got.stderr)
+	require.Contains(t, got.stdout, "           1 of the 1 that are known failed; at_least is 5 of 20\n")
+	got = w.on("explain", "plans/launch-plan-email-0", "--execution", "ml/production/f1")
+	require.Equal(t, 0, got.code, got.stderr)
+	require.Contains(t, got.stdout, "rule plans/launch-plan-email-0 for ml/production/f1\n")
+	require.Contains(t, got.stdout, "ml@example.org")
+	got = w.on("explain", "plans/launch-plan-slack-0", "--execution", "ml/production/f1")
+	require.Contains(t, got.stderr, `did you mean "plans/launch-plan-email-0"?`)
+
+	got = command(t, "render", w.config, "--execution", "ml/production/f1")
+	require.Contains(t, got.stdout, "  note: of launch plan nightly: no success is known, 1 failure since,\n    20", "it hangs as the first note does")
+	require.Contains(t, got.stdout, "rule plans/launch-plan-email-0 (phase:FAILED)\n  to sendgrid through mail to ml@example.org\n")
+	got = command(t, "render", w.config, "--rule", "launch-plan-email-0", "--phase", "SUCCEEDED")
+	require.Equal(t, 0, got.code, got.stderr)
+	require.Contains(t, got.stdout, "rule plans/launch-plan-email-0 (phase:SUCCEEDED)\n  to sendgrid through mail to ada@example.org\n")
+}

@@ -6,13 +6,11 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/flyte-notifier/flyte-notifier/config"
 	"github.com/flyte-notifier/flyte-notifier/flyte"
-	"github.com/flyte-notifier/flyte-notifier/internal/app"
 	"github.com/flyte-notifier/flyte-notifier/internal/preview"
 	"github.com/flyte-notifier/flyte-notifier/notifier/builtin"
 )
@@ -51,20 +49,25 @@ func (o rendering) run(ctx context.Context, out io.Writer, path string) error {
 	if err != nil {
 		return err
 	}
+	x, err := o.open(ctx, file.Config)
+	if err != nil {
+		return err
+	}
+	defer x.close()
+	declaring, err := x.declaring(ctx, file)
+	if err != nil {
+		return &exitError{exitFailed, err}
+	}
+	file.Declare(declaring)
 	rules, err := file.Select(o.rule, o.phase)
 	if err != nil {
 		return failedf("%s: %w", path, err)
 	}
-	occasion, stop, err := o.occasions(ctx, file.Config)
-	if err != nil {
-		return err
-	}
-	defer stop()
 	maker := preview.Maker{Registry: builtin.Registry(io.Discard), Config: file.Config, Count: o.count}
 	var all []preview.Told
 	failed := 0
 	for _, r := range rules {
-		at, err := occasion(r)
+		at, err := x.occasion(ctx, r, o.phase)
 		if err != nil {
 			return &exitError{exitFailed, err}
 		}
@@ -120,28 +123,6 @@ func loadRules(path string) (*preview.File, error) {
 		return nil, &exitError{exitUsage, err}
 	}
 	return file, nil
-}
-
-// occasions returns what makes the occasion of a rule: a sample, or the execution that the flags name.
-func (o rendering) occasions(ctx context.Context, c *config.Config) (of func(preview.Rule) (preview.Occasion, error), stop func(), err error) {
-	if o.execution == "" {
-		return func(r preview.Rule) (preview.Occasion, error) { return preview.Sample(r, o.phase, time.Now()), nil }, func() {}, nil
-	}
-	id, err := executionID(o.execution)
-	if err != nil {
-		return nil, nil, fmt.Errorf("--execution: %w", err)
-	}
-	if c == nil {
-		return nil, nil, errors.New("--execution: needs --config with the server's config")
-	}
-	admin, err := app.OpenAdmin(ctx, c)
-	if err != nil {
-		return nil, nil, &exitError{exitFailed, err}
-	}
-	return func(r preview.Rule) (preview.Occasion, error) {
-		facts, err := app.Facts(ctx, admin, id, r.Target.Node, r.Rule)
-		return preview.Real(r, facts, o.phase, time.Now()), err
-	}, func() { admin.Close() }, nil
 }
 
 // executionID reads PROJECT/DOMAIN/NAME, before which an org may stand.

@@ -23,6 +23,7 @@ type Question struct {
 	Execution     flyte.ExecutionID
 	Watch         string         // only this one; empty: all of the execution
 	Subscriptions []preview.Rule // of the server's config
+	Honoring      []preview.Honoring
 }
 
 // Finding is a rule of one watch, or of a subscription.
@@ -65,16 +66,15 @@ func (s Sources) Ask(ctx context.Context, q Question) ([]Finding, error) {
 	if err != nil {
 		return nil, err
 	}
-	var names []string
-	var asked []candidate
-	for _, c := range candidates(known, q) {
-		name := c.rule.FullName()
-		if names = append(names, name); name == q.Rule {
-			asked = append(asked, c)
+	asked, names := choose(candidates(known, q), q.Rule)
+	if len(asked) == 0 && len(q.Honoring) > 0 {
+		if q.Subscriptions, err = s.declared(ctx, q); err != nil {
+			return nil, err
 		}
+		asked, names = choose(candidates(known, q), q.Rule)
 	}
 	if len(asked) == 0 {
-		return nil, unknown(q, names)
+		return nil, missing(q, known, names)
 	}
 	all := make([]Finding, 0, len(asked))
 	for _, c := range asked {
@@ -87,7 +87,39 @@ func (s Sources) Ask(ctx context.Context, q Question) ([]Finding, error) {
 	return all, nil
 }
 
-func unknown(q Question, names []string) error {
+// choose returns those of a name, and the names of all.
+func choose(all []candidate, rule string) (asked []candidate, names []string) {
+	for _, c := range all {
+		name := c.rule.FullName()
+		if names = append(names, name); name == rule {
+			asked = append(asked, c)
+		}
+	}
+	return asked, names
+}
+
+// declared are the rules of the subscriptions with those that the execution itself declares.
+func (s Sources) declared(ctx context.Context, q Question) ([]preview.Rule, error) {
+	f, err := s.Facts(ctx, q.Execution, "")
+	if err != nil {
+		return nil, err
+	}
+	all := slices.Clone(q.Subscriptions)
+	for _, h := range q.Honoring {
+		all = append(all, h.Rules(f.Execution)...)
+	}
+	return all, nil
+}
+
+// missing says why there is no such rule: it cannot be read any more, or nothing has its name.
+func missing(q Question, known []executor.Remembered, names []string) error {
+	for _, m := range known {
+		for _, lost := range m.Unreadable {
+			if lost.Rule == q.Rule && (q.Watch == "" || q.Watch == m.Watch.ID) {
+				return fmt.Errorf("watch %s: %w, so it never fires", m.Watch.ID, lost)
+			}
+		}
+	}
 	slices.Sort(names)
 	switch names = slices.Compact(names); {
 	case len(names) == 0 && q.Watch != "":
@@ -132,7 +164,14 @@ func (s Sources) explain(ctx context.Context, c candidate, id flyte.ExecutionID)
 	if f.Facts.Inputs, err = c.from.Inputs(); err != nil {
 		return f, err
 	}
+	var numbers []string
+	if c.rule.Subscription != "" && executor.OfHistory(c.rule.Rule) {
+		if f.Facts, numbers, err = executor.Past(ctx, s.Store, c.rule.Subscription, c.rule.Rule, f.Facts, s.Now()); err != nil {
+			return f, err
+		}
+	}
 	f.Explanation = executor.Explain(f.Facts, c.rule.Rule, c.from.ToldBy(c.rule.Subscription, c.rule.Name), s.Now())
+	f.Why = append(f.Why, numbers...)
 	if c.rule.Subscription != "" {
 		f.Unselected, err = s.unselected(ctx, c.rule, f.Facts.Execution)
 	}

@@ -148,6 +148,17 @@ func TestASpecThatCannotBeRead(t *testing.T) {
 	require.ErrorContains(t, err, "watch w1: read spec: ")
 }
 
+func TestARuleThatCannotBeRead(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.register("w1", `{"rules": [{"name": "slow", "when": {"kind": "running_for", "for": 60}}, {"name": "nightly", "when": {"kind": "deadline", "deadline": {"daily": "06:00 Mars/Olympus"}}}]}`)
+	_, _, err := w.ask(explain.Question{Rule: "nightly"})
+	require.EqualError(t, err, `watch w1: rule "nightly" cannot be read: unknown time zone "Mars/Olympus", must be one such as Europe/Paris, so it never fires`)
+	_, text, err := w.ask(explain.Question{Rule: "slow"})
+	require.NoError(t, err, "the others are explained")
+	require.Contains(t, text, "rule slow for ml/production/f1\n")
+}
+
 func TestASubscription(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

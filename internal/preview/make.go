@@ -24,6 +24,7 @@ type Told struct {
 	Holds         bool          // whether its condition does
 	Unless        string        // why it would not fire though the condition holds: its `if` is false, or fails
 	After         time.Duration // of an escalation
+	History       []string      // the occasion's
 	To            []Delivery
 }
 
@@ -69,7 +70,7 @@ func (k Maker) Make(r Rule, o Occasion) ([]Told, error) {
 }
 
 func (k Maker) told(r Rule, o Occasion, occurrence executor.Occurrence, steps []spec.Step) (Told, error) {
-	t := Told{Rule: r, Occurrence: occurrence, Data: o.Facts.Data(occurrence, o.At)}
+	t := Told{Rule: r, Occurrence: occurrence, Data: o.Facts.Data(occurrence, o.At), History: o.History}
 	t.Holds, t.Unless = fires(r, o)
 	// As stored and read back, since that is what a delivery is made from.
 	raw, err := render.Content{Template: r.Message, Data: t.Data}.Marshal()

@@ -86,6 +86,8 @@ func TestASampleIsOneThatTheSubscriptionSelects(t *testing.T) {
 	t.Parallel()
 	f := read(t, `
 admin: {endpoint: 'dns:///x:81'}
+connections: {team: {slack: {token: {env: A}}}, mail: {sendgrid: {api_key: {env: B}, from: flyte@example.org}}}
+defaults: {slack: team, sendgrid: mail}
 subscriptions:
   - name: s
     match: {project: "ml-*", domain: development, workflow: "*.train", launch_plan: "nightly-?", user: bob, labels: {tier: "g*", area: x}}
@@ -107,20 +109,20 @@ connections:
   team: {slack: {token: {env: NOT_SET_HERE}}, allow: {destinations: ["#ml-*"]}}
   far: {slack: {token: {env: NOT_SET_HERE}}, allow: {scopes: ["other/*"]}}
 defaults: {slack: team}
-subscriptions:
-  - name: s
-    rules:
-      - name: r
-        when: {phase: [FAILED]}
-        send:
-          - slack: {channel: "#ml-{{.Domain}}"}
-          - slack: {channel: "#other"}
-          - slack: {channel: "#x", connection: far}
-          - slack: {channel: "#x", connection: gone}
-          - slack: {email: "{{.Labels.nobody}}"}
-          - sendgrid: {to: [ml@example.org], subject: "{{.Phase}}!"}
-          - stdout: {}
 `)
+	f.Rules = read(t, `
+rules:
+  - name: r
+    when: {phase: [FAILED]}
+    send:
+      - slack: {channel: "#ml-{{.Domain}}"}
+      - slack: {channel: "#other"}
+      - slack: {channel: "#x", connection: far}
+      - slack: {channel: "#x", connection: gone}
+      - slack: {email: "{{.Labels.nobody}}"}
+      - sendgrid: {to: [ml@example.org], subject: "{{.Phase}}!"}
+      - stdout: {}
+`).Rules
 	all := of(t, f, "")[0].To
 	require.Equal(t, "#ml-production", all[0].Address)
 	require.Equal(t, "team", all[0].Connection)
@@ -147,6 +149,34 @@ subscriptions:
 	require.Equal(t, "header", payload.Blocks[0]["type"])
 	require.Contains(t, payload.Text, "FAILED")
 	require.Equal(t, "flyte_notifier", payload.Metadata.Type)
+}
+
+// A config is read as a server reads it: with what the environment overrides, and what its connections allow.
+func TestSubscriptionsOfAConfigAreThoseOfTheServer(t *testing.T) {
+	t.Parallel()
+	const content = `
+admin: {endpoint: 'dns:///x:81'}
+connections:
+  team: {slack: {token: {env: NOT_SET_HERE}}, allow: {destinations: ["#ml"]}}
+  night: {slack: {token: {env: NOT_SET_HERE}}}
+defaults: {slack: team}
+subscriptions: [{name: s, rules: [{name: r, when: {phase: [FAILED]}, send: [{slack: {channel: "#ml"}}]}]}]
+`
+	registry := builtin.Registry(io.Discard)
+	f, err := preview.Read([]byte(content), []string{"FLYTE_NOTIFIER__DEFAULTS__SLACK=night"}, registry)
+	require.NoError(t, err)
+	require.Equal(t, "night", of(t, f, "")[0].To[0].Connection)
+
+	f, err = preview.Read([]byte(content), []string{"FLYTE_NOTIFIER__SUBSCRIPTIONS=[{name: other, rules: [{name: x, when: {phase: [ABORTED]}, send: [{slack: {channel: '#ml'}}]}]}]"}, registry)
+	require.NoError(t, err)
+	told := of(t, f, "")[0]
+	require.Equal(t, "other/x", told.Rule.FullName())
+	require.Equal(t, "team", told.Rule.Rule.Send[0].Connection, "it is that of the step, not of the preview alone")
+
+	_, err = preview.Read([]byte(content), []string{"FLYTE_NOTIFIER__DEFAULTS={}"}, registry)
+	require.ErrorContains(t, err, "subscriptions[0].rules[0].send[0].slack.connection: required: the server has no default connection for slack")
+	_, err = preview.Read([]byte(strings.Replace(content, `channel: "#ml"`, `channel: "#sales"`, 1)), nil, registry)
+	require.ErrorContains(t, err, "slack.channel: the connection does not allow destination #sales")
 }
 
 func TestATemplateThatFailsShowsWhatWouldBeSent(t *testing.T) {

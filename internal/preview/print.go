@@ -66,6 +66,9 @@ func (t Told) Notes() (all []string) {
 	case !t.Holds:
 		all = append(all, "it does not fire for this execution now; `flyte-notifier explain` says why")
 	}
+	for _, why := range t.History {
+		all = append(all, "of launch plan "+plain(t.Data.LaunchPlan)+": "+why)
+	}
 	if t.TemplateError != "" {
 		all = append(all, "its template fails, so that the default message is sent: "+plain(t.TemplateError))
 	}
@@ -101,7 +104,7 @@ func Wrap(text string, width, further int) string {
 	var out strings.Builder
 	for line := range strings.Lines(text + "\n") {
 		line = strings.TrimRight(line, " \n")
-		indent := len(line) - len(strings.TrimLeft(line, " "))
+		indent, further := len(line)-len(strings.TrimLeft(line, " ")), further
 		for utf8.RuneCountInString(line) > width {
 			at := breakAt(line, indent, width)
 			if at < 0 {

@@ -4,10 +4,8 @@ package preview
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"os"
 	"slices"
 
@@ -38,6 +36,8 @@ func (r Rule) FullName() string {
 type File struct {
 	Rules  []Rule
 	Config *config.Config // nil: it is a task's spec
+	// Honoring are the subscriptions that also tell what launch plans declare, which is in no file.
+	Honoring []Honoring
 	// Broken are the rules that a server leaves out, since their if or template cannot be compiled.
 	Broken []notifier.Problem
 }
@@ -64,8 +64,7 @@ func Read(data []byte, environ []string, registry *notifier.Registry) (*File, er
 	case Send:
 		return readSend(tree, alone)
 	}
-	keys, _ := tree.(map[string]any)
-	return readConfig(keys, environ, alone)
+	return readConfig(data, environ, registry)
 }
 
 // Kind is what a file is.
@@ -117,36 +116,23 @@ func readSend(tree any, env spec.Env) (*File, error) {
 	return &File{Rules: []Rule{{Rule: rule, Now: true}}}, nil
 }
 
-// readConfig reads subscriptions apart from the rest, so that a problem of a connection hides none of theirs.
-func readConfig(keys map[string]any, environ []string, env spec.Env) (*File, error) {
-	f := &File{}
-	subscriptions, problems, broken := spec.ParseSubscriptions("subscriptions", entries(keys["subscriptions"]), env)
-	f.Broken = broken
-	rest := maps.Clone(keys)
-	delete(rest, "subscriptions")
-	data, err := json.Marshal(rest) // which YAML contains
-	if err != nil {
-		return nil, fmt.Errorf("read config: %w", err)
-	}
-	c, more := config.Parse(data, environ, env.Registry)
-	if problems = append(problems, more...); len(problems) > 0 {
+// readConfig reads a config as the server does: its subscriptions name connections, and the environment may override
+// them.
+func readConfig(data []byte, environ []string, registry *notifier.Registry) (*File, error) {
+	c, problems := config.Parse(data, environ, registry)
+	if len(problems) > 0 {
 		return nil, &ProblemsError{problems}
 	}
-	f.Config = c
-	for _, s := range subscriptions {
+	f := &File{Config: c, Broken: c.Broken}
+	for _, s := range c.Subscriptions {
+		if s.Honor != nil {
+			f.Honoring = append(f.Honoring, Honoring{s.Name, s.Match, s.Honor})
+		}
 		for _, r := range s.Rules {
 			f.Rules = append(f.Rules, Rule{Rule: r, Subscription: s.Name, Match: s.Match})
 		}
 	}
 	return f, nil
-}
-
-// entries is the list that a config without subscriptions has.
-func entries(tree any) any {
-	if tree == nil {
-		return []any{}
-	}
-	return tree
 }
 
 // Load is Read of a file, with the overrides that the environment has.

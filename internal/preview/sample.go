@@ -22,6 +22,8 @@ type Occasion struct {
 	Reason string
 	At     time.Time
 	Made   bool // it is a sample
+	// History are the numbers of the launch plan's history that decide, in words; of a real execution.
+	History []string
 }
 
 // Sample makes an execution of which the rule tells, about now. phase is the one it tells of, empty for its
