@@ -38,6 +38,8 @@ type fakeAdmin struct {
 	running    []flyte.Node
 	down       error
 	hang       bool
+	mute       flyte.Scope      // in which Discover hangs
+	broken     map[string]error // of calls, by name
 	latency    time.Duration
 	reads      map[string]int
 	begun      int
@@ -184,6 +186,12 @@ func (a *fakeAdmin) Discover(ctx context.Context, s flyte.Scope, from, to time.T
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.discovered++
+	if s == a.mute {
+		a.mu.Unlock()
+		<-ctx.Done()
+		a.mu.Lock()
+		return nil, false, ctx.Err()
+	}
 	var found []flyte.Execution
 	for _, x := range a.executions {
 		if x.ID.Scope == s && !x.CreatedAt.Before(from) && x.CreatedAt.Before(to) {

@@ -36,7 +36,8 @@ type ruleset struct {
 
 	// Of a subscription:
 	born    time.Time
-	catchUp string // what becomes of what happened long ago, one of spec's CatchUp constants
+	came    time.Time // when it was born, or was taken out before it came back: not every server knew it from then on
+	catchUp string    // what becomes of what happened long ago, one of spec's CatchUp constants
 }
 
 type rulesets []ruleset
