@@ -44,8 +44,9 @@ func Advance(f Facts, rules []spec.Rule, before Progress, now time.Time) Advance
 	if a.Progress == nil {
 		a.Progress = Progress{}
 	}
+	lacking := f.lacks.looks()
 	for _, r := range rules {
-		if !f.lacks.of(r.When) {
+		if !lacking || !f.lacks.of(r.When) {
 			a.rule(f, r, now)
 		}
 	}
