@@ -191,7 +191,8 @@ func TestASubscriptionThatComesBackSoonIsTheSame(t *testing.T) {
 		for range 3 {
 			b.subscribe()
 			b.admin.set("f3", "RUNNING", of("nightly"), started)
-			b.pass(40 * time.Minute)
+			b.restart(40 * time.Minute)
+			b.rounds(2)
 			b.subscribe(to("a", rules...))
 		}
 		again, err := executor.Born(b.t.Context(), b.store, "a")
