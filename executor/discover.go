@@ -2,115 +2,144 @@ package executor
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
-	"fmt"
 	"maps"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/flyte-notifier/flyte-notifier/flyte"
-	"github.com/flyte-notifier/flyte-notifier/store"
 )
-
-// noteDiscovery is of a scope: up to when executions that were created in it are known.
-const noteDiscovery = "discovery"
 
 const (
-	discoverPage   = 500              // executions a call
-	aheadMost      = 10 * time.Minute // that flyteadmin's clock may be ahead of ours
-	shortestWindow = time.Millisecond // with more executions than a page holds
-	projectsEvery  = time.Minute
-	newScope       = 24 * time.Hour   // of a scope that was never looked at: a pattern that was widened tells nothing older
-	saveEvery      = 5 * time.Second  // what is known is recorded, at most
-	lateAfter      = 15 * time.Minute // what happened longer ago is caught up with
-	quietShare     = 20               // a scope that was quiet for so long is asked for new executions after this part of it
+	projectsEvery    = time.Minute
+	projectsPatience = time.Second // for their list; those that are known do meanwhile
 )
 
-// discovery finds a scope's new executions. One goroutine at a time uses it.
-type discovery struct {
-	scope flyte.Scope
-	note  store.Note
-	known time.Time            // up to when executions are known; zero: the note was not read yet
-	saved time.Time            // known, as the note has it
-	swept time.Time            // when it last looked far back
-	found time.Time            // when it last found one
-	next  time.Time            // when to look again
-	seen  map[string]time.Time // names that were seen to, with their creation
-}
-
-// discoverer finds new executions of all scopes that subscriptions select and this server holds.
+// discoverer finds new executions of all scopes that subscriptions select and this server holds. A scope that is
+// slow, or does not answer, keeps none of the others waiting.
 type discoverer struct {
-	n        *NotifierExecutor
-	subs     *[]subscription // when it looked last
-	scopes   map[flyte.Scope]*discovery
-	projects []flyte.Project
-	listed   time.Time
+	n      *NotifierExecutor
+	scopes map[flyte.Scope]*discovery
+	looks  sync.WaitGroup // and lists of projects
+	slots  chan struct{}  // one for each look that asks flyteadmin
+
+	subs     *[]subscription  // by which selected was made,
+	listed   *[]flyte.Project // and these
+	selected map[flyte.Scope]time.Time
+
+	asked    time.Time // for projects
+	asking   atomic.Bool
+	answered atomic.Bool // the last time
+	projects atomic.Pointer[[]flyte.Project]
 }
 
-// discover looks for new executions of each scope, once.
+func newDiscoverer(n *NotifierExecutor) *discoverer {
+	return &discoverer{n: n, scopes: map[flyte.Scope]*discovery{}, slots: make(chan struct{}, readers)}
+}
+
+// run discovers until ctx ends, and all that it began has ended.
+func (d *discoverer) run(ctx context.Context) error {
+	defer d.looks.Wait()
+	return d.n.onceHeld(ctx, d.n.cfg.Feed.Interval, d.discover)
+}
+
+// discover begins a look for new executions of each scope that it is time for, and waits for none.
 func (d *discoverer) discover(ctx context.Context) error {
-	subs := d.n.subscriptions()
-	d.notice(subs)
-	listed := d.list(ctx, subs)
+	subs := d.n.subscribed.Load()
+	if subs == nil {
+		return nil
+	}
+	d.list(ctx, *subs)
+	d.selects(subs)
 	held, now := d.n.holding.Load(), time.Now().UTC()
-	due := map[flyte.Scope][]*discovery{}
-	scopes := d.selectedScopes(subs)
-	d.n.discovering.Store(&scopes)
-	for scope := range scopes {
-		x := d.scopes[scope]
-		switch {
-		case !held.first(scope):
-			delete(d.scopes, scope) // who holds it goes on from the note
+	maps.DeleteFunc(d.scopes, func(scope flyte.Scope, x *discovery) bool {
+		_, selected := d.selected[scope]
+		return !x.busy.Load() && (!selected || !held.first(scope)) // who holds it goes on from the note
+	})
+	for scope := range d.selected {
+		if !held.first(scope) || !d.n.pauses.over(scope) {
 			continue
-		case x == nil:
+		}
+		x := d.scopes[scope]
+		if x == nil {
 			x = &discovery{scope: scope, seen: map[string]time.Time{}, found: now}
 			d.scopes[scope] = x
 		}
-		if !now.Before(x.next) {
-			due[scope] = []*discovery{x}
+		if x.busy.Load() || x.subs == subs && now.Before(x.next) {
+			continue
 		}
+		x.busy.Store(true)
+		d.looks.Go(func() {
+			defer x.busy.Store(false)
+			d.look(ctx, x, subs)
+		})
 	}
-	return errors.Join(listed, inScopes(d.n, due, func(_ flyte.Scope, batch []*discovery) error { return batch[0].look(ctx, d.n) }))
+	return nil
 }
 
-// notice has everything looked at again that was created since the youngest subscription was born: what nobody
-// selected before was passed by.
-func (d *discoverer) notice(subs []subscription) {
-	now := d.n.subscribed.Load()
-	if now == d.subs {
+// look looks at one scope, when its turn has come.
+func (d *discoverer) look(ctx context.Context, x *discovery, subs *[]subscription) {
+	select {
+	case <-ctx.Done():
 		return
+	case d.slots <- struct{}{}:
 	}
-	d.subs = now
-	var youngest time.Time
-	for _, s := range subs {
-		youngest = latest(youngest, s.set.born)
-	}
-	for _, x := range d.scopes {
-		clear(x.seen)
-		if x.swept, x.next = (time.Time{}), (time.Time{}); !x.known.IsZero() {
-			x.known = earliest(x.known, youngest)
-		}
+	err := x.look(ctx, d.n, subs)
+	<-d.slots
+	d.n.pauses.note(x.scope, d.n.cfg.Feed.Interval, err)
+	if err != nil && ctx.Err() == nil {
+		d.n.log.WarnContext(ctx, "discovery is held up", "scope", x.scope.String(), "error", err)
 	}
 }
 
 // list asks for the projects there are, if a pattern of a subscription needs them.
-func (d *discoverer) list(ctx context.Context, subs []subscription) error {
-	if time.Since(d.listed) < projectsEvery || !slices.ContainsFunc(subs, func(s subscription) bool { _, one := s.scope(); return !one }) {
-		return nil
+func (d *discoverer) list(ctx context.Context, subs []subscription) {
+	every := d.n.cfg.Feed.Interval / 2
+	if d.answered.Load() {
+		every = projectsEvery
 	}
-	ctx, cancel := context.WithTimeout(ctx, factsTimeout)
+	if d.asking.Load() || time.Since(d.asked) < every || !slices.ContainsFunc(subs, func(s subscription) bool { _, one := s.scope(); return !one }) {
+		return
+	}
+	d.asked = time.Now()
+	d.asking.Store(true)
+	done := make(chan struct{})
+	d.looks.Go(func() {
+		defer close(done)
+		defer d.asking.Store(false)
+		d.ask(ctx)
+	})
+	patience := time.NewTimer(projectsPatience)
+	defer patience.Stop()
+	select {
+	case <-done:
+	case <-patience.C:
+	}
+}
+
+func (d *discoverer) ask(ctx context.Context) {
+	callCtx, cancel := context.WithTimeout(ctx, factsTimeout)
 	defer cancel()
-	d.listed = time.Now()
-	projects, err := d.n.admin.Projects(ctx)
-	if err != nil { // those that are known do meanwhile
-		d.listed = d.listed.Add(d.n.cfg.Feed.Interval - projectsEvery)
-		return fmt.Errorf("find the projects of subscriptions: %w", err)
+	projects, err := d.n.admin.Projects(callCtx)
+	d.answered.Store(err == nil)
+	if err == nil {
+		d.projects.Store(&projects)
+	} else if ctx.Err() == nil {
+		d.n.log.WarnContext(ctx, "projects of subscriptions cannot be listed", "error", err)
 	}
-	d.projects = projects
-	return nil
+}
+
+// selects finds what subscriptions select, once for as long as that is the same.
+func (d *discoverer) selects(subs *[]subscription) {
+	listed := d.projects.Load()
+	if d.selected != nil && d.subs == subs && d.listed == listed {
+		return
+	}
+	d.subs, d.listed = subs, listed
+	selected := selectedScopes(*subs, listed)
+	d.selected = selected
+	d.n.discovering.Store(&selected)
 }
 
 // scope is the one that a subscription selects, if it is one.
@@ -120,7 +149,7 @@ func (s subscription) scope() (flyte.Scope, bool) {
 }
 
 // selectedScopes are all scopes that subscriptions select, with the birth of the oldest of those.
-func (d *discoverer) selectedScopes(subs []subscription) map[flyte.Scope]time.Time {
+func selectedScopes(subs []subscription, projects *[]flyte.Project) map[flyte.Scope]time.Time {
 	all := map[flyte.Scope]time.Time{}
 	add := func(scope flyte.Scope, s subscription) {
 		all[scope] = earliest(all[scope], s.set.born)
@@ -130,7 +159,10 @@ func (d *discoverer) selectedScopes(subs []subscription) map[flyte.Scope]time.Ti
 			add(scope, s)
 			continue
 		}
-		for _, p := range d.projects {
+		if projects == nil {
+			continue // nobody knows them yet
+		}
+		for _, p := range *projects {
 			for _, domain := range p.Domains {
 				if s.Match.Scoped(p.ID, domain) {
 					add(flyte.Scope{Project: p.ID, Domain: domain}, s)
@@ -162,185 +194,4 @@ func (n *NotifierExecutor) discoveryShards(all []flyte.Shard) []flyte.Shard {
 		}
 	}
 	return all
-}
-
-// look finds what was created in the scope since the last look, and a while before it: an execution becomes
-// visible later than the time of its creation. Now and then it looks further back.
-func (x *discovery) look(ctx context.Context, n *NotifierExecutor) error {
-	now := time.Now().UTC()
-	born := n.scopes()[x.scope]
-	from := x.known.Add(-n.cfg.Feed.Overlap)
-	if x.known.IsZero() {
-		if err := x.load(ctx, n, latest(born, now.Add(-newScope))); err != nil {
-			return err
-		}
-		from = x.known.Add(-2 * n.cfg.Feed.Sweep) // what was seen late by who looked before is found now or never
-	}
-	sweep := now.Sub(x.swept) >= n.cfg.Feed.Sweep
-	if sweep {
-		// From what is known, not from now: what became visible late may have done so during an outage.
-		from = x.known.Add(-2 * n.cfg.Feed.Sweep)
-	}
-	if from.Before(born) {
-		from = born
-	}
-	if err := x.window(ctx, n, from, now.Add(aheadMost), now); err != nil {
-		return err
-	}
-	x.known = now
-	if sweep {
-		x.swept = now
-	}
-	x.forget(now.Add(-2*n.cfg.Feed.Sweep - n.cfg.Feed.Overlap))
-	x.next = now.Add(n.quiet(now.Sub(x.found)))
-	return x.save(ctx, n)
-}
-
-// quiet is how long to leave a scope alone in which no execution was created for so long. The looks that ask
-// come once an interval, and a little earlier.
-func (n *NotifierExecutor) quiet(since time.Duration) time.Duration {
-	interval := n.cfg.Feed.Interval
-	return min(max(since/quietShare, interval), max(n.cfg.Discovery, interval)) - interval/2
-}
-
-// window finds what was created in [from, to). More than a page are found in halves, the older first, so that
-// after a long outage what is known moves on.
-func (x *discovery) window(ctx context.Context, n *NotifierExecutor, from, to, now time.Time) error {
-	callCtx, cancel := context.WithTimeout(ctx, factsTimeout)
-	found, whole, err := n.admin.Discover(callCtx, x.scope, from, to, discoverPage)
-	cancel()
-	if err != nil {
-		return err
-	}
-	if !whole && to.Sub(from) > shortestWindow {
-		middle := from.Add(to.Sub(from) / 2)
-		if err := x.window(ctx, n, from, middle, now); err != nil {
-			return err
-		}
-		if middle.Before(now) {
-			x.known = middle
-			if err := x.save(ctx, n); err != nil {
-				return err
-			}
-		}
-		return x.window(ctx, n, middle, to, now)
-	}
-	if !whole {
-		n.log.ErrorContext(ctx, "more executions were created within a millisecond than one call returns", "scope", x.scope.String(), "at", from)
-	}
-	return x.meet(ctx, n, found)
-}
-
-// meet makes watches of the executions that a subscription selects. In the order of their ends, so that a
-// launch plan's history is told as it was.
-func (x *discovery) meet(ctx context.Context, n *NotifierExecutor, found []flyte.Execution) error {
-	found = slices.DeleteFunc(found, func(e flyte.Execution) bool { _, seen := x.seen[e.ID.Name]; return seen })
-	slices.SortFunc(found, func(a, b flyte.Execution) int {
-		if a.EndedAt.IsZero() != b.EndedAt.IsZero() {
-			return b.EndedAt.Compare(a.EndedAt) // what runs comes last
-		}
-		return a.EndedAt.Compare(b.EndedAt)
-	})
-	var met errgroup.Group
-	met.SetLimit(writers)
-	var errs []error
-	for _, e := range found {
-		x.found = time.Now().UTC()
-		if len(n.selected(e)) == 0 {
-			x.seen[e.ID.Name] = e.CreatedAt
-			continue
-		}
-		if !e.EndedAt.IsZero() {
-			if err := n.meet(ctx, e); err != nil {
-				errs = append(errs, err)
-				continue
-			}
-			x.seen[e.ID.Name] = e.CreatedAt
-			continue
-		}
-		met.Go(func() error { return n.meet(ctx, e) })
-	}
-	err := errors.Join(append(errs, met.Wait())...)
-	if err == nil {
-		for _, e := range found {
-			x.seen[e.ID.Name] = e.CreatedAt
-		}
-	}
-	return err
-}
-
-// meet registers the watch of an execution that subscriptions select, and judges it by what the list told.
-func (n *NotifierExecutor) meet(ctx context.Context, x flyte.Execution) error {
-	w, err := n.store.Register(ctx, store.Watch{
-		ID: NewID("w", "subscribed|"+x.ID.Org+"|"+x.ID.String()), Kind: store.Follow, State: store.Active,
-		Execution: x.ID, CreatedAt: time.Now().UTC(),
-	})
-	if err != nil {
-		return fmt.Errorf("watch %s: %w", x.ID, err)
-	}
-	if w.State != store.Active || w.Phase != "" {
-		return nil // it was met before
-	}
-	now := time.Now().UTC()
-	if f := (Facts{Execution: x}); !flyte.Terminal(x.Phase) && !n.selected(x).happen(f, now) {
-		err = n.enter(ctx, w, f, now)
-	} else {
-		_, err = n.refresh(ctx, x.ID, []store.Watch{w})
-	}
-	if err != nil && ctx.Err() == nil {
-		n.log.WarnContext(ctx, "a new execution is not judged yet", "execution", x.ID.String(), "error", err) // a later first look does
-	}
-	return nil
-}
-
-// load reads where the last holder of the scope came to.
-func (x *discovery) load(ctx context.Context, n *NotifierExecutor, born time.Time) error {
-	key := x.scope.Org + "/" + x.scope.String()
-	found, err := n.store.Notes(ctx, noteDiscovery, []string{key})
-	if err != nil {
-		return fmt.Errorf("read what is known of %s: %w", x.scope, err)
-	}
-	x.note = store.Note{Kind: noteDiscovery, Key: key}
-	x.known = born
-	if len(found) == 0 {
-		return nil
-	}
-	x.note = found[0]
-	if err := json.Unmarshal(x.note.Body, &x.known); err != nil {
-		return fmt.Errorf("read what is known of %s: %w", x.scope, err)
-	}
-	x.saved = x.known
-	if away := time.Since(x.known); away > lateAfter {
-		n.log.WarnContext(ctx, "catching up with executions that were started while no server looked", "scope", x.scope.String(), "since", x.known, "for", away.Round(time.Second))
-	}
-	return nil
-}
-
-// save records what is known, for who discovers the scope next. A server that was slower gives it up.
-func (x *discovery) save(ctx context.Context, n *NotifierExecutor) error {
-	if ahead := x.known.Sub(x.saved); ahead < saveEvery && ahead >= 0 {
-		return nil
-	}
-	body, err := json.Marshal(x.known)
-	if err != nil {
-		return fmt.Errorf("keep what is known of %s: %w", x.scope, err)
-	}
-	note := x.note
-	note.Body = body
-	err = n.store.Write(ctx, store.Change{At: x.known, Notes: []store.Note{note}})
-	if errors.Is(err, store.ErrConflict) {
-		x.known = time.Time{} // another server was here: go on from its note
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("keep what is known of %s: %w", x.scope, err)
-	}
-	x.saved = x.known
-	x.note.Version++
-	return nil
-}
-
-// forget drops the names that no window reaches back to any more.
-func (x *discovery) forget(before time.Time) {
-	maps.DeleteFunc(x.seen, func(_ string, created time.Time) bool { return created.Before(before) })
 }

@@ -25,6 +25,8 @@ type Facts struct {
 	Fires     map[string]string // reasons of the rules that its launch plan's history makes fire now, by rule
 	History   render.History    // that history
 	Recovered bool              // the launch plan has succeeded since
+
+	lacks needs // what rules need of these and could not be read
 }
 
 // Occurrence is one firing of a rule for one execution.

@@ -183,8 +183,7 @@ func (n *NotifierExecutor) Run(ctx context.Context) error {
 	g.Go(func() error { return n.timers(ctx) })
 	g.Go(func() error { return n.whenDue(ctx, n.bundleClock, n.releases) })
 	g.Go(func() error { return n.resubscribes(ctx) })
-	d := &discoverer{n: n, scopes: map[flyte.Scope]*discovery{}}
-	g.Go(func() error { return n.onceHeld(ctx, interval, d.discover) })
+	g.Go(func() error { return newDiscoverer(n).run(ctx) })
 	err := g.Wait()
 	n.sendGroup.Wait()
 	if errors.Is(err, context.Canceled) {

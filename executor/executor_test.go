@@ -3,6 +3,7 @@ package executor_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"log/slog"
 	"path/filepath"
@@ -38,6 +39,8 @@ type fakeAdmin struct {
 	running    []flyte.Node
 	down       error
 	hang       bool
+	mute       flyte.Scope      // in which Discover hangs
+	broken     map[string]error // by what is read: gates, running, a node, an execution
 	latency    time.Duration
 	reads      map[string]int
 	begun      int
@@ -79,6 +82,16 @@ func (a *fakeAdmin) fail(err error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.down = err
+}
+
+// broke makes some reads fail, and no others.
+func (a *fakeAdmin) broke(reads ...string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.broken = map[string]error{}
+	for _, read := range reads {
+		a.broken[read] = errors.New("broken")
+	}
 }
 
 func (a *fakeAdmin) delay(d time.Duration) {
@@ -127,6 +140,9 @@ func (a *fakeAdmin) Execution(ctx context.Context, want flyte.ExecutionID) (flyt
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if err := a.broken[want.Name]; err != nil {
+		return flyte.Execution{}, err
+	}
 	a.reads[want.Name]++
 	x, ok := a.executions[want.Name]
 	if !ok || x.ID != want {
@@ -142,6 +158,9 @@ func (a *fakeAdmin) Node(ctx context.Context, _ flyte.ExecutionID, node string) 
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.nodeBegun++
+	if err := a.broken[node]; err != nil {
+		return flyte.Node{}, err
+	}
 	n, ok := a.nodes[node]
 	if !ok {
 		return n, flyte.ErrNotFound
@@ -156,7 +175,7 @@ func (a *fakeAdmin) Gates(ctx context.Context, _ flyte.ExecutionID) ([]flyte.Gat
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.nodeBegun++
-	return slices.Clone(a.gates), nil
+	return slices.Clone(a.gates), a.broken["gates"]
 }
 
 func (a *fakeAdmin) RunningNodes(ctx context.Context, _ flyte.Execution) ([]flyte.Node, error) {
@@ -166,7 +185,7 @@ func (a *fakeAdmin) RunningNodes(ctx context.Context, _ flyte.Execution) ([]flyt
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.nodeBegun++
-	return slices.Clone(a.running), nil
+	return slices.Clone(a.running), a.broken["running"]
 }
 
 // Attempt says that a node named retried began anew half an hour after its start.
@@ -184,6 +203,12 @@ func (a *fakeAdmin) Discover(ctx context.Context, s flyte.Scope, from, to time.T
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.discovered++
+	if s == a.mute {
+		a.mu.Unlock()
+		<-ctx.Done()
+		a.mu.Lock()
+		return nil, false, ctx.Err()
+	}
 	var found []flyte.Execution
 	for _, x := range a.executions {
 		if x.ID.Scope == s && !x.CreatedAt.Before(from) && x.CreatedAt.Before(to) {

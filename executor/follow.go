@@ -40,11 +40,15 @@ func (n *NotifierExecutor) see(ctx context.Context, scope flyte.Scope, rows []fl
 		id := flyte.ExecutionID{Scope: scope, Name: row.Name}
 		var loud []store.Watch
 		for _, w := range byName[row.Name] {
-			if w.Execution != id || !n.entersQuietly(w, row, now) {
+			sets, quietly := rulesets(nil), false
+			if w.Execution == id {
+				sets, quietly = n.entersQuietly(w, row, now)
+			}
+			if !quietly {
 				loud = append(loud, w)
 				continue
 			}
-			writes.Go(func() error { return n.enter(ctx, w, rowFacts(w, row), now) })
+			writes.Go(func() error { return n.enter(ctx, w, rowFacts(w, row), sets, now) })
 		}
 		switch {
 		case !concerns(loud, row):
@@ -120,10 +124,9 @@ func done(w store.Watch) bool {
 // enter records the first phase of a watch that tells nobody of it: the row says enough, so that most new
 // watches cost no read of facts. A row is only ever trusted for a first look: of a watch that somebody
 // moved meanwhile it might be older news. That a new watch finds its execution running is no news for the log.
-func (n *NotifierExecutor) enter(ctx context.Context, w store.Watch, f Facts, now time.Time) error {
-	sets, unreadable := n.rulesets(w, f.Execution)
+func (n *NotifierExecutor) enter(ctx context.Context, w store.Watch, f Facts, sets rulesets, now time.Time) error {
 	defer n.alone(w, f, sets)()
-	t, err := n.transition(ctx, w, f, false, now, sets, unreadable)
+	t, err := n.transition(ctx, w, f, false, now, sets, nil)
 	if err == nil {
 		err = n.commit(ctx, t, now)
 	}
@@ -141,15 +144,15 @@ func rowFacts(w store.Watch, row flyte.Row) Facts {
 }
 
 // entersQuietly says whether nothing but the phase is to be recorded when a new watch finds its
-// execution in that phase. A spec that cannot be read is no quiet matter; nor is a subscription's watch, since
-// a row does not tell of which launch plan it is.
-func (n *NotifierExecutor) entersQuietly(w store.Watch, row flyte.Row, now time.Time) bool {
+// execution in that phase, and what its rules are. A spec that cannot be read is no quiet matter; nor is a
+// subscription's watch, since a row does not tell of which launch plan it is.
+func (n *NotifierExecutor) entersQuietly(w store.Watch, row flyte.Row, now time.Time) (rulesets, bool) {
 	if w.Kind != store.Follow || w.State != store.Active || w.Phase != "" || w.Node != "" || flyte.Terminal(row.Phase) || isSubscribed(w) {
-		return false
+		return nil, false
 	}
 	f := rowFacts(w, row)
 	sets, err := n.rulesets(w, f.Execution)
-	return err == nil && !sets.happen(f, now)
+	return sets, err == nil && !sets.happen(f, now)
 }
 
 // refresh reads an execution's facts once and moves every one of these watches that they are news to.
@@ -157,21 +160,29 @@ func (n *NotifierExecutor) entersQuietly(w store.Watch, row flyte.Row, now time.
 // watches were read before: one that another server moves meanwhile is a conflict, and judged anew by
 // newer facts.
 func (n *NotifierExecutor) refresh(ctx context.Context, id flyte.ExecutionID, watches []store.Watch) (moved int, err error) {
+	x, err := n.facts(ctx, id)
+	if err != nil {
+		return 0, err
+	}
+	return n.refreshBy(ctx, x, watches)
+}
+
+// refreshBy is refresh for facts that were read just now.
+func (n *NotifierExecutor) refreshBy(ctx context.Context, x flyte.Execution, watches []store.Watch) (moved int, err error) {
 	for range 3 {
-		x, err := n.facts(ctx, id)
-		if err != nil {
-			return moved, err
-		}
 		did, err := n.moveAll(ctx, x, watches)
 		moved += did
 		if !errors.Is(err, store.ErrConflict) {
 			return moved, err
 		}
-		if watches, err = n.again(ctx, id, watches); err != nil {
+		if watches, err = n.again(ctx, x.ID, watches); err != nil {
+			return moved, err
+		}
+		if x, err = n.facts(ctx, x.ID); err != nil {
 			return moved, err
 		}
 	}
-	return moved, fmt.Errorf("move watches of %s: %w", id, store.ErrConflict)
+	return moved, fmt.Errorf("move watches of %s: %w", x.ID, store.ErrConflict)
 }
 
 // again reads the watches of an execution once more.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/flyte-notifier/flyte-notifier/flyte"
@@ -11,40 +12,59 @@ import (
 )
 
 // gather adds to an execution's facts what rules need of its inside. What has ended waits for nothing and
-// has no limit any more; its nodes still tell how they ended.
-func (n *NotifierExecutor) gather(ctx context.Context, f *Facts, need needs) (err error) {
+// has no limit any more; its nodes still tell how they ended. The reads do not wait for each other, and one that
+// fails keeps none of the others from being known: the facts then say what they lack.
+func (n *NotifierExecutor) gather(ctx context.Context, f *Facts, need needs) error {
 	ctx, cancel := context.WithTimeout(ctx, factsTimeout)
 	defer cancel()
-	id := f.Execution.ID
+	was, id := *f, f.Execution.ID
+	var reads sync.WaitGroup
+	var gates, running, above, nodes error
 	if need.gates && !f.ended() {
-		if f.Gates, err = n.admin.Gates(ctx, id); err != nil {
-			return fmt.Errorf("find what %s waits for: %w", id, err)
-		}
+		reads.Go(func() {
+			if f.Gates, gates = n.admin.Gates(ctx, id); gates != nil {
+				f.lacks.gates, gates = true, fmt.Errorf("find what %s waits for: %w", id, gates)
+			}
+		})
 	}
 	if need.running && !f.ended() {
-		if f.Running, err = n.limits(ctx, f.Execution, need.before); err != nil {
-			return fmt.Errorf("find the running nodes of %s: %w", id, err)
+		reads.Go(func() {
+			if f.Running, running = n.limits(ctx, was.Execution, need.before); running != nil {
+				f.lacks.running, running = true, fmt.Errorf("find the running nodes of %s: %w", id, running)
+			}
+		})
+	}
+	if need.above && f.Node == nil {
+		reads.Go(func() {
+			if f.Above, above = n.above(ctx, was); above != nil {
+				f.lacks.above, above = true, fmt.Errorf("read what contains %s: %w", id, above)
+			}
+		})
+	}
+	if len(need.nodes) > 0 {
+		reads.Go(func() { nodes = n.nodesOf(ctx, f, need.nodes) })
+	}
+	reads.Wait()
+	return errors.Join(gates, running, above, nodes)
+}
+
+// nodesOf adds nodes to the facts, as far as they have started.
+func (n *NotifierExecutor) nodesOf(ctx context.Context, f *Facts, names []string) error {
+	var errs []error
+	for _, name := range names {
+		node, err := n.admin.Node(ctx, f.Execution.ID, name)
+		switch {
+		case errors.Is(err, flyte.ErrNotFound):
+		case err != nil:
+			f.lacks.nodes = append(f.lacks.nodes, name)
+			errs = append(errs, fmt.Errorf("read node %s of %s: %w", name, f.Execution.ID, err))
+		case f.Nodes == nil:
+			f.Nodes = map[string]flyte.Node{name: node}
+		default:
+			f.Nodes[name] = node
 		}
 	}
-	if need.above {
-		if f.Above, err = n.above(ctx, *f); err != nil {
-			return fmt.Errorf("read what contains %s: %w", id, err)
-		}
-	}
-	for _, name := range need.nodes {
-		node, err := n.admin.Node(ctx, id, name)
-		if errors.Is(err, flyte.ErrNotFound) {
-			continue // it has not started
-		}
-		if err != nil {
-			return fmt.Errorf("read node %s of %s: %w", name, id, err)
-		}
-		if f.Nodes == nil {
-			f.Nodes = make(map[string]flyte.Node, len(need.nodes))
-		}
-		f.Nodes[name] = node
-	}
-	return nil
+	return errors.Join(errs...)
 }
 
 // above is the phase of what contains what has failed: who has not failed needs no call.

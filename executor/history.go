@@ -168,9 +168,8 @@ func (n *NotifierExecutor) overdue(ctx context.Context, note store.Note) error {
 	}
 	now := time.Now().UTC()
 	sub, ok := n.subscriptionOf(k.Plan.Set)
-	if !ok { // the subscription is gone
-		note.Removed = true
-		return settled(n.store.Write(ctx, store.Change{At: now, Notes: []store.Note{note}}))
+	if !ok {
+		return n.orphaned(ctx, note, k.Plan.Set, now)
 	}
 	s, fired, due := k.Series.Silent(sub.set.rules, now)
 	if len(fired) > 0 {
@@ -209,6 +208,29 @@ func (n *NotifierExecutor) overdue(ctx context.Context, note store.Note) error {
 	}
 	return nil
 }
+
+// orphaned sees to a history of a subscription that this server does not know: it is gone, unless another server's
+// config has it.
+func (n *NotifierExecutor) orphaned(ctx context.Context, note store.Note, key string, now time.Time) error {
+	name, _ := nameIn(key)
+	found, err := n.store.Notes(ctx, noteSubscription, []string{name})
+	if err != nil {
+		return fmt.Errorf("read subscription %s: %w", name, err)
+	}
+	note.Removed = true
+	if len(found) > 0 {
+		b, err := readBirth(found[0])
+		if err != nil {
+			return err
+		}
+		note.Removed = b.key(name) != key || b.over(now)
+	}
+	note.Due = now.Add(orphanLook)
+	return settled(n.store.Write(ctx, store.Change{At: now, Notes: []store.Note{note}}))
+}
+
+// orphanLook is between two looks at whether a subscription that this server does not know is still another's.
+const orphanLook = time.Minute
 
 // tellOverdue adds the deliveries of what is overdue, as far as the rules' ifs hold.
 func (n *NotifierExecutor) tellOverdue(ctx context.Context, c *store.Change, sub subscription, k kept, fired []Occurrence, now time.Time) error {

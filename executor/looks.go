@@ -4,11 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/flyte-notifier/flyte-notifier/flyte"
 	"github.com/flyte-notifier/flyte-notifier/store"
 )
 
@@ -56,44 +56,92 @@ func (n *NotifierExecutor) lookInto(ctx context.Context, note store.Note) error 
 	if err != nil {
 		return fmt.Errorf("read watch %s: %w", note.WatchID, err)
 	}
-	sets, err := n.rulesets(w, flyte.Execution{ID: w.Execution})
+	x, err := lookedAt(note)
+	if err != nil {
+		return err
+	}
+	sets, err := n.rulesets(w, x)
 	if err != nil {
 		return n.rest(ctx, note)
 	}
 	need := sets.needs()
-	for range need.calls() {
-		if err := n.nodeCalls.Wait(ctx); err != nil {
-			return nil //nolint:nilerr // stopping, or the next look comes sooner
-		}
+	if !need.looks() {
+		return nil // another server's config may have a rule that does
 	}
-	f := Facts{Execution: flyte.Execution{ID: w.Execution, Phase: w.Phase}}
-	if err := n.gather(ctx, &f, need); err != nil {
-		return err
+	if err := n.spend(ctx, need.calls()); err != nil {
+		return nil //nolint:nilerr // stopping, or the next look comes sooner
 	}
-	now := f.inside()
-	if before, ok := n.inside.Load(w.ID); ok && before == now {
-		return nil
+	x.Phase = w.Phase
+	f := Facts{Execution: x}
+	missing := n.gather(ctx, &f, need.inside())
+	defer func() { _ = n.spend(ctx, f.calls()) }() // what it cost more is owed; it fails when stopping
+	var before inside
+	if known, ok := n.inside.Load(w.ID); ok {
+		before, _ = known.(inside)
+	}
+	now := f.inside(before)
+	if maps.Equal(before, now) {
+		return missing
 	}
 	n.inside.Store(w.ID, now) // before, since it is forgotten when this look finds the end
 	done, err := n.lookAgain(ctx, note)
 	if err != nil || !done {
 		n.inside.Delete(w.ID)
 	}
-	return err
+	return errors.Join(missing, err)
 }
 
-// inside is what no list call tells, in short.
-func (f Facts) inside() string {
-	var parts []string
-	for _, g := range f.Gates {
-		parts = append(parts, "gate "+g.Signal)
+// spend waits until so many calls may be made.
+func (n *NotifierExecutor) spend(ctx context.Context, calls int) error {
+	for range calls {
+		if err := n.nodeCalls.Wait(ctx); err != nil {
+			return err
+		}
 	}
-	for _, node := range f.Nodes {
-		parts = append(parts, node.ID+" "+node.Phase)
+	return nil
+}
+
+// calls is how many more than needs.calls knows of were made for these facts.
+func (f Facts) calls() (calls int) {
+	for _, node := range f.Running {
+		if node.Parent {
+			calls++
+		}
+		if !node.AttemptStartedAt.IsZero() {
+			calls++
+		}
+	}
+	return calls
+}
+
+// inside is what no list call tells, in short, by what was read.
+type inside map[string]string
+
+// inside is what the facts tell of it; what they lack is as it was before.
+func (f Facts) inside(before inside) inside {
+	now := inside{}
+	tell := func(what string, lacking bool, parts ...string) {
+		if !lacking {
+			slices.Sort(parts)
+			now[what] = fmt.Sprint(parts)
+		} else if was, ok := before[what]; ok {
+			now[what] = was
+		}
+	}
+	var gates, running []string
+	for _, g := range f.Gates {
+		gates = append(gates, g.Signal)
 	}
 	for _, node := range f.Running {
-		parts = append(parts, fmt.Sprint(node.ID, " ", node.StartedAt.UnixMicro(), " ", node.Timeout))
+		running = append(running, fmt.Sprint(node.ID, " ", node.StartedAt.UnixMicro(), " ", node.Timeout))
 	}
-	slices.Sort(parts)
-	return fmt.Sprint(parts)
+	tell("gates", f.lacks.gates, gates...)
+	tell("running", f.lacks.running, running...)
+	for id, node := range f.Nodes {
+		tell("node "+id, false, node.Phase)
+	}
+	for _, id := range f.lacks.nodes {
+		tell("node "+id, true)
+	}
+	return now
 }

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"time"
 
+	"github.com/flyte-notifier/flyte-notifier/flyte"
 	"github.com/flyte-notifier/flyte-notifier/store"
 )
 
@@ -97,8 +98,42 @@ func (l learned) waits() bool {
 	return false
 }
 
+// look is what a look note is written from.
+type look struct {
+	needed bool
+	of     *selection // of a subscription's watch
+}
+
+// selection is what a look note keeps of an execution: by it subscriptions select, so that no look asks for what
+// those need that do not.
+type selection struct {
+	Workflow   string            `json:"workflow,omitempty"`
+	LaunchPlan string            `json:"launch_plan,omitempty"`
+	User       string            `json:"user,omitempty"`
+	Trigger    string            `json:"trigger,omitempty"`
+	Labels     map[string]string `json:"labels,omitempty"`
+	CreatedAt  time.Time         `json:"created_at,omitzero"`
+}
+
+func selectedBy(x flyte.Execution) *selection {
+	return &selection{x.Workflow, x.LaunchPlan, x.User, x.Trigger, x.Labels, x.CreatedAt}
+}
+
+// lookedAt is what is known of a look note's execution; of one that an earlier version wrote, no more than its name.
+func lookedAt(note store.Note) (flyte.Execution, error) {
+	var s selection
+	if len(note.Body) > 0 {
+		if err := json.Unmarshal(note.Body, &s); err != nil {
+			return flyte.Execution{}, fmt.Errorf("read by what %s is selected: %w", note.Execution, err)
+		}
+	}
+	return flyte.Execution{
+		ID: note.Execution, Workflow: s.Workflow, LaunchPlan: s.LaunchPlan, User: s.User, Trigger: s.Trigger, Labels: s.Labels, CreatedAt: s.CreatedAt,
+	}, nil
+}
+
 // learn makes the notes to write after a look, none if it brought nothing new.
-func (m memory) learn(l learned, looks bool) (notes []store.Note, err error) {
+func (m memory) learn(l learned, looks look) (notes []store.Note, err error) {
 	if !maps.EqualFunc(m.progress, l.progress, maps.Equal) || !m.note.Due.Equal(l.due.Truncate(time.Microsecond)) {
 		note := m.note
 		note.Due = l.due
@@ -107,9 +142,15 @@ func (m memory) learn(l learned, looks bool) (notes []store.Note, err error) {
 		}
 		notes = append(notes, note)
 	}
-	if looks != (m.looked.Version > 0) {
+	there := m.looked.Version > 0
+	if looks.needed != there || there && looks.of != nil && len(m.looked.Body) == 0 {
 		note := m.looked
-		note.Removed = !looks
+		note.Removed = !looks.needed
+		if looks.of != nil {
+			if note.Body, err = json.Marshal(looks.of); err != nil {
+				return nil, fmt.Errorf("keep by what %s is selected: %w", note.Execution, err)
+			}
+		}
 		notes = append(notes, note)
 	}
 	return notes, nil

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"slices"
 	"sync"
-	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -17,8 +16,8 @@ import (
 type end struct {
 	id      flyte.ExecutionID
 	watches []store.Watch
-	plan    string
-	at      time.Time
+	facts   flyte.Execution
+	err     error // why there are none
 }
 
 // ofSeries says whether a row may be the end of an execution that a launch plan's history hears of.
@@ -29,34 +28,23 @@ func ofSeries(all []store.Watch, row flyte.Row) bool {
 // inOrder returns ends by launch plan, those of each in the order in which they happened: what was over long
 // before it was seen, as after an outage, is told as it was.
 func (n *NotifierExecutor) inOrder(ctx context.Context, all []end) [][]end {
-	switch len(all) {
-	case 0:
-		return nil
-	case 1:
-		return [][]end{all}
-	}
 	var g errgroup.Group
 	g.SetLimit(readers)
 	var mu sync.Mutex
 	plans := map[string][]end{}
 	for _, e := range all {
 		g.Go(func() error {
-			ctx, cancel := context.WithTimeout(ctx, factsTimeout)
-			defer cancel()
-			// Without an answer it comes first, and fails again where the error is shown.
-			if x, err := n.admin.Execution(ctx, e.id); err == nil {
-				e.plan, e.at = x.LaunchPlan, x.EndedAt
-			}
+			e.facts, e.err = n.facts(ctx, e.id)
 			mu.Lock()
 			defer mu.Unlock()
-			plans[e.plan] = append(plans[e.plan], e)
+			plans[e.facts.LaunchPlan] = append(plans[e.facts.LaunchPlan], e)
 			return nil
 		})
 	}
-	_ = g.Wait() // there are no errors
+	_ = g.Wait() // the errors are in the ends
 	var ordered [][]end
 	for _, ends := range plans {
-		slices.SortFunc(ends, func(a, b end) int { return a.at.Compare(b.at) })
+		slices.SortFunc(ends, func(a, b end) int { return a.facts.EndedAt.Compare(b.facts.EndedAt) })
 		ordered = append(ordered, ends)
 	}
 	return ordered
@@ -66,9 +54,12 @@ func (n *NotifierExecutor) inOrder(ctx context.Context, all []end) [][]end {
 func (n *NotifierExecutor) refreshAll(ctx context.Context, ends []end) (moved int, err error) {
 	var errs []error
 	for _, e := range ends {
-		did, err := n.refresh(ctx, e.id, e.watches)
-		moved += did
-		errs = append(errs, err)
+		if e.err == nil {
+			var did int
+			did, e.err = n.refreshBy(ctx, e.facts, e.watches)
+			moved += did
+		}
+		errs = append(errs, e.err)
 	}
 	return moved, errors.Join(errs...)
 }

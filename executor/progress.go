@@ -37,14 +37,18 @@ type Advanced struct {
 
 // Advance says what the rules make of the facts, after all that they told before. It is pure, as Evaluate is,
 // and an occurrence that was told never comes again: neither when a phase comes back, nor when a clock is
-// set back. What was missed, a restart or an outage long, is reminded of once.
+// set back. What was missed, a restart or an outage long, is reminded of once. Of a rule that needs what the facts lack
+// nothing is said, and what it told is kept: whoever knows it later goes on from there.
 func Advance(f Facts, rules []spec.Rule, before Progress, now time.Time) Advanced {
 	a := Advanced{Progress: maps.Clone(before)}
 	if a.Progress == nil {
 		a.Progress = Progress{}
 	}
+	lacking := f.lacks.looks()
 	for _, r := range rules {
-		a.rule(f, r, now)
+		if !lacking || !f.lacks.of(r.When) {
+			a.rule(f, r, now)
+		}
 	}
 	return a
 }
@@ -104,6 +108,9 @@ func (a *Advanced) first(f Facts, r spec.Rule, o Occurrence, t Told, now time.Ti
 	if r.Inhibit {
 		above, until := f.above(r), t.Since.Add(r.For+inhibitWait)
 		switch {
+		case f.lacks.above:
+			a.again(now.Add(inhibitLook))
+			return t
 		case spec.Failing(above):
 			return Told{At: now, Over: true, Inhibited: true}
 		case above != "" && !flyte.Terminal(above) && now.Before(until):

@@ -37,7 +37,8 @@ type ruleset struct {
 
 	// Of a subscription:
 	born    time.Time
-	catchUp string // what becomes of what happened long ago, one of spec's CatchUp constants
+	came    time.Time // when it was born, or was taken out before it came back: not every server knew it from then on
+	catchUp string    // what becomes of what happened long ago, one of spec's CatchUp constants
 }
 
 type rulesets []ruleset
@@ -140,6 +141,11 @@ type needs struct {
 	before  time.Duration // the longest before a limit at which a rule tells
 }
 
+// inside are those that a look sees to.
+func (n needs) inside() needs {
+	return needs{gates: n.gates, nodes: n.nodes, running: n.running, before: n.before}
+}
+
 // looks says whether flyteadmin must be asked while nothing changes: no list call tells of nodes.
 func (n needs) looks() bool { return n.gates || n.running || len(n.nodes) > 0 }
 
@@ -151,6 +157,19 @@ func ofHistory(r spec.Rule) bool {
 		return true
 	}
 	return r.When.Lasting() && (r.Repeat != nil || r.Escalate != nil)
+}
+
+// of says whether a condition needs some of this to be judged.
+func (n needs) of(w spec.When) bool {
+	switch w.Is() {
+	case spec.WhenGate:
+		return n.gates
+	case spec.WhenBeforeTimeout:
+		return n.running
+	case spec.WhenNode:
+		return slices.Contains(n.nodes, w.NodeID)
+	}
+	return false
 }
 
 // calls is how many a look costs at least.

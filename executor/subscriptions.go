@@ -18,6 +18,10 @@ import (
 // noteSubscription is of a subscription, by name: when it was born.
 const noteSubscription = "subscription"
 
+// keepsBirth is how long a subscription that is gone is remembered: while a new config is rolled out, a server
+// with the old one must not end what others know.
+const keepsBirth = time.Hour
+
 // subscription is one of the config's, since its birth.
 type subscription struct {
 	spec.Subscription
@@ -27,9 +31,16 @@ type subscription struct {
 // birth is a subscription's note.
 type birth struct {
 	Born time.Time `json:"born"`
+	Gone time.Time `json:"gone,omitzero"` // since when a server's config lacks it
+	Back time.Time `json:"back,omitzero"` // since when one lacked it that came back last
 }
 
-// key names a subscription in the keys of what it tells. Removed and added again it is another one.
+// over says whether a subscription with this birth will not come back.
+func (b birth) over(now time.Time) bool {
+	return !b.Gone.IsZero() && now.Sub(b.Gone) >= keepsBirth
+}
+
+// key names a subscription in the keys of what it tells. Removed for long and added again it is another one.
 func (b birth) key(name string) string {
 	return fmt.Sprintf("subscription %s of %d", name, b.Born.UnixMicro())
 }
@@ -56,8 +67,8 @@ type Rules struct {
 }
 
 // Subscribe makes the executor go by these subscriptions, and quiet hours, from the next transition on. A subscription is its
-// name: one that was not there is born now, and hears of executions that are created from now on; one that is
-// not there any more is forgotten.
+// name: one that was not there is born now, and hears of executions that are created from now on; one that has
+// not been there for an hour is forgotten.
 func (n *NotifierExecutor) Subscribe(ctx context.Context, r Rules) error {
 	now := time.Now().UTC()
 	known := map[string]store.Note{}
@@ -82,13 +93,9 @@ func (n *NotifierExecutor) Subscribe(ctx context.Context, r Rules) error {
 		delete(known, s.Name)
 		all = append(all, newSubscription(s, b))
 	}
-	for _, gone := range known {
-		if err := n.forgetSeries(ctx, gone, now); err != nil {
+	for _, note := range known {
+		if err := n.unsubscribe(ctx, note, now); err != nil {
 			return err
-		}
-		gone.Removed = true
-		if err := settled(n.store.Write(ctx, store.Change{At: now, Notes: []store.Note{gone}})); err != nil {
-			return fmt.Errorf("forget subscription %s: %w", gone.Key, err)
 		}
 	}
 	if err := n.expect(ctx, all, now); err != nil {
@@ -99,17 +106,39 @@ func (n *NotifierExecutor) Subscribe(ctx context.Context, r Rules) error {
 	return nil
 }
 
-// forgetSeries removes the histories of launch plans that a subscription has heard of.
-func (n *NotifierExecutor) forgetSeries(ctx context.Context, gone store.Note, now time.Time) error {
-	b, err := readBirth(gone)
+// unsubscribe notes that a subscription is gone, or forgets one that was gone for long.
+func (n *NotifierExecutor) unsubscribe(ctx context.Context, note store.Note, now time.Time) error {
+	b, err := readBirth(note)
 	if err != nil {
 		return err
 	}
-	prefix := b.key(gone.Key) + "|"
+	switch {
+	case b.over(now):
+		if err := n.forgetSeries(ctx, b.key(note.Key), now); err != nil {
+			return err
+		}
+		note.Removed = true
+	case !b.Gone.IsZero():
+		return nil
+	default:
+		b.Gone = now
+		if note.Body, err = json.Marshal(b); err != nil {
+			return fmt.Errorf("forget subscription %s: %w", note.Key, err)
+		}
+	}
+	if err := settled(n.store.Write(ctx, store.Change{At: now, Notes: []store.Note{note}})); err != nil {
+		return fmt.Errorf("forget subscription %s: %w", note.Key, err)
+	}
+	return nil
+}
+
+// forgetSeries removes the histories of launch plans that a subscription has heard of.
+func (n *NotifierExecutor) forgetSeries(ctx context.Context, key string, now time.Time) error {
+	prefix := key + "|"
 	for after := prefix; ; {
 		page, err := n.store.AllNotes(ctx, noteSeries, after, namesPerCall)
 		if err != nil {
-			return fmt.Errorf("read histories of subscription %s: %w", gone.Key, err)
+			return fmt.Errorf("read histories of subscription %s: %w", key, err)
 		}
 		c := store.Change{At: now}
 		for _, note := range page {
@@ -122,7 +151,7 @@ func (n *NotifierExecutor) forgetSeries(ctx context.Context, gone store.Note, no
 			return nil
 		}
 		if err := settled(n.store.Write(ctx, c)); err != nil {
-			return fmt.Errorf("forget histories of subscription %s: %w", gone.Key, err)
+			return fmt.Errorf("forget histories of subscription %s: %w", key, err)
 		}
 	}
 }
@@ -156,15 +185,23 @@ func (n *NotifierExecutor) resubscribes(ctx context.Context) error {
 // born returns when a subscription was, which is now if nobody knows it.
 func (n *NotifierExecutor) born(ctx context.Context, name string, note store.Note, now time.Time) (b birth, err error) {
 	for range 3 {
+		b = birth{Born: now.Truncate(time.Microsecond)}
 		if note.Version > 0 {
-			return readBirth(note)
+			was, err := readBirth(note)
+			if err != nil || was.Gone.IsZero() {
+				return was, err
+			}
+			if !was.over(now) {
+				b = birth{Born: was.Born, Back: was.Gone}
+			} else if err := n.forgetSeries(ctx, was.key(name), now); err != nil {
+				return b, err
+			}
 		}
-		b.Born = now.Truncate(time.Microsecond)
-		body, err := json.Marshal(b)
-		if err != nil {
+		note.Kind, note.Key = noteSubscription, name
+		if note.Body, err = json.Marshal(b); err != nil {
 			return b, fmt.Errorf("keep subscription %s: %w", name, err)
 		}
-		err = n.store.Write(ctx, store.Change{At: now, Notes: []store.Note{{Kind: noteSubscription, Key: name, Body: body}}})
+		err = n.store.Write(ctx, store.Change{At: now, Notes: []store.Note{note}})
 		if !errors.Is(err, store.ErrConflict) {
 			return b, err
 		}
@@ -172,7 +209,7 @@ func (n *NotifierExecutor) born(ctx context.Context, name string, note store.Not
 		if err != nil {
 			return b, fmt.Errorf("read subscription %s: %w", name, err)
 		}
-		if len(found) > 0 {
+		if note = (store.Note{}); len(found) > 0 {
 			note = found[0]
 		}
 	}
@@ -202,12 +239,15 @@ func Born(ctx context.Context, s Births, name string) (time.Time, error) {
 		return time.Time{}, nil
 	}
 	b, err := readBirth(found[0])
-	return b.Born, err
+	if err != nil || b.over(time.Now()) {
+		return time.Time{}, err
+	}
+	return b.Born, nil
 }
 
 func newSubscription(s spec.Subscription, b birth) subscription {
 	return subscription{Subscription: s, set: ruleset{
-		name: s.Name, key: b.key(s.Name), born: b.Born, catchUp: s.CatchUp, rules: s.Rules, needs: needsOf(s.Rules),
+		name: s.Name, key: b.key(s.Name), born: b.Born, came: latest(b.Born, b.Back), catchUp: s.CatchUp, rules: s.Rules, needs: needsOf(s.Rules),
 	}}
 }
 

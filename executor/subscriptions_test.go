@@ -165,13 +165,69 @@ func TestASubscriptionIsItsName(t *testing.T) {
 		require.Equal(t, []string{"f1 done phase:SUCCEEDED"}, b.all(), "an edit applies from the next transition")
 		b.subscribe()
 		b.admin.set("f3", "RUNNING", of("nightly"), started)
-		b.rounds(2)
+		b.pass(time.Hour)
 		b.subscribe(to("a", onPhases("done", "SUCCEEDED")))
 		b.admin.set("f2", "SUCCEEDED", ends)
 		b.admin.set("f3", "SUCCEEDED", ends)
 		b.admin.set("f4", "SUCCEEDED", of("nightly"), ends)
 		b.pass(6 * time.Minute)
 		require.Equal(t, []string{"f1 done phase:SUCCEEDED", "f4 done phase:SUCCEEDED"}, b.all(), "added again it is born anew")
+	})
+}
+
+// A new config is rolled out, and for a while servers go by different ones.
+func TestASubscriptionThatComesBackSoonIsTheSame(t *testing.T) {
+	run(t, func(b *bench) {
+		rules := []spec.Rule{
+			onPhases("done", "SUCCEEDED"), when("first", spec.When{Kind: spec.WhenFirstFailure}),
+			when("silent", spec.When{Kind: spec.WhenNoSuccessFor, For: 2 * time.Hour}),
+		}
+		b.subscribe(to("a", rules...))
+		b.admin.set("f1", "FAILED", of("nightly"), started, ends)
+		b.admin.set("f2", "RUNNING", of("nightly"), started)
+		b.rounds(2)
+		born, err := executor.Born(b.t.Context(), b.store, "a")
+		require.NoError(b.t, err)
+		for range 3 {
+			b.subscribe()
+			b.admin.set("f3", "RUNNING", of("nightly"), started)
+			b.restart(40 * time.Minute)
+			b.rounds(2)
+			b.subscribe(to("a", rules...))
+		}
+		again, err := executor.Born(b.t.Context(), b.store, "a")
+		require.NoError(b.t, err)
+		require.Equal(b.t, born, again)
+		b.admin.set("g1", "FAILED", of("nightly"), started, ends)
+		b.pass(time.Minute)
+		require.Equal(t, []string{"f1 first first_failure", "- silent no_success_for:2h0m0s"}, b.all(), "its history goes on")
+		b.admin.set("f2", "SUCCEEDED", ends)
+		b.admin.set("f3", "SUCCEEDED", ends)
+		b.rounds(2)
+		require.ElementsMatch(t, []string{"f1 first first_failure", "- silent no_success_for:2h0m0s", "f2 done phase:SUCCEEDED", "f3 done phase:SUCCEEDED"}, b.all(),
+			"also of what was created while no server knew it")
+	})
+}
+
+func TestASilentScopeDelaysNoOther(t *testing.T) {
+	run(t, func(b *bench) {
+		b.subscribe(spec.Subscription{
+			Name: "all", CatchUp: spec.CatchUpSend, Match: spec.Match{Project: "m*"}, Rules: []spec.Rule{onPhases("failed", "FAILED")},
+		})
+		b.admin.mu.Lock()
+		b.admin.mute = flyte.Scope{Project: "ml", Domain: "development"}
+		b.admin.mu.Unlock()
+		b.rounds(2)
+		for i := range 10 {
+			name := fmt.Sprint("f", i)
+			b.admin.set(name, "FAILED", of("nightly"), ends)
+			b.rounds(1)
+			require.Len(t, b.all(), i+1)
+		}
+		began := time.Now()
+		b.stop()
+		require.Zero(t, time.Since(began), "it ends at once")
+		b.start()
 	})
 }
 

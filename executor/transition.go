@@ -20,11 +20,13 @@ const (
 )
 
 // judge adds to the facts what the watch's rules need of the inside of its execution, and brings the watch to them in
-// one transaction. It returns false if there was nothing to record.
+// one transaction. It returns false if there was nothing to record. Rules that need what cannot be read are judged when
+// a later look has read it; they keep none of the others waiting.
 func (n *NotifierExecutor) judge(ctx context.Context, w store.Watch, f Facts, ended bool, now time.Time) (bool, error) {
 	sets, unreadable := n.rulesets(w, f.Execution) // then there are none, and the transition shows why
-	if err := n.gather(ctx, &f, sets.needs()); err != nil {
-		return false, err
+	missing := n.gather(ctx, &f, sets.needs())
+	if ctx.Err() != nil {
+		return false, ctx.Err()
 	}
 	defer n.alone(w, f, sets)()
 	t, err := n.transition(ctx, w, f, ended, now, sets, unreadable)
@@ -35,6 +37,9 @@ func (n *NotifierExecutor) judge(ctx context.Context, w store.Watch, f Facts, en
 		return false, err
 	}
 	n.told(ctx, w, f, t)
+	if missing != nil {
+		n.log.WarnContext(ctx, "some rules are judged later", "watch", w.ID, "execution", w.Execution.String(), "error", missing)
+	}
 	return true, nil
 }
 
@@ -137,11 +142,19 @@ func (n *NotifierExecutor) fire(ctx context.Context, t *store.Transition, f Fact
 			return err
 		}
 	}
-	if t.Watch.Wait && t.Watch.State == store.Ended && learned.waits() {
+	lacking := f.lacks.looks() || f.lacks.above
+	if lacking {
+		learned.due = earliest(learned.due, now.Add(max(n.cfg.NodeInterval, dueEvery)))
+	}
+	if t.Watch.Wait && t.Watch.State == store.Ended && (lacking || learned.waits()) {
 		t.Watch.State, t.Watch.EndedAt = store.Active, time.Time{} // its task waits for what is still to be told
 	}
 	if need.memory {
-		notes, err := m.learn(learned, need.looks() && t.Watch.State == store.Active)
+		looks := look{needed: need.looks() && t.Watch.State == store.Active}
+		if isSubscribed(t.Watch) {
+			looks.of = selectedBy(f.Execution)
+		}
+		notes, err := m.learn(learned, looks)
 		if err != nil {
 			return err
 		}

@@ -85,6 +85,7 @@ type Node struct {
 	CreatedAt time.Time // when it was queued
 	StartedAt time.Time // of its first attempt, whichever is running; zero while it has not started
 	EndedAt   time.Time
+	Parent    bool // it holds other nodes
 	// AttemptStartedAt is when the attempt that runs began; zero where it was not asked for: only
 	// Attempt does.
 	AttemptStartedAt time.Time

@@ -30,6 +30,7 @@ func newNode(n *admin.NodeExecution) Node {
 	out := Node{
 		ID: n.GetId().GetNodeId(), Phase: c.GetPhase().String(),
 		CreatedAt: moment(c.GetCreatedAt()), StartedAt: moment(c.GetStartedAt()),
+		Parent: n.GetMetadata().GetIsParentNode(),
 	}
 	switch c.GetPhase() {
 	case core.NodeExecution_FAILING, core.NodeExecution_FAILED, core.NodeExecution_TIMED_OUT, core.NodeExecution_ABORTED:
