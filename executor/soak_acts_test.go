@@ -41,8 +41,7 @@ type soakAct struct {
 	do func()
 }
 
-// act brings the tasks and aborts some, when their time has come and a server runs; and lets people acknowledge and
-// silence, whether or not one does.
+// act brings the tasks and aborts some, when their time has come and a server runs.
 func (s *soak) act() {
 	var acts []soakAct
 	for i, task := range s.tasks {
@@ -55,12 +54,22 @@ func (s *soak) act() {
 			}})
 		}
 	}
+	inOrder(acts)
+}
+
+// people acknowledge and silence, whether or not a server runs.
+func (s *soak) people() {
+	var acts []soakAct
 	for _, ack := range s.acks {
 		acts = append(acts, soakAct{ack.at, func() { s.acknowledge(ack) }})
 	}
 	for _, h := range s.hushes {
 		acts = append(acts, soakAct{h.from, func() { s.hush(h) }}, soakAct{h.to, func() { s.unhush(h) }})
 	}
+	inOrder(acts)
+}
+
+func inOrder(acts []soakAct) {
 	slices.SortStableFunc(acts, func(a, b soakAct) int { return a.at.Compare(b.at) })
 	for _, a := range acts {
 		<-time.After(time.Until(a.at))

@@ -136,7 +136,9 @@ func content(o *oracle, d store.Delivery) render.Content {
 }
 
 // titleOf is the title of a message that may be held back; naming sees to it.
-func titleOf(d store.Delivery) string { return d.Execution.Name + " of " + d.Rule + ": " + d.Reason }
+func titleOf(d store.Delivery) string {
+	return strings.TrimSpace(d.Execution.Name + " of " + d.Rule + ": " + d.Reason)
+}
 
 func naming(r *spec.Rule) { r.Message.Title = "{{.Name}} of {{.Rule}}: {{.Reason}}" }
 

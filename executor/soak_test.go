@@ -149,6 +149,7 @@ func (s *soak) run() {
 	var wg sync.WaitGroup
 	wg.Go(s.serve)
 	wg.Go(s.act)
+	wg.Go(s.people)
 	wg.Wait()
 	s.weather.settle()
 }
