@@ -58,7 +58,7 @@ func (n *NotifierExecutor) holdBack(ctx context.Context, set ruleset, f Facts, o
 		if err != nil {
 			return nil, err
 		}
-		if note != nil {
+		if note != nil && !slices.ContainsFunc(notes, func(m store.Note) bool { return m.Key == note.Key }) { // two may go to one place
 			notes = append(notes, *note)
 		}
 		if !n.keepQuiet(d, rule, lane, until) { // it is not to be told in quiet hours that begin meanwhile

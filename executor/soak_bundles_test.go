@@ -51,7 +51,7 @@ func (o *oracle) bundle(all []store.Delivery) {
 		if by := o.weather.by([]span{since(d.HeldUntil)}, soakPrompt); !by.IsZero() && left.at.After(by) {
 			o.fault("%s: held until %s, not told by %s, but at %s", d.Key, stamp(d.HeldUntil), stamp(by), stamp(left.at))
 		}
-		if left.taken || left.at == forever {
+		if left.taken || left.at.Equal(forever) {
 			continue
 		}
 		if left.at.Before(d.HeldUntil) || !o.weather.running(left.at) {

@@ -253,6 +253,17 @@ func TestTheLastReminderIsTakenBackAsTheOthersAre(t *testing.T) {
 	}
 }
 
+func TestALaunchPlanThatSucceedsNoMoreIsToldToTwoDestinationsOfAGroup(t *testing.T) {
+	run(t, func(b *bench) {
+		b.subscribe(to("daily", when("silent", spec.When{Kind: spec.WhenNoSuccessFor, For: 10 * time.Minute}, together(time.Minute, 0), func(r *spec.Rule) {
+			r.Send = append(r.Send, r.Send[0])
+		})))
+		b.admin.set("f1", "SUCCEEDED", of("nightly"), started, ends)
+		b.pass(12 * time.Minute)
+		require.Equal(t, []store.DeliveryState{store.Pending, store.Superseded}, states(b.deliveries()), "both are in one message")
+	})
+}
+
 // acknowledge does so for all that was told of an execution.
 func (b *bench) acknowledge(name string) int {
 	n, err := executor.Acknowledge(b.t.Context(), b.store, id(name), time.Now().UTC())
