@@ -65,12 +65,16 @@ func (o *oracle) bundle(all []store.Delivery) {
 				o.fault("%s: held until %s, not told with %s at %s", d.Key, stamp(d.HeldUntil), those[0].Key, stamp(at))
 			}
 		}
-		o.released(those, at)
+		o.released(those, slices.DeleteFunc(slices.Clone(all), func(d store.Delivery) bool {
+			left := outOf(d)
+			return !left.at.Equal(at) || !left.taken
+		}), at)
 	}
 }
 
-// released judges what was told together: one message tells of all, but for what a silence holds back by itself.
-func (o *oracle) released(all []store.Delivery, at time.Time) {
+// released judges what was told together: one message tells of all, but for what a silence holds back by itself. taken
+// are those of the bundle that were taken back at that moment: either may have come first.
+func (o *oracle) released(all, taken []store.Delivery, at time.Time) {
 	digest := ""
 	for _, d := range all {
 		if in := outOf(d).in; in != "" {
@@ -105,12 +109,12 @@ func (o *oracle) released(all []store.Delivery, at time.Time) {
 	}
 	o.tally.alone += alone
 	if digest != "" {
-		o.digest(digest, within)
+		o.digest(digest, within, taken)
 	}
 }
 
 // digest judges what a digest says.
-func (o *oracle) digest(id string, within []store.Delivery) {
+func (o *oracle) digest(id string, within, taken []store.Delivery) {
 	i := slices.IndexFunc(within, func(d store.Delivery) bool { return d.ID == id })
 	if i < 0 {
 		o.fault("%s: told in %s, which was not sent with it", within[0].Key, id)
@@ -118,14 +122,22 @@ func (o *oracle) digest(id string, within []store.Delivery) {
 	}
 	o.tally.digests, o.tally.within = o.tally.digests+1, o.tally.within+len(within)
 	d := content(o, within[i]).Digest
-	if d == nil || d.Total != len(within) || len(d.Items) != min(len(within), 30) {
-		o.fault("%s: the digest is of %d: %+v", within[i].Key, len(within), d)
+	if d == nil || d.Total < len(within) || d.Total > len(within)+len(taken) || len(d.Items) != min(d.Total, 30) {
+		o.fault("%s: the digest is of %d, %d taken back: %+v", within[i].Key, len(within), len(taken), d)
 		return
 	}
-	for i, item := range d.Items {
-		if want := titleOf(within[i]); !strings.Contains(item.Title, want) {
-			o.fault("%s: told in a digest as %q, not %q", within[i].Key, item.Title, want)
+	next := 0 // the items are in the order of creation
+	for _, item := range d.Items {
+		titled := func(d store.Delivery) bool { return strings.Contains(item.Title, titleOf(d)) }
+		switch {
+		case next < len(within) && titled(within[next]):
+			next++
+		case !slices.ContainsFunc(taken, titled):
+			o.fault("%s: its digest tells of %q", within[i].Key, item.Title)
 		}
+	}
+	if next < min(len(within), 30-len(taken)) {
+		o.fault("%s: its digest does not tell of %s", within[i].Key, within[next].Key)
 	}
 }
 
