@@ -40,8 +40,7 @@ func (n *NotifierExecutor) holdBack(ctx context.Context, set ruleset, f Facts, o
 		}
 		// Of one scope: a connection may be allowed to some only.
 		lane := strings.Join([]string{d.Kind, d.Connection, d.Address, d.Execution.Org, d.Execution.Scope.String()}, "|")
-		if end := spec.UntilAll(now, rule.Quiet, n.quietOf(d.Connection)); !end.IsZero() {
-			d.State, d.HeldUntil, d.Bundle = store.Held, end.UTC(), NewID("b", "quiet|"+lane+"|"+end.UTC().Format(time.RFC3339))
+		if n.keepQuiet(d, rule, lane, now) {
 			continue
 		}
 		var wait, every time.Duration
@@ -59,12 +58,24 @@ func (n *NotifierExecutor) holdBack(ctx context.Context, set ruleset, f Facts, o
 		if err != nil {
 			return nil, err
 		}
-		d.State, d.HeldUntil = store.Held, until
-		if note != nil {
+		if note != nil && !slices.ContainsFunc(notes, func(m store.Note) bool { return m.Key == note.Key }) { // two may go to one place
 			notes = append(notes, *note)
+		}
+		if !n.keepQuiet(d, rule, lane, until) { // it is not to be told in quiet hours that begin meanwhile
+			d.State, d.HeldUntil = store.Held, until
 		}
 	}
 	return notes, nil
+}
+
+// keepQuiet puts a delivery off that would be told in quiet hours, until they are over.
+func (n *NotifierExecutor) keepQuiet(d *store.Delivery, rule spec.Rule, lane string, at time.Time) bool {
+	end := spec.UntilAll(at, rule.Quiet, n.quietOf(d.Connection)).UTC()
+	if end.IsZero() {
+		return false
+	}
+	d.State, d.HeldUntil, d.Bundle = store.Held, end, NewID("b", "quiet|"+lane+"|"+end.Format(time.RFC3339))
+	return true
 }
 
 // quietOf are the quiet hours of a connection.

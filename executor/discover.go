@@ -170,6 +170,13 @@ func selectedScopes(subs []subscription, projects *[]flyte.Project) map[flyte.Sc
 			}
 		}
 	}
+	for scope := range all { // also of those by a pattern, while nobody knows the projects: none is passed by
+		for _, s := range subs {
+			if _, one := s.scope(); !one && s.Match.Scoped(scope.Project, scope.Domain) {
+				add(scope, s)
+			}
+		}
+	}
 	return all
 }
 

@@ -151,10 +151,7 @@ func (a *Advanced) remind(r spec.Rule, reason string, t Told, holds bool, now ti
 		t.Over = true
 		return t
 	}
-	t = a.repeat(r, o, t, now)
-	t = a.escalate(r, o, t, now)
-	t.Over = (r.Repeat == nil || t.Next.IsZero()) && t.Escalated >= len(r.Escalate)
-	return t
+	return a.escalate(r, o, a.repeat(r, o, t, now), now) // not Over with the last one, which may be held back for long
 }
 
 // repeat makes the reminder that is due. Those that were missed before it are counted, not made.

@@ -190,3 +190,83 @@ func TestAHistoryIsToldAsItWasAfterAnOutage(t *testing.T) {
 		}, b.all())
 	})
 }
+
+// secretAdmin does not say for a while what projects there are.
+type secretAdmin struct {
+	*fakeAdmin
+	until time.Time
+}
+
+func (a secretAdmin) Projects(ctx context.Context) ([]flyte.Project, error) {
+	if time.Now().Before(a.until) {
+		return nil, errors.New("unavailable")
+	}
+	return a.fakeAdmin.Projects(ctx)
+}
+
+func TestWhatAPatternSelectsIsFoundThoughProjectsAreNotKnownYet(t *testing.T) {
+	run(t, func(b *bench) {
+		wide := to("wide", onPhases("failed", "FAILED"))
+		wide.Match = spec.Match{Domain: "prod*"}
+		b.subscribe(wide)
+		b.rounds(2)
+		b.stop()
+		b.admin.set("f1", "FAILED", of("nightly"), started, ends)
+		b.pass(time.Hour)
+		b.exec, b.stop = b.execute(func(o *executor.Options) { o.Admin = secretAdmin{b.admin, time.Now().Add(5 * time.Minute)} })
+		b.subscribe(wide, to("new", onPhases("done", "SUCCEEDED")))
+		b.pass(10 * time.Minute)
+		require.Equal(t, []string{"f1 failed phase:FAILED"}, b.all())
+	})
+}
+
+func TestAGroupIsNotToldInQuietHoursThatBeginMeanwhile(t *testing.T) {
+	run(t, func(b *bench) { // a bubble's clock begins at midnight, UTC
+		b.subscribe(to("failures", when("failed", spec.When{Phases: []string{"FAILED"}}, together(time.Minute, 0), quietly(soakHours().night))))
+		b.pass(74*time.Minute + 30*time.Second)
+		b.admin.set("f1", "FAILED", of("nightly"), started, ends)
+		b.rounds(2)
+		b.admin.set("f2", "FAILED", of("nightly"), started, ends)
+		b.pass(time.Hour)
+		require.Equal(t, []store.DeliveryState{store.Held, store.Held}, states(b.deliveries()))
+		b.pass(31 * time.Minute)
+		require.Equal(t, []store.DeliveryState{store.Pending, store.Superseded}, states(b.deliveries()), "in one message at their end")
+	})
+}
+
+func TestTheLastReminderIsTakenBackAsTheOthersAre(t *testing.T) {
+	for name, end := range map[string]func(*bench){
+		"it is over":      func(b *bench) { b.admin.set("f1", "SUCCEEDED", ends) },
+		"it was answered": func(b *bench) { require.Equal(b.t, 1, b.acknowledge("f1")) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			run(t, func(b *bench) {
+				b.subscribe(to("long", when("long", runningFor(time.Minute), every(5*time.Minute, 1), escalating(2*time.Minute))))
+				b.admin.set("f1", "RUNNING", of("nightly"), started)
+				b.pass(10 * time.Minute)
+				require.Equal(t, []store.DeliveryState{store.Pending, store.Pending, store.Pending}, states(b.deliveries()))
+				end(b)
+				b.pass(time.Minute)
+				require.Equal(t, []store.DeliveryState{store.Pending, store.Superseded, store.Superseded}, states(b.deliveries()))
+			})
+		})
+	}
+}
+
+func TestALaunchPlanThatSucceedsNoMoreIsToldToTwoDestinationsOfAGroup(t *testing.T) {
+	run(t, func(b *bench) {
+		b.subscribe(to("daily", when("silent", spec.When{Kind: spec.WhenNoSuccessFor, For: 10 * time.Minute}, together(time.Minute, 0), func(r *spec.Rule) {
+			r.Send = append(r.Send, r.Send[0])
+		})))
+		b.admin.set("f1", "SUCCEEDED", of("nightly"), started, ends)
+		b.pass(12 * time.Minute)
+		require.Equal(t, []store.DeliveryState{store.Pending, store.Superseded}, states(b.deliveries()), "both are in one message")
+	})
+}
+
+// acknowledge does so for all that was told of an execution.
+func (b *bench) acknowledge(name string) int {
+	n, err := executor.Acknowledge(b.t.Context(), b.store, id(name), time.Now().UTC())
+	require.NoError(b.t, err)
+	return n
+}

@@ -23,7 +23,10 @@ type oracle struct {
 	told     map[string]time.Time // what no expectation has met yet
 	accounts map[string]*account  // by watch
 	ends     map[string][]counted // of launch plans
+	all      []store.Delivery     // oldest first
+	sent     map[string]store.Delivery
 	faults   []string
+	tally    soakTally
 	met      int // occurrences that had to be told, or not, and were
 	free     int // that could be told or not, as it happened
 }
@@ -49,8 +52,9 @@ func (o *oracle) fault(format string, args ...any) {
 
 // judge compares what was told with what the lives say.
 func (s *soak) judge() {
-	o := &oracle{soak: s, told: map[string]time.Time{}, accounts: map[string]*account{}, ends: map[string][]counted{}}
+	o := &oracle{soak: s, told: map[string]time.Time{}, accounts: map[string]*account{}, ends: map[string][]counted{}, sent: map[string]store.Delivery{}}
 	o.read()
+	o.holds()
 	for _, a := range o.accounts {
 		a.timeline()
 		a.counts()
@@ -68,6 +72,7 @@ func (s *soak) judge() {
 	}
 	s.t.Logf("%d executions, %d tasks, %d servers, %d killed at a write, %d outages, %d writes failed, %d watches, %d occurrences exactly, %d free",
 		len(s.lives), len(s.tasks), s.servers, s.kills, len(s.weather.outages), len(s.weather.bumps), len(o.accounts), o.met, o.free)
+	s.t.Log(o.tally)
 	slices.Sort(o.faults)
 	for _, fault := range o.faults[:min(len(o.faults), 40)] {
 		s.t.Error(fault)
@@ -120,7 +125,8 @@ func (o *oracle) read() {
 			parts := strings.Split(d.Key, "|")
 			key = "silence of " + d.Execution.Scope.String() + "/" + parts[1] + " since " + parts[2]
 		}
-		o.told[key] = d.CreatedAt
+		o.told[key], o.sent[key] = d.CreatedAt, d
+		o.all = append(o.all, d)
 		return nil
 	}))
 }
@@ -259,7 +265,7 @@ func (o *oracle) subscribed() {
 		}
 		switch by := o.weather.by([]span{since(l.found)}, within); {
 		case a == nil && selected && !by.IsZero():
-			o.fault("%s: created %s, visible from %s, not found by %s", l.id, stamp(l.created), stamp(l.found), stamp(by))
+			o.fault("%s (%s, %s): created %s, visible from %s, not found by %s", l.id, l.plan, l.team, stamp(l.created), stamp(l.found), stamp(by))
 		case a != nil && !selected:
 			o.fault("%s: found, but nobody wants it", l.id)
 		case a != nil && !by.IsZero() && a.first().After(by):

@@ -21,7 +21,7 @@ type soakStore struct {
 	mu    sync.Mutex
 	all   []flyte.Shard // as they were found at found: nothing here is about finding them each second
 	found time.Time
-	next  map[string]time.Time // of notes, by kind, until something is written: nor about asking each second
+	next  map[string]time.Time // what is due first, by kind, until something is written: nor about asking each second
 	wrote int
 	fails float64 // of how many writes
 	armed bool    // the next write kills
@@ -75,7 +75,12 @@ func (s *soakStore) write(ctx context.Context, do func(context.Context) error) e
 	return failed
 }
 
-// forget forgets when notes are due.
+// NextBundle is remembered as what is due is.
+func (s *soakStore) NextBundle(ctx context.Context) (time.Time, error) {
+	return s.nextOf("bundle", func() (time.Time, error) { return s.Store.NextBundle(ctx) })
+}
+
+// forget forgets when notes and bundles are due.
 func (s *soakStore) forget() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -84,6 +89,11 @@ func (s *soakStore) forget() {
 }
 
 func (s *soakStore) NextDue(ctx context.Context, kind string) (time.Time, error) {
+	return s.nextOf(kind, func() (time.Time, error) { return s.Store.NextDue(ctx, kind) })
+}
+
+// nextOf asks the store unless that is known.
+func (s *soakStore) nextOf(kind string, ask func() (time.Time, error)) (time.Time, error) {
 	s.mu.Lock()
 	at, ok := s.next[kind]
 	wrote := s.wrote
@@ -91,7 +101,7 @@ func (s *soakStore) NextDue(ctx context.Context, kind string) (time.Time, error)
 	if ok {
 		return at, nil
 	}
-	at, err := s.Store.NextDue(ctx, kind)
+	at, err := ask()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err == nil && wrote == s.wrote && s.next != nil {

@@ -2,9 +2,7 @@ package executor_test
 
 import (
 	"context"
-	"encoding/json"
 	"flag"
-	"fmt"
 	"io"
 	"log/slog"
 	"math/rand/v2"
@@ -61,6 +59,9 @@ type soak struct {
 	exec    *executor.NotifierExecutor // nil while no server runs
 	late    time.Time                  // when the late subscription was born
 	tasks   []*soakTask
+	acks    []*soakAck
+	hushes  []*soakHush
+	seen    *soakStore // of the server that runs, or ran last
 	kills   int
 	servers int
 }
@@ -111,6 +112,7 @@ func newSoak(t *testing.T, path string, seed uint64, lasts time.Duration, of int
 			s.draft(last)
 		}
 	}
+	s.plan()
 	slices.SortFunc(s.lives, func(a, b *life) int { return a.created.Compare(b.created) })
 	for at := begin.Add(s.fate.between(time.Hour, 12*time.Hour)); at.Before(s.end); at = at.Add(s.fate.between(time.Hour, 24*time.Hour)) {
 		s.weather.outages = append(s.weather.outages, span{at, at.Add(s.fate.between(time.Minute, pick(s.fate, 10*time.Minute, 3*time.Hour)))})
@@ -146,7 +148,8 @@ func (s *soak) draft(l *life) {
 func (s *soak) run() {
 	var wg sync.WaitGroup
 	wg.Go(s.serve)
-	wg.Go(s.register)
+	wg.Go(s.act)
+	wg.Go(s.people)
 	wg.Wait()
 	s.weather.settle()
 }
@@ -170,10 +173,10 @@ func (s *soak) server(f fate, lasts time.Duration, dies bool) {
 			Feed:         flyte.FeedConfig{Interval: soakInterval, Sweep: soakSweep, Overlap: soakOverlap, Batch: 100},
 			NodeInterval: soakLooks, NodeCalls: 50, Discovery: 30 * time.Second,
 		},
-		Metrics: prometheus.NewRegistry(), Log: s.log(),
+		Metrics: prometheus.NewRegistry(), Log: s.log(), Silenced: s.silenced(),
 	})
-	subs := s.subscriptions()
-	require.NoError(s.t, exec.Subscribe(s.t.Context(), executor.Rules{Subscriptions: subs}))
+	quiet := map[string]*spec.Quiet{"team": soakHours().team}
+	require.NoError(s.t, exec.Subscribe(s.t.Context(), executor.Rules{Subscriptions: s.subscriptions(), Quiet: quiet}))
 	seen.mu.Lock()
 	if time.Now().Before(s.end) {
 		seen.fails = 0.002
@@ -187,7 +190,7 @@ func (s *soak) server(f fate, lasts time.Duration, dies bool) {
 			s.t.Errorf("run: %v", err)
 		}
 	})
-	s.use(exec)
+	s.use(exec, seen)
 	<-time.After(lasts)
 	if dies {
 		seen.arm()
@@ -197,7 +200,7 @@ func (s *soak) server(f fate, lasts time.Duration, dies bool) {
 		case <-time.After(time.Minute):
 		}
 	}
-	s.use(nil)
+	s.use(nil, seen)
 	cancel()
 	wg.Wait()
 	s.servers++
@@ -211,10 +214,10 @@ func (s *soak) log() *slog.Logger {
 	return slog.New(slog.NewTextHandler(os.Stderr, nil))
 }
 
-func (s *soak) use(exec *executor.NotifierExecutor) {
+func (s *soak) use(exec *executor.NotifierExecutor, seen *soakStore) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.exec = exec
+	s.exec, s.seen = exec, seen
 }
 
 // running waits for a server.
@@ -227,49 +230,5 @@ func (s *soak) running() *executor.NotifierExecutor {
 			return exec
 		}
 		<-time.After(time.Second)
-	}
-}
-
-// register brings the tasks, and aborts some, when their time has come and a server runs.
-func (s *soak) register() {
-	type act struct {
-		at time.Time
-		do func()
-	}
-	var acts []act
-	for i, task := range s.tasks {
-		acts = append(acts, act{task.registered, func() { s.bring(i, task) }})
-		if !task.cancelled.IsZero() {
-			acts = append(acts, act{task.cancelled, func() {
-				s.running()
-				task.cancelled = time.Now().UTC().Truncate(time.Microsecond)
-				require.NoError(s.t, s.store.Cancel(s.t.Context(), task.watch.ID, 0, "aborted", task.cancelled))
-			}})
-		}
-	}
-	slices.SortStableFunc(acts, func(a, b act) int { return a.at.Compare(b.at) })
-	for _, a := range acts {
-		<-time.After(time.Until(a.at))
-		a.do()
-	}
-}
-
-// bring registers a task as the agent does.
-func (s *soak) bring(n int, task *soakTask) {
-	exec := s.running()
-	custom, err := json.Marshal(spec.Task{Rules: task.rules})
-	require.NoError(s.t, err)
-	task.registered = time.Now().UTC()
-	w := store.Watch{
-		ID: executor.NewID("w", fmt.Sprint("task ", n)), Kind: store.Follow, State: store.Active,
-		Execution: task.life.id, Own: task.life.id, Custom: custom, CreatedAt: task.registered,
-	}
-	if task.own != nil {
-		w.Own, w.Wait = task.own.id, true
-	}
-	task.watch, err = s.store.Register(s.t.Context(), w)
-	require.NoError(s.t, err)
-	if n%5 > 0 { // else the server died before
-		exec.Wake(task.watch)
 	}
 }

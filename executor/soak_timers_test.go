@@ -84,14 +84,17 @@ func (a *account) condition(key string, r spec.Rule, c soakCondition) {
 
 // goesOn judges the reminders and escalations of what was told once, while it holds.
 func (a *account) goesOn(key string, r spec.Rule, at time.Time, holds []span) {
-	until := a.gone.Add(time.Microsecond)
+	until, over := a.gone.Add(time.Microsecond), forever
 	for _, event := range a.records {
 		if event.at.After(at) && !slices.ContainsFunc(holds, func(s span) bool { return s.has(event.at) }) {
-			until = event.at // it was seen to be over, for good
+			until, over = event.at, event.at // it was seen to be over, for good
 			break
 		}
 	}
+	acked := a.acknowledged(at)
 	holds = both(holds, span{at, until})
+	a.takenBack(key, r, holds, over, acked)
+	holds = both(holds, span{at, acked.Add(time.Microsecond)}) // at that moment either may come first
 	for i, e := range r.Escalate {
 		may := both(holds, since(at.Add(e.After)))
 		a.once(fmt.Sprintf("%s|0|escalate[%d].send[0]", key, i), may, a.weather.by(may, soakPrompt))

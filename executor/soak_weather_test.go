@@ -82,6 +82,11 @@ func (w *weather) settle() {
 	w.calm = calm
 }
 
+// running says whether a server did at that time.
+func (w *weather) running(t time.Time) bool {
+	return slices.ContainsFunc(w.runs, func(s span) bool { return !t.Before(s.from) && !t.After(s.to) })
+}
+
 // up says whether a server ran at that time, and flyteadmin answered.
 func (w *weather) up(t time.Time) bool {
 	for _, s := range w.runs {
