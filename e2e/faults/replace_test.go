@@ -51,22 +51,22 @@ func TestServersKilledAtRandom(t *testing.T) {
 	c.start(3)
 	l := c.load(50)
 	l.awaitChanges(50)
-	c.killAtRandom()
+	c.killAtRandom(*chaos, killEvery)
 	g := l.settled(rescue)
 	c.check(g)
 	require.Less(t, percentile(g.detection(), 99), 10*time.Second)
 }
 
-// killAtRandom kills a random server now and then, as long as the chaos goes on, and starts it again.
-func (c *cluster) killAtRandom() {
+// killAtRandom kills a random server now and then, for so long, and starts it again.
+func (c *cluster) killAtRandom(long, every time.Duration) {
 	c.t.Helper()
-	over := time.After(*chaos)
-	tick := time.NewTicker(killEvery)
+	over := time.After(long)
+	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for kills := 0; ; kills++ {
 		select {
 		case <-over:
-			c.t.Logf("%d kills in %s", kills, *chaos)
+			c.t.Logf("%d kills in %s", kills, long)
 			return
 		case <-tick.C:
 			s := c.servers[rand.IntN(len(c.servers))]

@@ -233,7 +233,9 @@ func (s *stories) settled(within time.Duration) {
 	c := s.c
 	c.t.Helper()
 	s.halt()
+	begun := time.Now()
 	s.work.Wait()
+	c.t.Logf("everybody was reminded, %s after the last execution began", time.Since(begun).Round(time.Millisecond))
 	require.Empty(c.t, s.errs)
 	for _, end := range s.finish {
 		end()

@@ -25,8 +25,8 @@ func TestRulesWhileServersAreKilled(t *testing.T) {
 	s.older() // than the subscriptions, which the first server brings into being
 	c.start(3)
 	s.begin()
-	s.silences(rand.N(*chaos / 2))
-	c.killAtRandom()
+	s.silences(rand.N(*chaos / 4))
+	c.killAtRandom(*chaos*3/5, killEvery/2)
 	for _, server := range c.servers {
 		require.NoError(t, server.Kill())
 	}
