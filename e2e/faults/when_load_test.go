@@ -26,14 +26,17 @@ const (
 type stories struct {
 	c    *cluster
 	work sync.WaitGroup
+	ctx  context.Context // executions begin until it ends
 	halt context.CancelFunc
 
 	mu     sync.Mutex
 	looked time.Time
-	read   int                  // messages of Slack that were looked at
+	read   int // messages of Slack that were looked at
+	latest map[tale]slacksim.Message
 	posts  map[tale][]time.Time // at Slack
 	due    map[tale]time.Time   // to be told once, and since when
 	over   map[string]time.Time // executions of which no reminder may be made from then on
+	liked  map[string]time.Time // executions with a reaction at Slack, and since when
 	hushes map[string]time.Time // executions that a silence may be about, and when they ended
 	from   time.Time            // of the silence; zero before there is one
 	finish []func()             // end what still runs
@@ -41,22 +44,22 @@ type stories struct {
 }
 
 func (c *cluster) stories() *stories {
+	ctx, halt := context.WithCancel(c.ctx)
+	c.t.Cleanup(halt)
 	return &stories{
-		c: c, posts: map[tale][]time.Time{}, due: map[tale]time.Time{},
-		over: map[string]time.Time{}, hushes: map[string]time.Time{},
+		c: c, ctx: ctx, halt: halt, latest: map[tale]slacksim.Message{}, posts: map[tale][]time.Time{}, due: map[tale]time.Time{},
+		over: map[string]time.Time{}, liked: map[string]time.Time{}, hushes: map[string]time.Time{},
 	}
 }
 
 // begin begins executions of every kind, all the time.
 func (s *stories) begin() {
-	ctx, halt := context.WithCancel(s.c.ctx)
-	s.halt = halt
-	each(ctx, &s.work, 1, s.lasts)
-	each(ctx, &s.work, 4, func(i int) { s.ends(grouped, fmt.Sprintf("group-%d", i%groups), 1, i) })
-	each(ctx, &s.work, 1, func(i int) { s.ends(quiet, "train", i%4, i) })
-	each(ctx, &s.work, 4, func(i int) { s.ends(fmt.Sprintf("%s-%d", plain, i%scopes), "train", i, i) })
-	each(ctx, &s.work, 2, s.hushing)
-	each(ctx, &s.work, 1, func(i int) { s.end(s.run(unselected, fmt.Sprintf("unselected-%d", i), "train", i)) })
+	each(s.ctx, &s.work, 1, s.lasts)
+	each(s.ctx, &s.work, 4, func(i int) { s.ends(grouped, fmt.Sprintf("group-%d", i%groups), 1, i) })
+	each(s.ctx, &s.work, 1, func(i int) { s.ends(quiet, "train", i%4, i) })
+	each(s.ctx, &s.work, 4, func(i int) { s.ends(fmt.Sprintf("%s-%d", plain, i%scopes), "train", i, i) })
+	each(s.ctx, &s.work, 2, s.hushing)
+	each(s.ctx, &s.work, 1, func(i int) { s.end(s.run(unselected, fmt.Sprintf("unselected-%d", i), "train", i)) })
 }
 
 // older are executions that run when no server knows a subscription yet.
@@ -132,8 +135,8 @@ func (s *stories) silences(after time.Duration) {
 // lasts lives until somebody was reminded of it several times. Then it is acknowledged, or ends, or goes on
 // without more reminders, since they have a limit.
 func (s *stories) lasts(i int) {
-	name := fmt.Sprintf([]string{"slow-acked-%d", "slow-ended-%d", "twice-%d"}[i%3], i)
-	project := []string{tasked, subscribed}[i/3%2]
+	name := fmt.Sprintf([]string{"slow-acked-%d", "slow-ended-%d", "slow-liked-%d", "twice-%d"}[i%4], i)
+	project := []string{tasked, subscribed}[i/4%2]
 	rule, _, _ := strings.Cut(name, "-")
 	id := s.run(project, name, "train", i)
 	if project == tasked {
@@ -150,7 +153,7 @@ func (s *stories) lasts(i int) {
 	if _, ok := s.c.wait(2*rescue, func() bool { return s.told(messages...) }); !ok {
 		s.fail(fmt.Errorf("nobody is reminded of %s", name))
 	}
-	switch i % 3 {
+	switch i % 4 {
 	case 0:
 		if _, err := s.c.clerk.Run("ack", id.String()); err != nil {
 			s.fail(err)
@@ -160,10 +163,23 @@ func (s *stories) lasts(i int) {
 		s.end(id, tale{name: name, rule: "ended"})
 		s.remindNoMore(name, time.Now().Add(time.Second)) // it was read before, maybe
 		return
+	case 2:
+		s.like(messages[0])
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.finish = append(s.finish, func() { s.end(id, tale{name: name, rule: "ended"}) })
+}
+
+// like puts a reaction on a message.
+func (s *stories) like(t tale) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	m := s.latest[t]
+	if code := s.c.slack.React(m.Channel, m.TS, "U1", "eyes"); code != "" {
+		s.errs = append(s.errs, fmt.Errorf("react to %v: %s", t, code))
+	}
+	s.liked[t.name] = time.Now()
 }
 
 func (s *stories) fail(err error) {
@@ -209,7 +225,7 @@ func (s *stories) look() {
 	for _, m := range s.c.slack.Messages("")[s.read:] {
 		s.read++
 		for _, t := range tells(slacksim.Render(m)) {
-			s.posts[t] = append(s.posts[t], m.Posted)
+			s.posts[t], s.latest[t] = append(s.posts[t], m.Posted), m
 		}
 	}
 }
@@ -227,8 +243,7 @@ func (s *stories) caughtUp(from, until time.Time) bool {
 	return len(all) > 0 && s.told(all...)
 }
 
-// settled begins nothing more, ends what runs, and waits, at most as long, until all is told and nothing is
-// pending. Then it stops the servers, so that every count is final.
+// settled begins nothing more, ends what runs, and waits, at most as long, until all is told.
 func (s *stories) settled(within time.Duration) {
 	c := s.c
 	c.t.Helper()
@@ -240,6 +255,14 @@ func (s *stories) settled(within time.Duration) {
 	for _, end := range s.finish {
 		end()
 	}
+	s.awaitSettled(within)
+}
+
+// awaitSettled waits, at most as long, until all is told and nothing is pending. Then it stops the servers, so that
+// every count is final.
+func (s *stories) awaitSettled(within time.Duration) {
+	c := s.c
+	c.t.Helper()
 	took, ok := c.wait(within, func() bool {
 		rows, err := c.rows()
 		return err == nil && len(pending(rows)) == 0 && len(s.untold()) == 0 && s.judged(rows)

@@ -40,5 +40,22 @@ func TestRulesWhileServersAreKilled(t *testing.T) {
 		c.serve(server)
 	}
 	s.settled(rescue)
-	s.check()
+	rows := s.check()
+	s.checkReminders(rows)
+	s.checkDigests(rows)
+	s.checkSilence(rows)
+}
+
+// Somebody silences executions while several servers tell of many: soon none of them sends what it matches, until it
+// is over, and all of them go on with the rest.
+func TestSilenceWhileServersTell(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t, pgtest.Database(t), subscribe(subscriptions(quietFor(time.Now()))))
+	c.start(3)
+	s := c.stories()
+	each(s.ctx, &s.work, 20, s.hushing)
+	s.silences(2 * time.Second)
+	c.eventually(patience, "what ends when the silence is over is told", s.overSilence)
+	s.settled(rescue)
+	s.checkSilence(s.check())
 }
