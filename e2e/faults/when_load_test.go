@@ -250,7 +250,7 @@ func (s *stories) settled(within time.Duration) {
 	s.halt()
 	begun := time.Now()
 	s.work.Wait()
-	c.t.Logf("everybody was reminded, %s after the last execution began", time.Since(begun).Round(time.Millisecond))
+	c.t.Logf("what was begun has come to its end %s after the last of it", time.Since(begun).Round(time.Millisecond))
 	require.Empty(c.t, s.errs)
 	for _, end := range s.finish {
 		end()
