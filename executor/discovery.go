@@ -108,6 +108,7 @@ func (n *NotifierExecutor) quiet(since time.Duration) time.Duration {
 // window finds what was created in [from, to). More than a page are found in halves, the older first, so that
 // after a long outage what is known moves on.
 func (x *discovery) window(ctx context.Context, n *NotifierExecutor, from, to, now time.Time) error {
+	asked := time.Now()
 	callCtx, cancel := context.WithTimeout(ctx, factsTimeout)
 	found, whole, err := n.admin.Discover(callCtx, x.scope, from, to, discoverPage)
 	cancel()
@@ -130,12 +131,12 @@ func (x *discovery) window(ctx context.Context, n *NotifierExecutor, from, to, n
 	if !whole {
 		n.log.ErrorContext(ctx, "more executions were created within a millisecond than one call returns", "scope", x.scope.String(), "at", from)
 	}
-	return x.meet(ctx, n, found)
+	return x.meet(ctx, n, found, asked)
 }
 
 // meet makes watches of the executions that a subscription selects. In the order of their ends, so that a
-// launch plan's history is told as it was.
-func (x *discovery) meet(ctx context.Context, n *NotifierExecutor, found []flyte.Execution) error {
+// launch plan's history is told as it was. asked is when flyteadmin was asked for them.
+func (x *discovery) meet(ctx context.Context, n *NotifierExecutor, found []flyte.Execution, asked time.Time) error {
 	found = slices.DeleteFunc(found, func(e flyte.Execution) bool { _, seen := x.seen[e.ID.Name]; return seen })
 	slices.SortFunc(found, func(a, b flyte.Execution) int {
 		if a.EndedAt.IsZero() != b.EndedAt.IsZero() {
@@ -154,14 +155,14 @@ func (x *discovery) meet(ctx context.Context, n *NotifierExecutor, found []flyte
 			continue
 		}
 		if !e.EndedAt.IsZero() {
-			if err := n.meet(ctx, e, sets); err != nil {
+			if err := n.meet(ctx, e, sets, asked); err != nil {
 				errs = append(errs, err)
 				continue
 			}
 			x.seen[e.ID.Name] = e.CreatedAt
 			continue
 		}
-		met.Go(func() error { return n.meet(ctx, e, sets) })
+		met.Go(func() error { return n.meet(ctx, e, sets, asked) })
 	}
 	err := errors.Join(append(errs, met.Wait())...)
 	if err == nil {
@@ -172,8 +173,10 @@ func (x *discovery) meet(ctx context.Context, n *NotifierExecutor, found []flyte
 	return err
 }
 
-// meet registers the watch of an execution that subscriptions select, and judges it by what the list told.
-func (n *NotifierExecutor) meet(ctx context.Context, x flyte.Execution, sets rulesets) error {
+// meet registers the watch of an execution that subscriptions select, and judges it by what the list told. Where that
+// is long ago, since much is caught up with, flyteadmin is asked again: of a change right after the list no read by time
+// tells any more.
+func (n *NotifierExecutor) meet(ctx context.Context, x flyte.Execution, sets rulesets, asked time.Time) error {
 	w, err := n.store.Register(ctx, store.Watch{
 		ID: NewID("w", "subscribed|"+x.ID.Org+"|"+x.ID.String()), Kind: store.Follow, State: store.Active,
 		Execution: x.ID, CreatedAt: time.Now().UTC(),
@@ -185,7 +188,8 @@ func (n *NotifierExecutor) meet(ctx context.Context, x flyte.Execution, sets rul
 		return nil // it was met before
 	}
 	now := time.Now().UTC()
-	if f := (Facts{Execution: x}); !flyte.Terminal(x.Phase) && !sets.happen(f, now) {
+	fresh := now.Sub(asked) <= n.cfg.Feed.Overlap/2
+	if f := (Facts{Execution: x}); fresh && !flyte.Terminal(x.Phase) && !sets.happen(f, now) {
 		err = n.enter(ctx, w, f, sets, now)
 	} else {
 		_, err = n.refresh(ctx, x.ID, []store.Watch{w})

@@ -34,6 +34,7 @@ func id(name string) flyte.ExecutionID { return flyte.ExecutionID{Scope: scope, 
 type fakeAdmin struct {
 	mu         sync.Mutex
 	executions map[string]flyte.Execution
+	written    map[string]time.Time // when an execution was set last
 	nodes      map[string]flyte.Node
 	gates      []flyte.Gate
 	running    []flyte.Node
@@ -64,6 +65,10 @@ func (a *fakeAdmin) set(name, phase string, edit ...func(*flyte.Execution)) {
 		e(&x)
 	}
 	a.executions[name] = x
+	if a.written == nil {
+		a.written = map[string]time.Time{}
+	}
+	a.written[name] = time.Now()
 }
 
 // put is set for an execution of any scope; names are unique.
@@ -119,7 +124,7 @@ func (a *fakeAdmin) begin(ctx context.Context) error {
 	return down
 }
 
-func (a *fakeAdmin) List(ctx context.Context, s flyte.Scope, names []string, _ time.Time) ([]flyte.Row, error) {
+func (a *fakeAdmin) List(ctx context.Context, s flyte.Scope, names []string, since time.Time) ([]flyte.Row, error) {
 	if err := a.begin(ctx); err != nil {
 		return nil, err
 	}
@@ -127,7 +132,7 @@ func (a *fakeAdmin) List(ctx context.Context, s flyte.Scope, names []string, _ t
 	defer a.mu.Unlock()
 	var rows []flyte.Row
 	for _, name := range names {
-		if x, ok := a.executions[name]; ok && x.ID.Scope == s {
+		if x, ok := a.executions[name]; ok && x.ID.Scope == s && !a.written[name].Before(since) {
 			rows = append(rows, flyte.Row{Name: name, Phase: x.Phase, CreatedAt: x.CreatedAt, StartedAt: x.StartedAt})
 		}
 	}

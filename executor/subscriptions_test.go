@@ -113,6 +113,24 @@ func TestAnExecutionThatIsSeenLateIsFound(t *testing.T) {
 	})
 }
 
+func TestAnEndIsSeenThatCameWhileMuchWasCaughtUpWith(t *testing.T) {
+	run(t, func(b *bench) {
+		b.subscribe(to("failures", onPhases("failed", "FAILED")))
+		b.admin.delay(500 * time.Millisecond)
+		for i := range 60 { // read one after the other, for longer than a read by time looks back
+			b.admin.set(fmt.Sprintf("f%02d", i), "FAILED", of("nightly"), ends)
+		}
+		b.admin.set("r1", "RUNNING", of("nightly"), started)
+		for before := b.discovered(); b.discovered() == before; {
+			b.pass(100 * time.Millisecond)
+		}
+		b.admin.set("r1", "FAILED", ends)
+		b.pass(40 * time.Second)
+		require.Len(t, b.all(), 61)
+		require.Contains(t, b.all(), "r1 failed phase:FAILED")
+	})
+}
+
 func TestAQuietScopeIsAskedLess(t *testing.T) {
 	run(t, func(b *bench) {
 		b.subscribe(to("failures", onPhases("failed", "FAILED")))

@@ -42,7 +42,13 @@ type load struct {
 func (c *cluster) load(perSecond int) *load {
 	ctx, halt := context.WithCancel(c.ctx)
 	l := &load{c: c, halt: halt, changes: map[string]change{}}
-	l.work.Go(func() {
+	each(ctx, &l.work, perSecond, l.execution)
+	return l
+}
+
+// each does something so many times a second, some at once, until ctx ends.
+func each(ctx context.Context, work *sync.WaitGroup, perSecond int, do func(i int)) {
+	work.Go(func() {
 		tick := time.NewTicker(time.Second / time.Duration(perSecond))
 		defer tick.Stop()
 		for i := 0; ; i++ {
@@ -50,11 +56,10 @@ func (c *cluster) load(perSecond int) *load {
 			case <-ctx.Done():
 				return
 			case <-tick.C:
-				l.work.Go(func() { l.execution(i) })
+				work.Go(func() { do(i) })
 			}
 		}
 	})
-	return l
 }
 
 // execution begins, is watched, and ends some time after that was acknowledged.

@@ -8,7 +8,7 @@ import (
 )
 
 // chaos is how long servers are killed at random.
-var chaos = flag.Duration("chaos", 25*time.Second, "how long TestServersKilledAtRandom goes on")
+var chaos = flag.Duration("chaos", 25*time.Second, "how long servers are killed at random; some tests take a part of it")
 
 // TestMain runs few tests at once: each starts several servers and a Postgres.
 func TestMain(m *testing.M) {

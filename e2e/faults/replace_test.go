@@ -51,23 +51,27 @@ func TestServersKilledAtRandom(t *testing.T) {
 	c.start(3)
 	l := c.load(50)
 	l.awaitChanges(50)
-	over := time.After(*chaos)
-	tick := time.NewTicker(killEvery)
+	c.killAtRandom(*chaos, killEvery)
+	g := l.settled(rescue)
+	c.check(g)
+	require.Less(t, percentile(g.detection(), 99), 10*time.Second)
+}
+
+// killAtRandom kills a random server now and then, for so long, and starts it again.
+func (c *cluster) killAtRandom(long, every time.Duration) {
+	c.t.Helper()
+	over := time.After(long)
+	tick := time.NewTicker(every)
 	defer tick.Stop()
-	kills := 0
-	for running := true; running; {
+	for kills := 0; ; kills++ {
 		select {
 		case <-over:
-			running = false
+			c.t.Logf("%d kills in %s", kills, long)
+			return
 		case <-tick.C:
 			s := c.servers[rand.IntN(len(c.servers))]
-			require.NoError(t, s.Kill())
-			kills++
+			require.NoError(c.t, s.Kill())
 			c.serve(s)
 		}
 	}
-	g := l.settled(rescue)
-	t.Logf("%d kills in %s", kills, *chaos)
-	c.check(g)
-	require.Less(t, percentile(g.detection(), 99), 10*time.Second)
 }

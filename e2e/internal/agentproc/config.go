@@ -25,7 +25,7 @@ connections:
   mail:
     sendgrid: {api_key: {env: E2E_SENDGRID_KEY}, from: flyte@example.org, host: %q}%s
 defaults: {slack: team-slack, sendgrid: mail}
-`
+%s`
 
 // Rate is how many messages a second may go to one destination.
 type Rate struct{ PerSecond, Burst int }
@@ -40,7 +40,14 @@ func (r Rate) yaml() string {
 func (c Config) yaml() string {
 	return fmt.Sprintf(configYAML, c.Listen, c.HTTP, "dns:///"+c.Admin, c.storeURL(),
 		cmp.Or(c.Interval, 200*time.Millisecond), cmp.Or(c.Sweep, 3*time.Second), cmp.Or(c.DeliveryTimeout, 5*time.Second),
-		c.Slack, c.Rate.yaml(), c.SendGrid, c.Rate.yaml())
+		c.Slack, c.Rate.yaml(), c.SendGrid, c.Rate.yaml(), c.subscriptions())
+}
+
+func (c Config) subscriptions() string {
+	if c.Subscriptions == "" {
+		return ""
+	}
+	return "subscriptions: " + c.Subscriptions + "\n"
 }
 
 func (c Config) storeURL() string { return cmp.Or(c.Store, "sqlite://"+c.storePath()) }

@@ -9,6 +9,7 @@ import (
 // Row is a line of `deliveries --json` or `watches --json`, as far as tests look at it.
 type Row struct {
 	ID          string            `json:"id"`
+	Key         string            `json:"key"`
 	State       string            `json:"state"`
 	Rule        string            `json:"rule"`
 	Reason      string            `json:"reason"`
