@@ -32,31 +32,67 @@ type DigestItem struct {
 	At    time.Time
 }
 
-// NewDigest makes the content of one message from those of several, in their order.
+// NewDigest makes the content of one message from those of several, some of which may be digests themselves.
 func NewDigest(all []Content) Content {
-	d := &Digest{Total: len(all)}
-	worst := 0
+	d := &Digest{}
+	worst := all[0].Data
 	counts := map[string]int{}
-	for i, c := range all {
-		if severity(c.Data.status()) > severity(all[worst].Data.status()) {
-			worst = i
+	for _, c := range all {
+		if severity(c.Data.status()) > severity(worst.status()) {
+			worst = c.Data
 		}
-		what := c.Data.counted()
-		if counts[what]++; counts[what] == 1 {
-			d.Counts = append(d.Counts, Count{What: what})
-		}
-		if len(d.Items) < digestLines {
-			m, _ := Message(c, "") // where the template fails, the default message tells
-			d.Items = append(d.Items, DigestItem{Title: m.Title, URL: web(c.Data.ConsoleURL), At: c.Data.At})
+		for _, n := range c.counts() {
+			if counts[n.What] == 0 {
+				d.Counts = append(d.Counts, Count{What: n.What})
+			}
+			counts[n.What] += n.N
+			d.Total += n.N
 		}
 	}
 	for i := range d.Counts {
 		d.Counts[i].N = counts[d.Counts[i].What]
 	}
 	slices.SortStableFunc(d.Counts, func(a, b Count) int { return b.N - a.N })
-	c := Content{Data: all[worst].Data, Digest: d}
+	d.Items = earliest(all)
+	c := Content{Data: worst, Digest: d}
 	c.Data.ConsoleURL, c.Data.Inputs = "", nil
 	return c
+}
+
+// counts is what happened that the content tells of, and how often.
+func (c Content) counts() []Count {
+	if c.Digest != nil {
+		return c.Digest.Counts
+	}
+	return []Count{{What: c.Data.counted(), N: 1}}
+}
+
+// earliest are the lines of what happened first.
+func earliest(all []Content) []DigestItem {
+	type line struct {
+		item DigestItem
+		of   *Content // that has yet to be rendered; nil: none
+	}
+	var lines []line
+	for i, c := range all {
+		if c.Digest == nil {
+			lines = append(lines, line{DigestItem{URL: web(c.Data.ConsoleURL), At: c.Data.At}, &all[i]})
+			continue
+		}
+		for _, item := range c.Digest.Items {
+			lines = append(lines, line{item, nil})
+		}
+	}
+	slices.SortStableFunc(lines, func(a, b line) int { return a.item.At.Compare(b.item.At) })
+	items := make([]DigestItem, min(len(lines), digestLines))
+	for i := range items {
+		items[i] = lines[i].item
+		if c := lines[i].of; c != nil {
+			m, _ := Message(*c, "") // where the template fails, the default message tells
+			items[i].Title = m.Title
+		}
+	}
+	return items
 }
 
 // counted is what a message is counted as.
