@@ -1,5 +1,7 @@
 package notifier
 
+import "time"
+
 // Gatherer is a Destination with keys that suit one message only: an e-mail's subject, say, which may be a template.
 type Gatherer interface {
 	Destination
@@ -15,4 +17,11 @@ func Gathered(d Destination) Destination {
 		return g.Gathered()
 	}
 	return d
+}
+
+// Item is one of several things that a message tells of.
+type Item struct {
+	Time time.Time // when it happened
+	Text string    // one line
+	URL  string    // where to look further; may be empty
 }

@@ -1,6 +1,7 @@
 package render
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -15,6 +16,7 @@ const digestLines = 30
 // Digest is what a message tells that stands for several.
 type Digest struct {
 	Total  int          // messages that it stands for
+	Last   time.Time    // when the last of them happened
 	Counts []Count      // of those by what happened, most first
 	Items  []DigestItem // the first of them
 }
@@ -28,6 +30,7 @@ type Count struct {
 // DigestItem is one message of a digest, in short.
 type DigestItem struct {
 	Title string
+	Name  string // of the execution
 	URL   string
 	At    time.Time
 }
@@ -40,6 +43,9 @@ func NewDigest(all []Content) Content {
 	for _, c := range all {
 		if severity(c.Data.status()) > severity(worst.status()) {
 			worst = c.Data
+		}
+		if last := c.last(); last.After(d.Last) {
+			d.Last = last
 		}
 		for _, n := range c.counts() {
 			if counts[n.What] == 0 {
@@ -59,6 +65,14 @@ func NewDigest(all []Content) Content {
 	return c
 }
 
+// last is when that happened which the content tells of, or the last of it.
+func (c Content) last() time.Time {
+	if c.Digest != nil {
+		return c.Digest.Last
+	}
+	return c.Data.At
+}
+
 // counts is what happened that the content tells of, and how often.
 func (c Content) counts() []Count {
 	if c.Digest != nil {
@@ -76,7 +90,7 @@ func earliest(all []Content) []DigestItem {
 	var lines []line
 	for i, c := range all {
 		if c.Digest == nil {
-			lines = append(lines, line{DigestItem{URL: web(c.Data.ConsoleURL), At: c.Data.At}, &all[i]})
+			lines = append(lines, line{DigestItem{Name: c.Data.Name, URL: web(c.Data.ConsoleURL), At: c.Data.At}, &all[i]})
 			continue
 		}
 		for _, item := range c.Digest.Items {
@@ -95,12 +109,31 @@ func earliest(all []Content) []DigestItem {
 	return items
 }
 
-// counted is what a message is counted as.
+// counted is what a message is counted as: its phase, or the condition in a few words.
 func (d Data) counted() string {
-	if r := d.reason(); r.kind != "phase" && r.kind != "" {
-		return r.kind
+	r := d.reason()
+	switch r.kind {
+	case "running_for":
+		return "running long"
+	case "queued_for":
+		return "queued long"
+	case "deadline":
+		return "deadline missed"
+	case "gate":
+		return "waiting for an answer"
+	case "before_timeout":
+		return "about to time out"
+	case "node":
+		_, phase := r.node()
+		return "node " + phase
+	case "no_success_for":
+		return "no success"
+	case "failure_rate":
+		return "failing often"
+	case "first_failure", "recovered":
+		return strings.ReplaceAll(r.kind, "_", " ")
 	}
-	return d.Phase
+	return cmp.Or(d.Phase, r.kind)
 }
 
 func severity(s notifier.Status) int {
@@ -110,7 +143,10 @@ func severity(s notifier.Status) int {
 // message is the digest's own; what it stands for has none any more.
 func (d *Digest) message(data Data, key string) notifier.Message {
 	m := notifier.Message{
-		Key: key, Status: data.status(), Reason: data.Reason, Time: data.At.UTC(), Vars: data.variables().byName(),
+		Key: key, Status: data.status(), Time: d.Last.UTC(), Vars: data.variables().byName(), More: d.Total - len(d.Items),
+	}
+	if m.Time.IsZero() { // an earlier version made it
+		m.Time = data.At.UTC()
 	}
 	var counts, lines []string
 	for _, c := range d.Counts {
@@ -118,18 +154,19 @@ func (d *Digest) message(data Data, key string) notifier.Message {
 	}
 	m.Title = oneLine(fmt.Sprintf("%d messages: %s", d.Total, strings.Join(counts, ", ")), titleRunes)
 	for _, item := range d.Items {
-		lines = append(lines, "• "+Time{item.At}.String()+"  "+item.Title+suffix("  ", item.URL))
+		text := item.Title
+		if !strings.Contains(text, item.Name) {
+			text += " (" + oneLine(item.Name, factRunes) + ")"
+		}
+		m.Items = append(m.Items, notifier.Item{Time: item.At.UTC(), Text: text, URL: item.URL})
+		lines = append(lines, "• "+item.At.UTC().Format("2006-01-02 15:04 UTC")+"  "+text+prefixed("  ", item.URL))
 	}
-	if more := d.Total - len(d.Items); more > 0 {
-		lines = append(lines, fmt.Sprintf("… and %d more", more))
+	if m.More > 0 {
+		lines = append(lines, fmt.Sprintf("… and %d more", m.More))
 	}
 	m.Body = strings.Join(lines, "\n")
-	return m
-}
-
-func suffix(separator, s string) string {
-	if s == "" {
-		return ""
+	if len(d.Counts) == 1 {
+		m.Reason = data.Reason
 	}
-	return separator + s
+	return m
 }
