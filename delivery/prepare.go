@@ -39,6 +39,9 @@ func (o *Outbox) prepare(d store.Delivery) (p prepared, err error) {
 	if p.destination, err = spec.Destination(manifest, d.Destination); err != nil {
 		return p, notifier.PermanentError(err)
 	}
+	if ofSeveral(d) {
+		p.destination = notifier.Gathered(p.destination)
+	}
 	p.rates = rates(p.connection, d.Address)
 	if _, ok := p.connection.Notifier.(notifier.Resolver); !ok {
 		return p, allowed(p.connection, p.destination, nil)

@@ -12,9 +12,12 @@ import (
 	"github.com/flyte-notifier/flyte-notifier/store"
 )
 
-// noteThread is the kind of the notes that hold threads: one for each execution, lane and way of threading. It
-// goes with the watch whose message began the thread.
+// noteThread is the kind of the notes that hold threads: one for each execution, lane and way of threading. It goes
+// with no watch, since several may tell in the thread, and is due when it has not been written for threadKept: the
+// executor then removes it, unless the execution is followed still.
 const noteThread = "thread"
+
+const threadKept = 7 * 24 * time.Hour
 
 const (
 	leastHeld   = 200 * time.Millisecond // between looks at a thread that another delivery is at
@@ -26,13 +29,15 @@ const (
 // thread is a thread as its note holds it. The first message, and every edit, is of a delivery that has written
 // itself in as the holder before: the receipt is found with that delivery, should the server die before it is
 // written here. So there is one thread, whichever server sends first, unless nobody learns within longestHeld whether
-// it began; and one edit at a time.
+// it began; and one edit at a time. One that failed may take effect yet, so the next one waits for the holder to
+// repeat it, for as long.
 type thread struct {
 	Root   notifier.Receipt `json:"root,omitempty"`   // of the message that began it, as Threaded.Root has it; nil: none yet
 	Shown  time.Time        `json:"shown,omitzero"`   // when that happened which an edited message shows
+	By     string           `json:"by,omitempty"`     // the watch that told it
 	Holder string           `json:"holder,omitempty"` // the delivery that begins the thread or edits the message; empty: none does
 	At     time.Time        `json:"at,omitzero"`      // when that happened which it tells
-	Since  time.Time        `json:"since,omitzero"`   // when it became the holder
+	Since  time.Time        `json:"since,omitzero"`   // when it became the holder; to begin the thread, the last time
 }
 
 var errStale = errors.New("the message shows something newer already")
@@ -61,20 +66,42 @@ func (o *Outbox) current(ctx context.Context, d store.Delivery, p *prepared, t t
 		return t, nil
 	}
 	holder := found[0]
-	underWay := !holder.OpenedAt.IsZero() || !holder.UnknownAt.IsZero() && t.Root == nil
-	switch dest, ok := p.destination.(notifier.Threaded); {
-	case ok && holder.State == store.Delivered && len(holder.Receipt) > 0:
-		return thread{Root: dest.Root(holder.Receipt), Shown: t.At}, nil
-	case holder.State == store.Pending && underWay && time.Since(t.Since) < longestHeld:
-		return t, heldSince(t.Since)
+	if dest, ok := p.destination.(notifier.Threaded); ok && holder.State == store.Delivered && len(holder.Receipt) > 0 {
+		return thread{Root: dest.Root(holder.Receipt), Shown: t.At, By: holder.WatchID}, nil
+	}
+	if since := t.underWay(holder, p.part.threading); !since.IsZero() && time.Since(since) < longestHeld {
+		return t, heldSince(since)
 	}
 	return t, nil
+}
+
+// underWay is since when the holder's message has been on its way, so that others wait for it; zero if it is not.
+func (t thread) underWay(holder store.Delivery, how notifier.Threading) time.Time {
+	switch {
+	case holder.State != store.Pending:
+		return time.Time{}
+	case !holder.OpenedAt.IsZero():
+		return holder.OpenedAt
+	case t.Root == nil && !holder.UnknownAt.IsZero(): // the thread may have begun
+		return t.Since
+	case t.Root != nil && how == notifier.Edits: // an edit that nobody waits for any more may land after the next one
+		return t.Since
+	}
+	return time.Time{}
+}
+
+// newer says whether the message shows something newer than what a delivery tells. Messages of one watch come here
+// in their order, so only those of several watches go by the time: servers' clocks may differ. What was held back or
+// redriven has lost its place in the order.
+func (t thread) newer(d store.Delivery, at time.Time) bool {
+	inOrder := t.By == d.WatchID && d.Bundle == "" && d.Since.Equal(d.CreatedAt)
+	return !inOrder && at.Before(t.Shown)
 }
 
 // thread reads the thread of a delivery; the note's Version is 0 if there is none yet.
 func (o *Outbox) thread(ctx context.Context, d store.Delivery, how notifier.Threading) (note store.Note, t thread, err error) {
 	key := strings.Join([]string{string(how), d.Execution.Org, d.Execution.String(), d.Connection, d.Address}, "|")
-	note = store.Note{Kind: noteThread, Key: key, WatchID: d.WatchID, Execution: d.Execution}
+	note = store.Note{Kind: noteThread, Key: key, Execution: d.Execution}
 	found, err := o.Store.Notes(ctx, noteThread, []string{key})
 	if err == nil && len(found) > 0 {
 		note = found[0]
@@ -92,6 +119,10 @@ func (o *Outbox) setThread(ctx context.Context, note store.Note, t thread) error
 	if err != nil {
 		return fmt.Errorf("keep thread of %s: %w", note.Execution, err)
 	}
+	now := time.Now().UTC()
 	note.Body = body
-	return o.Store.Write(ctx, store.Change{At: time.Now().UTC(), Notes: []store.Note{note}})
+	if note.WatchID == "" { // of an earlier version it goes with a watch, which a time would keep
+		note.Due = now.Add(threadKept)
+	}
+	return o.Store.Write(ctx, store.Change{At: now, Notes: []store.Note{note}})
 }

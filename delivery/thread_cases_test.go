@@ -154,6 +154,87 @@ func TestALostEditIsMadeAgain(t *testing.T) {
 	})
 }
 
+// TestAnEditThatFailedComesBeforeTheNext: it may take effect after its answer was lost, so the next one waits until
+// it was made again.
+func TestAnEditThatFailedComesBeforeTheNext(t *testing.T) {
+	onBoth(t, func(t *testing.T, c *chat) {
+		c.start()
+		begin := time.Now().UTC().Add(-time.Hour)
+		c.told(news{watch: "w1", execution: "f1", phase: "QUEUED", to: edited, at: begin})
+		c.sim.Fail("chat.update", slacksim.Fault{Reset: true, Times: 2})
+		older := c.tell(news{watch: "w1", execution: "f1", phase: "RUNNING", to: edited, at: begin.Add(time.Minute)})
+		require.NoError(t, c.sim.AwaitCalls(t.Context(), "chat.update", 1))
+		newer := c.tell(news{watch: "w2", execution: "f1", phase: "FAILED", to: edited, at: begin.Add(2 * time.Minute)})
+		both := c.await(append(older, newer...)...)
+		require.Equal(t, []store.DeliveryState{store.Delivered, store.Delivered}, []store.DeliveryState{both[0].State, both[1].State})
+		require.True(t, both[0].SettledAt.Before(both[1].SettledAt))
+		require.Equal(t, []int{3, 1}, []int{both[0].Attempts, both[1].Attempts})
+		require.Equal(t, []string{"FAILED"}, c.shown("one"))
+	})
+}
+
+// TestAnEditOfAKilledServerComesBeforeTheNext: nothing older is shown in between.
+func TestAnEditOfAKilledServerComesBeforeTheNext(t *testing.T) {
+	t.Parallel()
+	c := newChat(t, openFile(t, t.TempDir()+"/notifier.db"))
+	c.start()
+	begin := time.Now().UTC().Add(-time.Hour)
+	c.told(news{watch: "w1", execution: "f1", phase: "QUEUED", to: edited, at: begin})
+	c.sim.Fail("chat.update", slacksim.Fault{Stored: true, Hang: true})
+	newer := c.tell(news{watch: "w1", execution: "f1", phase: "FAILED", to: edited, at: begin.Add(2 * time.Minute)})
+	require.NoError(t, c.sim.AwaitCalls(t.Context(), "chat.update", 1))
+	c.kill()
+	c.sim.Fail("conversations.history", slacksim.Fault{Status: 503, Times: 2})
+	c.start()
+	older := c.tell(news{watch: "w2", execution: "f1", phase: "RUNNING", to: edited, at: begin.Add(time.Minute)})
+	both := c.await(append(newer, older...)...)
+	require.Equal(t, []store.DeliveryState{store.Delivered, store.Superseded}, []store.DeliveryState{both[0].State, both[1].State})
+	require.Equal(t, []string{"FAILED"}, c.shown("one"))
+	require.Equal(t, 1, c.sim.Calls("chat.update"), "the older state was never shown")
+}
+
+// TestAWatchsEditsKeepTheirOrderWhateverTheClocks: the next one may be made by a server whose clock is behind.
+func TestAWatchsEditsKeepTheirOrderWhateverTheClocks(t *testing.T) {
+	onBoth(t, func(t *testing.T, c *chat) {
+		c.start()
+		begin := time.Now().UTC()
+		c.told(
+			news{watch: "w1", execution: "f1", phase: "RUNNING", to: edited, at: begin},
+			news{watch: "w1", execution: "f1", phase: "SUCCEEDED", to: edited, at: begin.Add(-2 * time.Second)},
+		)
+		require.Equal(t, []string{"SUCCEEDED"}, c.shown("one"))
+	})
+}
+
+// TestAThreadIsKeptWhileItIsUsed: the note that holds it goes with no watch, and every message of the thread puts off
+// when it is due.
+func TestAThreadIsKeptWhileItIsUsed(t *testing.T) {
+	onBoth(t, func(t *testing.T, c *chat) {
+		c.start()
+		c.told(news{watch: "w1", execution: "f1", phase: "RUNNING", to: inThread})
+		require.NoError(t, c.store.Cancel(t.Context(), "w1", 0, "", time.Now().UTC()))
+		n, err := c.store.Purge(t.Context(), time.Now().Add(time.Hour), time.Time{}, 10)
+		require.NoError(t, err)
+		require.Equal(t, 1, n)
+		note := c.thread()
+		require.WithinDuration(t, time.Now().Add(7*24*time.Hour), note.Due, time.Hour)
+		note.Due = time.Now().Add(5 * 24 * time.Hour).UTC()
+		require.NoError(t, c.store.Write(t.Context(), store.Change{At: time.Now().UTC(), Notes: []store.Note{note}}))
+		c.told(news{watch: "w2", execution: "f1", phase: "FAILED", to: inThread})
+		require.Equal(t, []string{"RUNNING", "FAILED in RUNNING"}, c.shown("one"))
+		require.WithinDuration(t, time.Now().Add(7*24*time.Hour), c.thread().Due, time.Hour)
+	})
+}
+
+// thread is the only thread there is.
+func (c *chat) thread() store.Note {
+	c.t.Helper()
+	all, err := c.store.AllNotes(c.t.Context(), "thread", "", 10)
+	require.NoError(c.t, err)
+	require.Len(c.t, all, 1)
+	return all[0]
+}
+
 func TestADeletedMessageIsReplacedAndThenEdited(t *testing.T) {
 	onBoth(t, func(t *testing.T, c *chat) {
 		c.start()

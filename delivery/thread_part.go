@@ -18,6 +18,7 @@ type part struct {
 	at        time.Time        // when that happened which it tells
 	root      notifier.Receipt // of the thread that there is; nil: it has yet to begin
 	stale     bool             // the message shows something newer
+	due       time.Time        // until when the thread is kept if nothing is written to it
 }
 
 // partOf says how a delivery's message belongs to others.
@@ -49,6 +50,11 @@ func ofSeveral(d store.Delivery) bool {
 	return err == nil && content.Digest != nil
 }
 
+// fades says whether the thread's note has to be written so that it is kept: once a day is enough.
+func (p *part) fades() bool {
+	return !p.due.IsZero() && time.Until(p.due) < threadKept-24*time.Hour
+}
+
 // begins says whether the delivery has to be the thread's holder: one that only replies has not.
 func (p *part) begins() bool {
 	return p.threading == notifier.Edits || p.threading == notifier.Replies && p.root == nil
@@ -62,6 +68,7 @@ func (o *Outbox) join(ctx context.Context, d store.Delivery, p *prepared) error 
 	}
 	note, t, err := o.thread(ctx, d, p.part.threading)
 	if err == nil && note.Version > 0 {
+		p.part.due = note.Due
 		_, err = o.follow(ctx, d, p, t)
 	}
 	return err
@@ -73,7 +80,7 @@ func (o *Outbox) follow(ctx context.Context, d store.Delivery, p *prepared, t th
 	if err != nil {
 		return t, err
 	}
-	p.part.root, p.part.stale = t.Root, p.part.threading == notifier.Edits && p.part.at.Before(t.Shown)
+	p.part.root, p.part.stale = t.Root, p.part.threading == notifier.Edits && t.newer(d, p.part.at)
 	if dest, ok := p.destination.(notifier.Threaded); ok && p.part.threading == notifier.Replies {
 		p.destination = dest.WithRoot(t.Root)
 	}
@@ -99,7 +106,10 @@ func (o *Outbox) claim(ctx context.Context, d store.Delivery, p *prepared) error
 		case !p.part.begins():
 			return nil // somebody else began it meanwhile
 		}
-		t.Holder, t.At, t.Since = d.ID, p.part.at, time.Now().UTC()
+		if t.Holder != d.ID || t.Root == nil { // else the others have waited for its edit since then
+			t.Since = time.Now().UTC()
+		}
+		t.Holder, t.At = d.ID, p.part.at
 		err = o.setThread(ctx, note, t)
 		if !errors.Is(err, store.ErrConflict) {
 			return err
@@ -132,7 +142,7 @@ func (o *Outbox) keep(ctx context.Context, d store.Delivery, p prepared, r notif
 		return
 	}
 	root := dest.Root(r)
-	if p.part.threading == notifier.Replies && maps.Equal(root, p.part.root) {
+	if p.part.threading == notifier.Replies && maps.Equal(root, p.part.root) && !p.part.fades() {
 		return
 	}
 	note, t, err := o.thread(ctx, d, p.part.threading)
@@ -140,7 +150,7 @@ func (o *Outbox) keep(ctx context.Context, d store.Delivery, p prepared, r notif
 		t, err = o.current(ctx, d, &p, t)
 	}
 	if err == nil && (t.Holder == d.ID || t.Holder == "" && maps.Equal(t.Root, p.part.root)) {
-		err = o.setThread(ctx, note, thread{Root: root, Shown: p.part.at})
+		err = o.setThread(ctx, note, thread{Root: root, Shown: p.part.at, By: d.WatchID})
 	}
 	if _, held := errors.AsType[*heldError](err); err != nil && !held && !errors.Is(err, store.ErrConflict) {
 		o.Log.WarnContext(ctx, "thread cannot be written", "execution", d.Execution.String(), "error", err)

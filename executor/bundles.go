@@ -3,14 +3,12 @@ package executor
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/flyte-notifier/flyte-notifier/flyte"
-	"github.com/flyte-notifier/flyte-notifier/render"
+	"github.com/flyte-notifier/flyte-notifier/notifier"
 	"github.com/flyte-notifier/flyte-notifier/spec"
 	"github.com/flyte-notifier/flyte-notifier/store"
 )
@@ -18,11 +16,7 @@ import (
 // noteWindow is of a bundle that is filled again and again: when it is released next.
 const noteWindow = "window"
 
-const (
-	bundlesAtOnce = 100
-	bundleMost    = 5_000 // deliveries that one message stands for
-	catchUpWait   = 30 * time.Second
-)
+const catchUpWait = 30 * time.Second
 
 // window is when a bundle that was opened is released.
 type window struct {
@@ -38,19 +32,17 @@ func (n *NotifierExecutor) holdBack(ctx context.Context, set ruleset, f Facts, o
 		if d.State != store.Pending {
 			continue
 		}
-		// Of one scope: a connection may be allowed to some only.
-		lane := strings.Join([]string{d.Kind, d.Connection, d.Address, d.Execution.Org, d.Execution.Scope.String()}, "|")
-		if n.keepQuiet(d, rule, lane, now) {
+		if n.keepQuiet(d, rule, now) {
 			continue
 		}
 		var wait, every time.Duration
 		switch {
 		case rule.Group != nil:
 			wait, every = rule.Group.Wait, rule.Group.Every
-			d.Bundle = NewID("b", strings.Join([]string{"group", set.key, o.Rule, lane, grouped(f, o, rule.Group)}, "|"))
+			d.Bundle = NewID("b", strings.Join([]string{"group", set.key, o.Rule, n.place(*d), grouped(f, o, rule.Group)}, "|"))
 		case set.late(f, o, now) && set.catchUp == spec.CatchUpDigest:
 			wait = catchUpWait
-			d.Bundle = NewID("b", "catch-up|"+set.key+"|"+lane)
+			d.Bundle = NewID("b", "catch-up|"+set.key+"|"+n.place(*d))
 		default:
 			continue
 		}
@@ -61,7 +53,7 @@ func (n *NotifierExecutor) holdBack(ctx context.Context, set ruleset, f Facts, o
 		if note != nil && !slices.ContainsFunc(notes, func(m store.Note) bool { return m.Key == note.Key }) { // two may go to one place
 			notes = append(notes, *note)
 		}
-		if !n.keepQuiet(d, rule, lane, until) { // it is not to be told in quiet hours that begin meanwhile
+		if !n.keepQuiet(d, rule, until) { // it is not to be told in quiet hours that begin meanwhile
 			d.State, d.HeldUntil = store.Held, until
 		}
 	}
@@ -69,13 +61,28 @@ func (n *NotifierExecutor) holdBack(ctx context.Context, set ruleset, f Facts, o
 }
 
 // keepQuiet puts a delivery off that would be told in quiet hours, until they are over.
-func (n *NotifierExecutor) keepQuiet(d *store.Delivery, rule spec.Rule, lane string, at time.Time) bool {
+func (n *NotifierExecutor) keepQuiet(d *store.Delivery, rule spec.Rule, at time.Time) bool {
 	end := spec.UntilAll(at, rule.Quiet, n.quietOf(d.Connection)).UTC()
 	if end.IsZero() {
 		return false
 	}
-	d.State, d.HeldUntil, d.Bundle = store.Held, end, NewID("b", "quiet|"+lane+"|"+end.Format(time.RFC3339))
+	d.State, d.HeldUntil, d.Bundle = store.Held, end, NewID("b", "quiet|"+n.place(*d)+"|"+end.Format(time.RFC3339))
 	return true
+}
+
+// place is what deliveries have in common that may be told in one message: where it goes, and how, but for what
+// suits a message of their own. They are of one scope, since a connection may be allowed to some only. A destination
+// that cannot be read goes with its like: the outbox tells what is wrong with it.
+func (n *NotifierExecutor) place(d store.Delivery) string {
+	keys := d.Destination
+	if m, ok := n.registry.Find(d.Kind); ok {
+		if dest, err := spec.Destination(m, d.Destination); err == nil {
+			if gathered, err := json.Marshal(notifier.Gathered(dest)); err == nil {
+				keys = gathered
+			}
+		}
+	}
+	return strings.Join([]string{d.Kind, d.Connection, string(keys), d.Execution.Org, d.Execution.Scope.String()}, "|")
 }
 
 // quietOf are the quiet hours of a connection.
@@ -143,117 +150,4 @@ func latest(a, b time.Time) time.Time {
 		return a
 	}
 	return b
-}
-
-// releases sends what is due, and forgets bundles that nobody fills any more. It returns when to do so again.
-func (n *NotifierExecutor) releases(ctx context.Context) (next time.Time, err error) {
-	now := time.Now().UTC()
-	next = now.Add(dueEvery)
-	held, err := n.release(ctx, now)
-	if held.After(now) {
-		next = earliest(next, held)
-	}
-	first, findErr := n.store.NextDue(ctx, noteWindow)
-	if findErr == nil && !first.IsZero() && !first.After(now) {
-		findErr = n.dueOf(ctx, noteWindow, now, n.closeWindows)
-	}
-	return next, errors.Join(err, findErr)
-}
-
-// release sends what was held until now, one message for each bundle, and returns when the next is due.
-func (n *NotifierExecutor) release(ctx context.Context, now time.Time) (next time.Time, err error) {
-	for {
-		if next, err = n.store.NextBundle(ctx); err != nil {
-			return next, fmt.Errorf("find what is held: %w", err)
-		}
-		if next.IsZero() || next.After(now) {
-			return next, nil
-		}
-		due, err := n.store.Bundles(ctx, now, bundlesAtOnce)
-		if err != nil {
-			return next, fmt.Errorf("find what is held: %w", err)
-		}
-		var errs []error // one failure does not stop the others
-		for _, bundle := range due {
-			if err := n.releaseBundle(ctx, bundle, now); err != nil {
-				errs = append(errs, fmt.Errorf("release bundle %s: %w", bundle, err))
-			}
-		}
-		if len(errs) > 0 {
-			return next, errors.Join(errs...)
-		}
-	}
-}
-
-// releaseBundle makes one message of a bundle: the first delivery becomes it, all others are told in it. Of two
-// servers that do so at once one wins.
-func (n *NotifierExecutor) releaseBundle(ctx context.Context, bundle string, now time.Time) error {
-	held, err := n.store.Held(ctx, bundle, bundleMost)
-	if err != nil {
-		return err
-	}
-	c := store.Change{At: now}
-	held = slices.DeleteFunc(held, func(d store.Delivery) bool {
-		if d.HeldUntil.After(now) { // of the bundle's next time
-			return true
-		}
-		silenced := n.silenced(ctx, d)
-		if silenced { // the outbox holds it back by itself: no digest tells of it
-			c.Released = append(c.Released, store.Release{ID: d.ID})
-		}
-		return silenced
-	})
-	if len(held) > 0 {
-		release := store.Release{ID: held[0].ID}
-		if len(held) > 1 {
-			if release.Content, err = digest(held); err != nil {
-				return err
-			}
-			c.Why = "told in " + held[0].ID + ", with others"
-		}
-		for _, d := range held[1:] {
-			c.Superseded = append(c.Superseded, d.ID)
-		}
-		c.Released = append(c.Released, release)
-	}
-	if len(c.Released) == 0 {
-		return nil
-	}
-	if err := n.store.Write(ctx, c); err != nil {
-		if errors.Is(err, store.ErrConflict) {
-			return nil
-		}
-		return err
-	}
-	n.delivered()
-	return nil
-}
-
-// digest is the content of the message that stands for these deliveries. One that cannot be read is counted.
-func digest(held []store.Delivery) (json.RawMessage, error) {
-	contents := make([]render.Content, 0, len(held))
-	for _, d := range held {
-		c, err := render.Unmarshal(d.Content)
-		if err != nil {
-			c = render.Content{Data: render.Data{
-				Project: d.Execution.Project, Domain: d.Execution.Domain, Name: d.Execution.Name, Rule: d.Rule, Reason: d.Reason, At: d.CreatedAt,
-			}}
-		}
-		contents = append(contents, c)
-	}
-	raw, err := render.NewDigest(contents).Marshal()
-	if err != nil {
-		return nil, fmt.Errorf("store digest: %w", err)
-	}
-	return raw, nil
-}
-
-// closeWindows removes the notes of bundles that nobody has put anything into for long.
-func (n *NotifierExecutor) closeWindows(ctx context.Context, notes []store.Note) error {
-	c := store.Change{At: time.Now().UTC()}
-	for _, note := range notes {
-		note.Removed = true
-		c.Notes = append(c.Notes, note)
-	}
-	return settled(n.store.Write(ctx, c))
 }

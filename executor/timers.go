@@ -109,9 +109,15 @@ func (n *NotifierExecutor) dueLooks(ctx context.Context) (next time.Time, err er
 	return next, errors.Join(errs...)
 }
 
-// dueOf looks at the notes of a kind that are due.
+// dueOf looks at the notes of a kind that are due, of this server's shards.
 func (n *NotifierExecutor) dueOf(ctx context.Context, kind string, now time.Time, look func(context.Context, []store.Note) error) error {
-	held := n.holding.Load()
+	return n.dueWhere(ctx, kind, now, n.holding.Load().has, func(ctx context.Context, _ flyte.Scope, notes []store.Note) error {
+		return look(ctx, notes)
+	})
+}
+
+// dueWhere does something for the notes of a kind that are due, of some executions.
+func (n *NotifierExecutor) dueWhere(ctx context.Context, kind string, now time.Time, of func(flyte.ExecutionID) bool, do func(context.Context, flyte.Scope, []store.Note) error) error {
 	var errs []error
 	for after := (store.Note{}); ; {
 		due, err := n.store.DueNotes(ctx, kind, now, after, duePage)
@@ -120,11 +126,11 @@ func (n *NotifierExecutor) dueOf(ctx context.Context, kind string, now time.Time
 		}
 		mine := map[flyte.Scope][]store.Note{}
 		for _, note := range due {
-			if held.has(note.Execution) {
+			if of(note.Execution) {
 				mine[note.Execution.Scope] = append(mine[note.Execution.Scope], note)
 			}
 		}
-		errs = append(errs, inScopes(n, mine, func(_ flyte.Scope, batch []store.Note) error { return look(ctx, batch) }))
+		errs = append(errs, inScopes(n, mine, func(s flyte.Scope, batch []store.Note) error { return do(ctx, s, batch) }))
 		if len(due) < duePage {
 			return errors.Join(errs...)
 		}

@@ -105,6 +105,8 @@ type Message struct {
 	Status Status         // for color and symbol
 	Title  string         // one line
 	Body   string         // lines; empty when Facts and Error say all
+	Items  []Item         `json:",omitempty"` // of a message that tells of several things: what Body says of them, for those who show lists
+	More   int            `json:",omitempty"` // how many more there are than Items
 	Facts  []Fact         // short name-value pairs, in order
 	Error  string         // error text, shown as it is, in a fixed-width font
 	Links  []Link         // where to look further, the console first

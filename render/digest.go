@@ -1,6 +1,7 @@
 package render
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -15,6 +16,7 @@ const digestLines = 30
 // Digest is what a message tells that stands for several.
 type Digest struct {
 	Total  int          // messages that it stands for
+	Last   time.Time    // when the last of them happened
 	Counts []Count      // of those by what happened, most first
 	Items  []DigestItem // the first of them
 }
@@ -28,43 +30,110 @@ type Count struct {
 // DigestItem is one message of a digest, in short.
 type DigestItem struct {
 	Title string
+	Name  string // of the execution
 	URL   string
 	At    time.Time
 }
 
-// NewDigest makes the content of one message from those of several, in their order.
+// NewDigest makes the content of one message from those of several, some of which may be digests themselves.
 func NewDigest(all []Content) Content {
-	d := &Digest{Total: len(all)}
-	worst := 0
+	d := &Digest{}
+	worst := all[0].Data
 	counts := map[string]int{}
-	for i, c := range all {
-		if severity(c.Data.status()) > severity(all[worst].Data.status()) {
-			worst = i
+	for _, c := range all {
+		if severity(c.Data.status()) > severity(worst.status()) {
+			worst = c.Data
 		}
-		what := c.Data.counted()
-		if counts[what]++; counts[what] == 1 {
-			d.Counts = append(d.Counts, Count{What: what})
+		if last := c.last(); last.After(d.Last) {
+			d.Last = last
 		}
-		if len(d.Items) < digestLines {
-			m, _ := Message(c, "") // where the template fails, the default message tells
-			d.Items = append(d.Items, DigestItem{Title: m.Title, URL: web(c.Data.ConsoleURL), At: c.Data.At})
+		for _, n := range c.counts() {
+			if counts[n.What] == 0 {
+				d.Counts = append(d.Counts, Count{What: n.What})
+			}
+			counts[n.What] += n.N
+			d.Total += n.N
 		}
 	}
 	for i := range d.Counts {
 		d.Counts[i].N = counts[d.Counts[i].What]
 	}
 	slices.SortStableFunc(d.Counts, func(a, b Count) int { return b.N - a.N })
-	c := Content{Data: all[worst].Data, Digest: d}
+	d.Items = earliest(all)
+	c := Content{Data: worst, Digest: d}
 	c.Data.ConsoleURL, c.Data.Inputs = "", nil
 	return c
 }
 
-// counted is what a message is counted as.
-func (d Data) counted() string {
-	if r := d.reason(); r.kind != "phase" && r.kind != "" {
-		return r.kind
+// last is when that happened which the content tells of, or the last of it.
+func (c Content) last() time.Time {
+	if c.Digest != nil {
+		return c.Digest.Last
 	}
-	return d.Phase
+	return c.Data.At
+}
+
+// counts is what happened that the content tells of, and how often.
+func (c Content) counts() []Count {
+	if c.Digest != nil {
+		return c.Digest.Counts
+	}
+	return []Count{{What: c.Data.counted(), N: 1}}
+}
+
+// earliest are the lines of what happened first.
+func earliest(all []Content) []DigestItem {
+	type line struct {
+		item DigestItem
+		of   *Content // that has yet to be rendered; nil: none
+	}
+	var lines []line
+	for i, c := range all {
+		if c.Digest == nil {
+			lines = append(lines, line{DigestItem{Name: c.Data.Name, URL: web(c.Data.ConsoleURL), At: c.Data.At}, &all[i]})
+			continue
+		}
+		for _, item := range c.Digest.Items {
+			lines = append(lines, line{item, nil})
+		}
+	}
+	slices.SortStableFunc(lines, func(a, b line) int { return a.item.At.Compare(b.item.At) })
+	items := make([]DigestItem, min(len(lines), digestLines))
+	for i := range items {
+		items[i] = lines[i].item
+		if c := lines[i].of; c != nil {
+			m, _ := Message(*c, "") // where the template fails, the default message tells
+			items[i].Title = m.Title
+		}
+	}
+	return items
+}
+
+// counted is what a message is counted as: its phase, or the condition in a few words.
+func (d Data) counted() string {
+	r := d.reason()
+	switch r.kind {
+	case "running_for":
+		return "running long"
+	case "queued_for":
+		return "queued long"
+	case "deadline":
+		return "deadline missed"
+	case "gate":
+		return "waiting for an answer"
+	case "before_timeout":
+		return "about to time out"
+	case "node":
+		_, phase := r.node()
+		return "node " + phase
+	case "no_success_for":
+		return "no success"
+	case "failure_rate":
+		return "failing often"
+	case "first_failure", "recovered":
+		return strings.ReplaceAll(r.kind, "_", " ")
+	}
+	return cmp.Or(d.Phase, r.kind)
 }
 
 func severity(s notifier.Status) int {
@@ -74,7 +143,10 @@ func severity(s notifier.Status) int {
 // message is the digest's own; what it stands for has none any more.
 func (d *Digest) message(data Data, key string) notifier.Message {
 	m := notifier.Message{
-		Key: key, Status: data.status(), Reason: data.Reason, Time: data.At.UTC(), Vars: data.variables().byName(),
+		Key: key, Status: data.status(), Time: d.Last.UTC(), Vars: data.variables().byName(), More: d.Total - len(d.Items),
+	}
+	if m.Time.IsZero() { // an earlier version made it
+		m.Time = data.At.UTC()
 	}
 	var counts, lines []string
 	for _, c := range d.Counts {
@@ -82,18 +154,19 @@ func (d *Digest) message(data Data, key string) notifier.Message {
 	}
 	m.Title = oneLine(fmt.Sprintf("%d messages: %s", d.Total, strings.Join(counts, ", ")), titleRunes)
 	for _, item := range d.Items {
-		lines = append(lines, "• "+Time{item.At}.String()+"  "+item.Title+suffix("  ", item.URL))
+		text := item.Title
+		if !strings.Contains(text, item.Name) {
+			text += " (" + oneLine(item.Name, factRunes) + ")"
+		}
+		m.Items = append(m.Items, notifier.Item{Time: item.At.UTC(), Text: text, URL: item.URL})
+		lines = append(lines, "• "+item.At.UTC().Format("2006-01-02 15:04 UTC")+"  "+text+prefixed("  ", item.URL))
 	}
-	if more := d.Total - len(d.Items); more > 0 {
-		lines = append(lines, fmt.Sprintf("… and %d more", more))
+	if m.More > 0 {
+		lines = append(lines, fmt.Sprintf("… and %d more", m.More))
 	}
 	m.Body = strings.Join(lines, "\n")
-	return m
-}
-
-func suffix(separator, s string) string {
-	if s == "" {
-		return ""
+	if len(d.Counts) == 1 {
+		m.Reason = data.Reason
 	}
-	return separator + s
+	return m
 }

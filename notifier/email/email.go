@@ -22,6 +22,7 @@ const (
 	maxSubject = 200 // runes
 	maxLine    = 500
 	maxBody    = 20_000
+	maxItems   = 40
 	maxError   = 8000
 	maxFacts   = 40
 	maxLinks   = 10
@@ -43,6 +44,8 @@ type view struct {
 	Label  string // the kind of news in a word
 	Colors colors
 	Body   []string // lines
+	Items  []item   // what the HTML shows instead of Body
+	More   int      // how many more there are
 	Facts  []notifier.Fact
 	Error  string
 	Button notifier.Link // the first link
@@ -58,6 +61,9 @@ func (v view) Preview() string {
 	if len(v.Body) > 0 {
 		first = v.Body[0]
 	}
+	if len(v.Items) > 0 {
+		first = v.Items[0].Text
+	}
 	return line(cmp.Or(first, v.Why), 140)
 }
 
@@ -70,6 +76,7 @@ func newView(m notifier.Message) view {
 	if body := text(m.Body, maxBody); body != "" {
 		v.Body = strings.Split(body, "\n")
 	}
+	v.Items, v.More = items(m.Items), m.More+max(0, len(m.Items)-maxItems)
 	if v.Links = links(m.Links); len(v.Links) > 0 {
 		v.Button, v.Links = v.Links[0], v.Links[1:]
 	}
@@ -85,6 +92,17 @@ func newView(m notifier.Message) view {
 		v.When = m.Time.UTC().Format("2 Jan 2006 15:04:05 ") + time.UTC.String()
 	}
 	return v
+}
+
+// item is one of several things that a mail tells of.
+type item struct{ When, Text, URL string }
+
+func items(all []notifier.Item) []item {
+	var kept []item
+	for _, i := range all[:min(len(all), maxItems)] {
+		kept = append(kept, item{When: i.Time.UTC().Format("2 Jan 15:04 UTC"), Text: line(i.Text, maxLine), URL: web(i.URL)})
+	}
+	return kept
 }
 
 func facts(all []notifier.Fact) []notifier.Fact {

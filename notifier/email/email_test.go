@@ -208,3 +208,20 @@ func TestEveryStatusHasItsLook(t *testing.T) {
 	}
 	require.Len(t, seen, 4)
 }
+
+func TestSeveralThingsAreAList(t *testing.T) {
+	t.Parallel()
+	m := notifier.Message{Title: "2 messages", Body: "the same as text", More: 3}
+	for _, address := range []string{"https://example.org/1", "javascript:alert(1)"} {
+		m.Items = append(m.Items, notifier.Item{Time: time.Date(2026, 11, 22, 3, 40, 0, 0, time.UTC), Text: "train <FAILED>", URL: address})
+	}
+	html, err := email.HTML(m)
+	require.NoError(t, err)
+	require.Contains(t, html, `href="https://example.org/1" style="color:#175cd3;text-decoration:underline;">train &lt;FAILED&gt;</a>`)
+	require.Equal(t, 2, strings.Count(html, ">22 Nov 03:40 UTC<"))
+	require.Equal(t, 3, strings.Count(html, "train &lt;FAILED&gt;"), "the preview and the list")
+	require.Contains(t, html, "… and 3 more")
+	require.NotContains(t, html, "javascript")
+	require.NotContains(t, html, "the same as text")
+	require.Contains(t, email.Text(m), "the same as text")
+}

@@ -34,8 +34,11 @@ const (
 func tidy(m notifier.Message) notifier.Message {
 	m.Title = symbol(m.Status) + " " + cmp.Or(oneLine(m.Title), oneLine(m.Reason), "Flyte notification")
 	m.Body, m.Error, m.Reason = lines(m.Body), lines(m.Error), oneLine(m.Reason)
-	facts, links, notes := m.Facts, m.Links, m.Notes
-	m.Facts, m.Links, m.Notes = nil, nil, nil
+	facts, links, notes, items := m.Facts, m.Links, m.Notes, m.Items
+	m.Facts, m.Links, m.Notes, m.Items = nil, nil, nil, nil
+	for _, item := range items {
+		m.Items = append(m.Items, notifier.Item{Time: item.Time, Text: cmp.Or(oneLine(item.Text), oneLine(item.URL)), URL: item.URL})
+	}
 	for _, f := range facts[:min(len(facts), maxFacts)] {
 		m.Facts = append(m.Facts, notifier.Fact{Name: oneLine(f.Name), Value: oneLine(f.Value), URL: f.URL})
 	}
@@ -73,8 +76,12 @@ func size(made []slack.Block) int {
 // compose makes the blocks, no text of them longer than limit.
 func compose(m notifier.Message, limit int) []slack.Block {
 	made := []slack.Block{slack.NewHeaderBlock(plainText(cut(m.Title, maxTitle)))}
-	for _, part := range split(cut(m.Body, bodyParts*limit), limit) {
-		made = append(made, slack.NewSectionBlock(mrkdwn(running(part)), nil, nil))
+	if len(m.Items) > 0 {
+		made = append(made, itemBlocks(m, limit)...)
+	} else {
+		for _, part := range split(cut(m.Body, bodyParts*limit), limit) {
+			made = append(made, slack.NewSectionBlock(mrkdwn(running(part)), nil, nil))
+		}
 	}
 	made = append(made, factBlocks(m.Facts, min(limit, maxValue))...)
 	if m.Error != "" {
@@ -165,7 +172,7 @@ func whyAndWhen(m notifier.Message) string {
 		parts = append(parts, escape(cut(m.Reason, maxLabel)))
 	}
 	if !m.Time.IsZero() {
-		parts = append(parts, fmt.Sprintf("<!date^%d^{date_short} {time_secs}|%s>", m.Time.Unix(), m.Time.UTC().Format(time.DateTime+" UTC")))
+		parts = append(parts, localTime(m.Time, "{date_short} {time_secs}", time.DateTime))
 	}
 	return strings.Join(parts, "  •  ")
 }
@@ -177,7 +184,10 @@ func fallback(m notifier.Message) string {
 	if m.Error != "" {
 		parts = append(parts, cutMiddle(m.Error, 500))
 	}
-	if m.Body != "" {
+	switch {
+	case len(m.Items) > 0:
+		parts = append(parts, spoken(m))
+	case m.Body != "":
 		parts = append(parts, cut(m.Body, 1000))
 	}
 	for _, f := range m.Facts[:min(len(m.Facts), maxFields)] {

@@ -56,6 +56,7 @@ var (
 	_ notifier.Updater      = (*Notifier)(nil)
 	_ notifier.Acknowledger = (*Notifier)(nil)
 	_ notifier.Threaded     = (*Destination)(nil)
+	_ notifier.Gatherer     = (*Destination)(nil)
 )
 
 // New returns a notifier for the config. It fails when the token cannot be read, naming its

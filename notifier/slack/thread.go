@@ -33,6 +33,16 @@ func (d *Destination) Threading() notifier.Threading {
 	return notifier.Apart
 }
 
+// Gathered returns a copy whose messages stand apart: one that tells of several executions belongs to no thread.
+func (d *Destination) Gathered() notifier.Destination {
+	all := *d
+	all.Thread, all.Broadcast, all.Update, all.root = "", false, false, nil
+	if d.Channel != "" {
+		all.Channel = d.Address() // "ml" and "#ml" are one
+	}
+	return &all
+}
+
 // WithRoot returns a copy that replies in the thread that the message with this receipt began.
 func (d *Destination) WithRoot(root notifier.Receipt) notifier.Destination {
 	reply := *d
