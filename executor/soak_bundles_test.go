@@ -96,7 +96,7 @@ func (o *oracle) released(all, taken []store.Delivery, at time.Time) {
 			alone++
 			fallthrough
 		default:
-			if content(o, d).Digest != nil {
+			if contentOf(o, d).Digest != nil {
 				o.fault("%s: a digest at %s that nobody is told in", d.Key, stamp(at))
 			}
 			if surely {
@@ -121,7 +121,7 @@ func (o *oracle) digest(id string, within, taken []store.Delivery) {
 		return
 	}
 	o.tally.digests, o.tally.within = o.tally.digests+1, o.tally.within+len(within)
-	d := content(o, within[i]).Digest
+	d := contentOf(o, within[i]).Digest
 	if d == nil || d.Total < len(within) || d.Total > len(within)+len(taken) || len(d.Items) != min(d.Total, 30) {
 		o.fault("%s: the digest is of %d, %d taken back: %+v", within[i].Key, len(within), len(taken), d)
 		return
@@ -141,7 +141,7 @@ func (o *oracle) digest(id string, within, taken []store.Delivery) {
 	}
 }
 
-func content(o *oracle, d store.Delivery) render.Content {
+func contentOf(o *oracle, d store.Delivery) render.Content {
 	c, err := render.Unmarshal(d.Content)
 	require.NoError(o.t, err)
 	return c
