@@ -17,6 +17,7 @@ type Manifest struct {
 	Rate        Rate   // the service's own limit per destination; the zero Rate is none
 	Mail        bool   // it sends mail: its destinations are written {to: [addresses]}
 	Guarantee   string // one sentence for the docs: how often a message may arrive
+	Idempotent  bool   // sending again with the same Message.Key arrives once, or the receiver can tell
 }
 
 // Deps is what every notifier is given besides its own config.
