@@ -10,6 +10,7 @@ import (
 	"github.com/flyte-notifier/flyte-notifier/notifier/sendgrid"
 	"github.com/flyte-notifier/flyte-notifier/notifier/slack"
 	"github.com/flyte-notifier/flyte-notifier/notifier/stdout"
+	"github.com/flyte-notifier/flyte-notifier/notifier/teams"
 )
 
 // Registry returns the notifiers of this version. The one called stdout prints to w.
@@ -18,6 +19,7 @@ func Registry(w io.Writer) *notifier.Registry {
 		slack.Manifest(),
 		sendgrid.Manifest(),
 		pagerduty.Manifest(),
+		teams.Manifest(),
 		stdout.Manifest(w),
-	).Reserve("webhook", "smtp", "teams", "telegram", "discord", "mattermost", "ntfy")
+	).Reserve("webhook", "smtp", "telegram", "discord", "mattermost", "ntfy")
 }
