@@ -11,6 +11,7 @@ import (
 	"github.com/flyte-notifier/flyte-notifier/notifier/slack"
 	"github.com/flyte-notifier/flyte-notifier/notifier/stdout"
 	"github.com/flyte-notifier/flyte-notifier/notifier/teams"
+	"github.com/flyte-notifier/flyte-notifier/notifier/telegram"
 )
 
 // Registry returns the notifiers of this version. The one called stdout prints to w.
@@ -20,6 +21,7 @@ func Registry(w io.Writer) *notifier.Registry {
 		sendgrid.Manifest(),
 		pagerduty.Manifest(),
 		teams.Manifest(),
+		telegram.Manifest(),
 		stdout.Manifest(w),
-	).Reserve("webhook", "smtp", "telegram", "discord", "mattermost", "ntfy")
+	).Reserve("webhook", "smtp", "discord", "mattermost", "ntfy")
 }
