@@ -18,6 +18,7 @@ import (
 func Registry(w io.Writer) *notifier.Registry {
 	return notifier.NewRegistry(
 		slack.Manifest(),
+		slack.WebhookManifest(),
 		sendgrid.Manifest(),
 		pagerduty.Manifest(),
 		teams.Manifest(),
