@@ -115,8 +115,10 @@ func TestGoodNewsResolveWhatBadNewsOpened(t *testing.T) {
 		"by execution all the same": {d: pagerduty.Destination{Dedup: "execution"}, sent: []notifier.Message{
 			message(notifier.Failure, "first_failure", "f1"), message(notifier.Success, "recovered", "f2"),
 		}, want: "flyte/flytesnacks/production/f1 1 true"},
-		"no execution to go by": {d: pagerduty.Destination{Dedup: "execution"}, sent: []notifier.Message{message(notifier.Failure, "no_success_for:1h0m0s", "")},
-			want: "flyte/flytesnacks/production/ml.nightly 1 true"},
+		"no execution to go by": {
+			d: pagerduty.Destination{Dedup: "execution"}, sent: []notifier.Message{message(notifier.Failure, "no_success_for:1h0m0s", "")},
+			want: "flyte/flytesnacks/production/ml.nightly 1 true",
+		},
 		"a key of one's own": {d: pagerduty.Destination{DedupKey: "my\nkey", Dedup: "launch_plan"}, sent: []notifier.Message{
 			message(notifier.Failure, "phase:FAILED", "f1"), message(notifier.Success, "recovered", "f2"),
 		}, want: "my key 2 false"},
@@ -178,8 +180,12 @@ func TestSeverityByStatusOrAsAsked(t *testing.T) {
 		status      notifier.Status
 		asked, want string
 	}{
-		{notifier.Failure, "", "error"}, {notifier.Warning, "", "warning"}, {notifier.Info, "", "info"}, {"", "", "info"},
-		{notifier.Failure, "critical", "critical"}, {notifier.Info, "error", "error"},
+		{notifier.Failure, "", "error"},
+		{notifier.Warning, "", "warning"},
+		{notifier.Info, "", "info"},
+		{"", "", "info"},
+		{notifier.Failure, "critical", "critical"},
+		{notifier.Info, "error", "error"},
 	} {
 		_, err := n.Send(t.Context(), &pagerduty.Destination{Severity: c.asked}, message(c.status, "phase:X", fmt.Sprint("f", i)))
 		require.NoError(t, err)
