@@ -107,7 +107,7 @@ func TestGoodNewsResolveWhatBadNewsOpened(t *testing.T) {
 		}, want: "flyte/flytesnacks/production/f1 2 false; flyte/flytesnacks/production/f2 1 true"},
 		"history": {sent: []notifier.Message{
 			message(notifier.Failure, "first_failure", "f1"), message(notifier.Failure, "failure_rate:5/20", "f2"),
-			message(notifier.Failure, "no_success_for:26h0m0s", ""), message(notifier.Success, "recovered", "f3"),
+			message(notifier.Failure, "no_success_for:26h0m0s", "f2"), message(notifier.Success, "recovered", "f3"),
 		}, want: "flyte/flytesnacks/production/ml.nightly 4 false"},
 		"by launch plan": {d: pagerduty.Destination{Dedup: "launch_plan"}, sent: []notifier.Message{
 			message(notifier.Failure, "phase:FAILED", "f1"), message(notifier.Success, "phase:SUCCEEDED", "f2"),
