@@ -9,10 +9,9 @@ import (
 
 // Preview returns the event that holds m, without the routing key.
 func (d *Destination) Preview(m notifier.Message) (notifier.Preview, error) {
-	e := d.event(m)
-	raw, err := exchange.JSON(e)
+	raw, err := exchange.JSON(d.event(m))
 	if err != nil {
 		return notifier.Preview{}, fmt.Errorf("preview for pagerduty: %w", err)
 	}
-	return notifier.Preview{Text: e.Payload.Summary, Payload: raw}, nil
+	return notifier.Preview{Payload: raw}, nil
 }
