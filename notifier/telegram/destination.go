@@ -2,6 +2,7 @@ package telegram
 
 import (
 	"regexp"
+	"strconv"
 	"strings"
 
 	"github.com/flyte-notifier/flyte-notifier/notifier"
@@ -33,11 +34,18 @@ func (d *Destination) Validate() []notifier.Problem {
 	return problems
 }
 
-// Address is the chat, whose topics share Telegram's rate.
-func (d *Destination) Address() string { return strings.ToLower(d.ChatID) }
+// Address is the chat and, after a slash, its topic: an edited message is that of one address.
+func (d *Destination) Address() string {
+	if d.ThreadID > 0 {
+		return d.chat() + "/" + strconv.FormatInt(d.ThreadID, 10)
+	}
+	return d.chat()
+}
 
-// Addresses is Address, the only place there is.
-func (d *Destination) Addresses() []string { return []string{d.Address()} }
+// Addresses is the chat, with all of its topics.
+func (d *Destination) Addresses() []string { return []string{d.chat()} }
+
+func (d *Destination) chat() string { return strings.ToLower(d.ChatID) }
 
 // WithID returns d itself: Telegram takes names as well as ids.
 func (d *Destination) WithID(string) notifier.Destination { return d }

@@ -238,7 +238,11 @@ func TestDestinationsAreChecked(t *testing.T) {
 	}
 	require.Equal(t, []notifier.Problem{{Path: "thread_id", Text: "must be at least 1"}}, (&telegram.Destination{ChatID: "42", ThreadID: -1}).Validate())
 	d := &telegram.Destination{ChatID: "@ML_Alerts"}
+	require.Equal(t, "@ml_alerts", d.Address())
 	require.Equal(t, []string{"@ml_alerts"}, d.Addresses())
+	topic := &telegram.Destination{ChatID: "@ML_Alerts", ThreadID: 42}
+	require.Equal(t, "@ml_alerts/42", topic.Address(), "each topic has a message of its own to edit")
+	require.Equal(t, []string{"@ml_alerts"}, topic.Addresses())
 	require.Same(t, d, d.WithID("x"))
 	require.Same(t, d, d.WithRoot(nil))
 }
