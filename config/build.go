@@ -2,7 +2,6 @@ package config
 
 import (
 	"maps"
-	"net/http"
 	"reflect"
 	"slices"
 	"strings"
@@ -15,8 +14,7 @@ import (
 // connection have one under their own name, the default of their kind. The problems are those of
 // secrets that are not there and of notifiers that refuse their config, and never show a secret;
 // the connections that could be made are returned in any case.
-func (c *Config) Build(reg *notifier.Registry, client *http.Client) (*notifier.Connections, []notifier.Problem) {
-	deps := notifier.Deps{HTTP: client}
+func (c *Config) Build(reg *notifier.Registry, deps notifier.Deps) (*notifier.Connections, []notifier.Problem) {
 	var all []*notifier.Connection
 	var problems []notifier.Problem
 	add := func(name, path string, m notifier.Manifest, made Connection) {

@@ -19,7 +19,7 @@ connections:
 defaults: {slack: team}
 `)
 	client := &http.Client{}
-	all, found := c.Build(registry(), client)
+	all, found := c.Build(registry(), notifier.Deps{HTTP: client})
 	require.Empty(t, found)
 
 	team, err := all.Find("slack", "")
@@ -42,7 +42,7 @@ defaults: {slack: team}
 
 func TestBuildWithoutConnectionsLeavesStdout(t *testing.T) {
 	t.Parallel()
-	all, found := parse(t, minimal).Build(registry(), nil)
+	all, found := parse(t, minimal).Build(registry(), notifier.Deps{})
 	require.Empty(t, found)
 	require.Len(t, all.All(), 1)
 	_, err := all.Find("stdout", "")
@@ -58,7 +58,7 @@ connections:
   b: {sendgrid: {api_key: {file: `+key+`}, from: broken@example.org}}
   c: {sendgrid: {api_key: {file: `+key+`}, from: fine@example.org}}
 `)
-	all, found := c.Build(registry(), nil)
+	all, found := c.Build(registry(), notifier.Deps{})
 	require.Equal(t, []string{
 		"connections.a.slack.token: secret env:FLYTE_NOTIFIER_TEST_UNSET is empty or not set",
 		"connections.a.slack.second: read secret: open " + gone + ": no such file or directory",
@@ -70,7 +70,7 @@ connections:
 
 func TestBuildForARegistryWithoutTheNotifier(t *testing.T) {
 	t.Parallel()
-	_, found := parse(t, full).Build(notifier.NewRegistry(), nil)
+	_, found := parse(t, full).Build(notifier.NewRegistry(), notifier.Deps{})
 	require.Equal(t, []string{
 		"connections.mail.sendgrid: not supported by this version", "connections.team-slack.slack: not supported by this version",
 	}, texts(found))

@@ -4,6 +4,7 @@ import (
 	"regexp"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 )
 
 // escapes are the terminal's escape sequences: colors, titles, cursor moves.
@@ -36,4 +37,15 @@ func printable(r rune) rune {
 		return -1
 	}
 	return r
+}
+
+// OneLine is s as printable text on one line, each run of white space a single space.
+func OneLine(s string) string { return strings.Join(strings.Fields(Printable(s)), " ") }
+
+// Cut is s, or as much of it as makes so many characters with the ellipsis that says it was cut.
+func Cut(s string, most int) string {
+	if utf8.RuneCountInString(s) <= most {
+		return s
+	}
+	return string([]rune(s)[:most-1]) + "…"
 }

@@ -17,11 +17,18 @@ type Manifest struct {
 	Rate        Rate   // the service's own limit per destination; the zero Rate is none
 	Mail        bool   // it sends mail: its destinations are written {to: [addresses]}
 	Guarantee   string // one sentence for the docs: how often a message may arrive
+	Idempotent  bool   // sending again with the same Message.Key arrives once, or the receiver can tell
 }
 
 // Deps is what every notifier is given besides its own config.
 type Deps struct {
-	HTTP *http.Client // follows no redirects; it has no time-out of its own, each call's context has
+	// HTTP is for URLs that the operator gives. It follows no redirects, and has no time-out of its own: each call's
+	// context has.
+	HTTP *http.Client
+	// Guarded is for URLs that a task gives: it is HTTP, but for addresses inside (private, loopback, link-local and
+	// all that are not on the public internet), ports other than 80 and 443, and proxies, which would dial for it.
+	// Its errors wrap ErrForbiddenAddress.
+	Guarded *http.Client
 }
 
 // Registry is the set of notifiers a program was built with.

@@ -44,6 +44,10 @@ func PermanentError(err error) error { return &verdictError{verdict: Permanent, 
 // and tried once more.
 var ErrDestinationGone = errors.New("destination is gone")
 
+// ErrForbiddenAddress is wrapped by an error of Deps.Guarded when a URL leads where it must not: to a private or
+// loopback address, say. Nothing was sent.
+var ErrForbiddenAddress = errors.New("forbidden address")
+
 // VerdictOf classifies a Send's error, and returns the delay the service asked for. nil is
 // Delivered; an error without a verdict is Unknown, the only safe guess.
 func VerdictOf(err error) (Verdict, time.Duration) {

@@ -62,7 +62,7 @@ func sendCommand() *cobra.Command {
 // target finds the connection and reads the destination that the flags give.
 func target(cfg *config.Config, out io.Writer, name string, to []string) (*notifier.Connection, notifier.Destination, error) {
 	registry := builtin.Registry(out)
-	connections, problems := cfg.Build(registry, app.Client())
+	connections, problems := cfg.Build(registry, app.Deps())
 	for _, conn := range connections.All() {
 		if conn.Name != name {
 			continue

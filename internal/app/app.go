@@ -9,7 +9,6 @@ import (
 	"log/slog"
 	"maps"
 	"net"
-	"net/http"
 	"slices"
 	"sync/atomic"
 
@@ -48,9 +47,9 @@ type Options struct {
 type server struct {
 	Options
 	registry *notifier.Registry
-	client   *http.Client // of all notifiers
-	engine   store.Store  // as it was opened
-	store    store.Store  // the engine, measured
+	deps     notifier.Deps // of all notifiers
+	engine   store.Store   // as it was opened
+	store    store.Store   // the engine, measured
 	admin    *flyte.Client
 	executor *executor.NotifierExecutor
 	outbox   *delivery.Outbox
@@ -77,7 +76,7 @@ func Run(ctx context.Context, o Options) error {
 }
 
 func build(ctx context.Context, o Options) (*server, error) {
-	s := &server{Options: o, registry: builtin.Registry(o.Stdout), client: Client(), metrics: prometheus.NewRegistry(), shorter: make(chan struct{}, 1)}
+	s := &server{Options: o, registry: builtin.Registry(o.Stdout), deps: Deps(), metrics: prometheus.NewRegistry(), shorter: make(chan struct{}, 1)}
 	s.retention.Store(&o.Config.Retention)
 	s.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), buildInfo(o.Version))
 	connections, problems := s.connect(o.Config)
@@ -110,7 +109,7 @@ func build(ctx context.Context, o Options) (*server, error) {
 // connect makes the connections of a config, which reads their secrets. The problems are those that no start
 // would go over.
 func (s *server) connect(c *config.Config) (*notifier.Connections, []notifier.Problem) {
-	connections, problems := c.Build(s.registry, s.client)
+	connections, problems := c.Build(s.registry, s.deps)
 	return connections, append(problems, checkRiver(c.Server.RiverUI)...)
 }
 

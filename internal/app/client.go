@@ -1,30 +1,60 @@
 package app
 
 import (
+	"fmt"
 	"net"
 	"net/http"
+	"syscall"
 	"time"
+
+	"code.dny.dev/ssrf"
 
 	"github.com/flyte-notifier/flyte-notifier/config"
 	"github.com/flyte-notifier/flyte-notifier/notifier"
 )
 
-// Client is the HTTP client of all notifiers. It follows no redirect, which would carry
-// credentials elsewhere, and has no time-out of its own: every send has a deadline.
-func Client() *http.Client {
+// Deps is what the notifiers of a program share: its HTTP clients.
+func Deps() notifier.Deps {
+	open := transport(nil)
+	open.Proxy = http.ProxyFromEnvironment
+	return notifier.Deps{HTTP: client(open), Guarded: client(transport(guard()))}
+}
+
+// client follows no redirect, which would carry credentials elsewhere, or a guarded request inside. It has no
+// time-out of its own: every send has a deadline.
+func client(t *http.Transport) *http.Client {
 	return &http.Client{
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		Transport: &http.Transport{
-			Proxy:               http.ProxyFromEnvironment,
-			DialContext:         (&net.Dialer{Timeout: 5 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
-			TLSHandshakeTimeout: 5 * time.Second,
-			MaxIdleConnsPerHost: 256, // as many sends as are under way to one service: else each dials anew
-			IdleConnTimeout:     90 * time.Second,
-			ForceAttemptHTTP2:   true,
-			// All sends to a service share one HTTP/2 connection: without pings, one that a firewall
-			// silently dropped would hang every destination until the kernel gives it up.
-			HTTP2: &http.HTTP2Config{SendPingTimeout: 5 * time.Second, PingTimeout: 5 * time.Second},
-		},
+		Transport:     t,
+	}
+}
+
+// control is asked about each address that a name led to, before the connection is made: so a name that leads
+// elsewhere from one look-up to the next is no way around it.
+type control func(network, address string, c syscall.RawConn) error
+
+func transport(asked control) *http.Transport {
+	return &http.Transport{
+		DialContext:         (&net.Dialer{Timeout: 5 * time.Second, KeepAlive: 30 * time.Second, Control: asked}).DialContext,
+		TLSHandshakeTimeout: 5 * time.Second,
+		MaxIdleConnsPerHost: 256, // as many sends as are under way to one service: else each dials anew
+		IdleConnTimeout:     90 * time.Second,
+		ForceAttemptHTTP2:   true,
+		// All sends to a service share one HTTP/2 connection: without pings, one that a firewall
+		// silently dropped would hang every destination until the kernel gives it up.
+		HTTP2: &http.HTTP2Config{SendPingTimeout: 5 * time.Second, PingTimeout: 5 * time.Second},
+	}
+}
+
+// guard forbids what is not on the public internet (private, loopback, link-local and reserved addresses, the cloud's
+// metadata service among them) and ports other than 80 and 443.
+func guard() control {
+	guardian := ssrf.New()
+	return func(network, address string, c syscall.RawConn) error {
+		if err := guardian.Safe(network, address, c); err != nil {
+			return fmt.Errorf("%w: %w", notifier.ErrForbiddenAddress, err)
+		}
+		return nil
 	}
 }
 

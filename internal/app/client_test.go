@@ -1,6 +1,7 @@
 package app_test
 
 import (
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -8,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/flyte-notifier/flyte-notifier/internal/app"
+	"github.com/flyte-notifier/flyte-notifier/notifier"
 )
 
 // A redirect would carry credentials elsewhere.
@@ -20,9 +22,32 @@ func TestClientFollowsNoRedirect(t *testing.T) {
 	t.Cleanup(service.Close)
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, service.URL, http.NoBody)
 	require.NoError(t, err)
-	answer, err := app.Client().Do(r)
+	answer, err := app.Deps().HTTP.Do(r)
 	require.NoError(t, err)
 	require.NoError(t, answer.Body.Close())
 	require.Equal(t, http.StatusTemporaryRedirect, answer.StatusCode)
 	require.Empty(t, followed)
+}
+
+// What a task names must not lead inside: neither by address nor by a name that resolves there.
+func TestGuardedClientReachesNothingInside(t *testing.T) {
+	t.Parallel()
+	reached := make(chan struct{}, 10)
+	inside := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { reached <- struct{}{} }))
+	t.Cleanup(inside.Close)
+	_, port, err := net.SplitHostPort(inside.Listener.Addr().String())
+	require.NoError(t, err)
+	for _, host := range []string{
+		"127.0.0.1:" + port, "localhost:" + port, "127.0.0.1", "[::1]", "[::ffff:127.0.0.1]", "0.0.0.0", "10.0.0.1",
+		"192.168.1.1", "172.16.0.1", "100.64.0.1", "169.254.169.254", "[fe80::1]", "[fd00:ec2::254]", "203.0.113.1:22",
+	} {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+host+"/", http.NoBody)
+		require.NoError(t, err)
+		answer, err := app.Deps().Guarded.Do(r)
+		if err == nil {
+			require.NoError(t, answer.Body.Close())
+		}
+		require.ErrorIs(t, err, notifier.ErrForbiddenAddress, host)
+	}
+	require.Empty(t, reached)
 }

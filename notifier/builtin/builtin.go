@@ -6,16 +6,23 @@ import (
 	"io"
 
 	"github.com/flyte-notifier/flyte-notifier/notifier"
+	"github.com/flyte-notifier/flyte-notifier/notifier/pagerduty"
 	"github.com/flyte-notifier/flyte-notifier/notifier/sendgrid"
 	"github.com/flyte-notifier/flyte-notifier/notifier/slack"
 	"github.com/flyte-notifier/flyte-notifier/notifier/stdout"
+	"github.com/flyte-notifier/flyte-notifier/notifier/teams"
+	"github.com/flyte-notifier/flyte-notifier/notifier/telegram"
 )
 
 // Registry returns the notifiers of this version. The one called stdout prints to w.
 func Registry(w io.Writer) *notifier.Registry {
 	return notifier.NewRegistry(
 		slack.Manifest(),
+		slack.WebhookManifest(),
 		sendgrid.Manifest(),
+		pagerduty.Manifest(),
+		teams.Manifest(),
+		telegram.Manifest(),
 		stdout.Manifest(w),
-	).Reserve("webhook", "smtp", "teams", "pagerduty", "telegram", "discord", "mattermost", "ntfy")
+	).Reserve("webhook", "smtp", "discord", "mattermost", "ntfy")
 }

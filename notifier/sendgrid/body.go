@@ -26,7 +26,7 @@ func (n *Notifier) body(d *Destination, m notifier.Message) ([]byte, error) {
 	mailing.SetFrom(mail.NewEmail(n.from.name, n.from.address))
 	mailing.Subject = subject
 	mailing.Categories = categories(d.Categories)
-	if key := cut(oneLine(m.Key), 500); key != "" {
+	if key := notifier.Cut(notifier.OneLine(m.Key), 500); key != "" {
 		mailing.SetCustomArg(keyArgument, key)
 	}
 	people, err := address(mailing, d)
@@ -101,7 +101,7 @@ func address(mailing *mail.SGMailV3, d *Destination) (*mail.Personalization, err
 func categories(list []string) []string {
 	var all []string
 	for _, s := range list {
-		if s = oneLine(s); !slices.Contains(all, s) {
+		if s = notifier.OneLine(s); !slices.Contains(all, s) {
 			all = append(all, s)
 		}
 	}
@@ -130,7 +130,7 @@ func portable(v any) any {
 	const exact, longest = 1 << 53, 64 << 10
 	switch v := v.(type) {
 	case string:
-		return cut(notifier.Printable(v), longest)
+		return notifier.Cut(notifier.Printable(v), longest)
 	case int64:
 		if v > exact || v < -exact {
 			return strconv.FormatInt(v, 10)

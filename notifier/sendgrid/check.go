@@ -10,6 +10,7 @@ import (
 	"github.com/sendgrid/rest"
 
 	"github.com/flyte-notifier/flyte-notifier/notifier"
+	"github.com/flyte-notifier/flyte-notifier/notifier/exchange"
 )
 
 // Check asks SendGrid whether the API key works and may send mails. Whether the sender is verified
@@ -21,10 +22,10 @@ func (n *Notifier) Check(ctx context.Context) error {
 	}
 	answer, err := c.do(ctx, rest.Get, "/v3/scopes", nil)
 	if err != nil {
-		return reading(err)
+		return exchange.Reading(err)
 	}
 	if answer.StatusCode != http.StatusOK {
-		return reading(c.refused(answer))
+		return exchange.Reading(c.refused(answer))
 	}
 	var granted struct {
 		Scopes []string `json:"scopes"`
@@ -36,13 +37,4 @@ func (n *Notifier) Check(ctx context.Context) error {
 		return notifier.Permanent.Errorf("sendgrid: the API key lacks mail.send (%s)", hint(http.StatusForbidden, ""))
 	}
 	return nil
-}
-
-// reading is the verdict of a request that only reads: nothing was sent, so what is unknown may
-// simply be asked again.
-func reading(err error) error {
-	if verdict, _ := notifier.VerdictOf(err); verdict == notifier.Unknown {
-		return notifier.RetryAfter(0, err)
-	}
-	return err
 }

@@ -49,7 +49,7 @@ func (d *Destination) Validate() []notifier.Problem {
 		c.add("categories", "%d are more than SendGrid's %d", len(d.Categories), maxCategories)
 	}
 	for i, category := range d.Categories {
-		if oneLine(category) == "" || utf8.RuneCountInString(category) > maxCategory {
+		if notifier.OneLine(category) == "" || utf8.RuneCountInString(category) > maxCategory {
 			c.add(fmt.Sprintf("categories[%d]", i), "must have 1 to %d characters", maxCategory)
 		}
 	}

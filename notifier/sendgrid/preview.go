@@ -15,5 +15,5 @@ func (d *Destination) Preview(m notifier.Message) (notifier.Preview, error) {
 
 // subject is the destination's own, or the message's title.
 func (d *Destination) subject(m notifier.Message) string {
-	return email.Subject(cmp.Or(oneLine(d.Subject), m.Title))
+	return email.Subject(cmp.Or(notifier.OneLine(d.Subject), m.Title))
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/sendgrid/sendgrid-go"
 
 	"github.com/flyte-notifier/flyte-notifier/notifier"
+	"github.com/flyte-notifier/flyte-notifier/notifier/exchange"
 )
 
 // Kind is the key of SendGrid in specs and in the server's config.
@@ -104,8 +105,8 @@ func (n *Notifier) Send(ctx context.Context, d notifier.Destination, m notifier.
 }
 
 func receipt(answer *rest.Response) notifier.Receipt {
-	id := http.Header(answer.Headers).Get("X-Message-Id")
-	if id = cut(oneLine(id), 200); id == "" {
+	id := notifier.Cut(notifier.OneLine(http.Header(answer.Headers).Get("X-Message-Id")), 200)
+	if id == "" {
 		return nil
 	}
 	return notifier.Receipt{"message_id": id}
@@ -113,9 +114,9 @@ func receipt(answer *rest.Response) notifier.Receipt {
 
 // call is one request to SendGrid with the API key as it is now.
 type call struct {
+	exchange.Service
 	config Config
 	key    string
-	http   *http.Client
 }
 
 func (n *Notifier) call() (*call, error) {
@@ -123,7 +124,7 @@ func (n *Notifier) call() (*call, error) {
 	if err != nil {
 		return nil, notifier.Retry.Errorf("sendgrid: api_key: %w", err)
 	}
-	return &call{config: n.config, key: key, http: n.http}, nil
+	return &call{exchange.Service{Name: Kind, Secrets: []string{key}, Client: n.http}, n.config, key}, nil
 }
 
 // apiKey reads the key, and refuses one that cannot be in a header.
@@ -148,13 +149,10 @@ func (c *call) do(ctx context.Context, method rest.Method, path string, body []b
 		}
 	}
 	request.Method, request.Body = method, body
-	way := newExchange(c.http)
-	answer, err := (&rest.Client{HTTPClient: way.client()}).SendWithContext(ctx, request)
-	switch {
-	case answer != nil && answer.StatusCode != 0: // an answer that breaks off still has a status
+	way := c.Way()
+	answer, err := (&rest.Client{HTTPClient: way.HTTP()}).SendWithContext(ctx, request)
+	if answer != nil && answer.StatusCode != 0 { // an answer that breaks off still has a status
 		return answer, nil
-	case !way.connected.Load():
-		return nil, notifier.Retry.Errorf("sendgrid: %w", c.scrub(err))
 	}
-	return nil, notifier.Unknown.Errorf("sendgrid: no answer: %w", c.scrub(err))
+	return nil, way.Failed(err)
 }

@@ -40,7 +40,7 @@ func (n *Notifier) Acknowledged(ctx context.Context, r notifier.Receipt) (by str
 	}
 	for _, reaction := range item.Reactions {
 		if acknowledging(reaction.Name) {
-			return c.quote(who(reaction.Users) + " with :" + reaction.Name + ":"), nil
+			return c.Quote(who(reaction.Users)+" with :"+reaction.Name+":", maxQuote), nil
 		}
 	}
 	return "", nil

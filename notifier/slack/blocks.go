@@ -32,21 +32,21 @@ const (
 
 // tidy is m with all texts printable, the short ones on one line, and no more parts than are shown.
 func tidy(m notifier.Message) notifier.Message {
-	m.Title = symbol(m.Status) + " " + cmp.Or(oneLine(m.Title), oneLine(m.Reason), "Flyte notification")
-	m.Body, m.Error, m.Reason = lines(m.Body), lines(m.Error), oneLine(m.Reason)
+	m.Title = symbol(m.Status) + " " + cmp.Or(notifier.OneLine(m.Title), notifier.OneLine(m.Reason), "Flyte notification")
+	m.Body, m.Error, m.Reason = lines(m.Body), lines(m.Error), notifier.OneLine(m.Reason)
 	facts, links, notes, items := m.Facts, m.Links, m.Notes, m.Items
 	m.Facts, m.Links, m.Notes, m.Items = nil, nil, nil, nil
 	for _, item := range items {
-		m.Items = append(m.Items, notifier.Item{Time: item.Time, Text: cmp.Or(oneLine(item.Text), oneLine(item.URL)), URL: item.URL})
+		m.Items = append(m.Items, notifier.Item{Time: item.Time, Text: cmp.Or(notifier.OneLine(item.Text), notifier.OneLine(item.URL)), URL: item.URL})
 	}
 	for _, f := range facts[:min(len(facts), maxFacts)] {
-		m.Facts = append(m.Facts, notifier.Fact{Name: oneLine(f.Name), Value: oneLine(f.Value), URL: f.URL})
+		m.Facts = append(m.Facts, notifier.Fact{Name: notifier.OneLine(f.Name), Value: notifier.OneLine(f.Value), URL: f.URL})
 	}
 	for _, l := range links[:min(len(links), maxLinks)] {
-		m.Links = append(m.Links, notifier.Link{Text: cmp.Or(oneLine(l.Text), oneLine(l.URL)), URL: l.URL})
+		m.Links = append(m.Links, notifier.Link{Text: cmp.Or(notifier.OneLine(l.Text), notifier.OneLine(l.URL)), URL: l.URL})
 	}
 	for _, note := range notes[:min(len(notes), maxNotes)] {
-		m.Notes = append(m.Notes, oneLine(note))
+		m.Notes = append(m.Notes, notifier.OneLine(note))
 	}
 	if more := len(facts) - maxFacts; more > 0 {
 		m.Notes = append(m.Notes, fmt.Sprintf("… (%d facts cut)", more))
@@ -194,7 +194,7 @@ func fallback(m notifier.Message) string {
 		parts = append(parts, cut(f.Name+": "+f.Value, 150))
 	}
 	for _, l := range m.Links[:min(len(m.Links), 1)] {
-		parts = append(parts, cut(oneLine(l.URL), 500))
+		parts = append(parts, cut(notifier.OneLine(l.URL), 500))
 	}
 	if m.Reason != "" {
 		parts = append(parts, cut(m.Reason, maxLabel))

@@ -71,7 +71,7 @@ func New(c Config, client *http.Client) (*Notifier, error) {
 	if client == nil {
 		client = &http.Client{Timeout: 15 * time.Second}
 	}
-	return &Notifier{config: c, http: strict(client)}, nil
+	return &Notifier{config: c, http: client}, nil
 }
 
 // Send posts m with chat.postMessage. The receipt holds the channel's id and the message's ts, and that of a reply

@@ -51,11 +51,6 @@ func anchor(text, target string) string {
 	return "<" + safe + "|" + text + ">"
 }
 
-// oneLine is s as printable text on one line.
-func oneLine(s string) string {
-	return strings.Join(strings.Fields(notifier.Printable(s)), " ")
-}
-
 // lines is s as printable text, without empty lines around it.
 func lines(s string) string {
 	return strings.TrimRight(strings.TrimLeft(notifier.Printable(s), "\n"), " \t\n")

@@ -5,20 +5,17 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/slack-go/slack"
 
 	"github.com/flyte-notifier/flyte-notifier/notifier"
+	"github.com/flyte-notifier/flyte-notifier/notifier/exchange"
 )
 
-// maxRetryAfter caps what Slack asks for, lest a nonsensical wish park a message for days.
-const maxRetryAfter = time.Hour
-
-// secretMark stands in an error's text where the token was.
-const secretMark = "<secret>"
+// maxQuote is how many characters of Slack's own text an error shows.
+const maxQuote = 300
 
 // meaning is what one of Slack's error codes comes to, and what to do about it.
 type meaning struct {
@@ -84,16 +81,17 @@ func (c *call) classify(err error) error {
 
 // verdict tells what a failed exchange came to, and how long Slack asks us to wait.
 func (c *call) verdict(err error) (notifier.Verdict, time.Duration) {
+	status := c.Status()
 	switch {
-	case c.status == http.StatusTooManyRequests, c.status == http.StatusTooEarly:
-		return notifier.Retry, retryAfter(c.retryAfter, time.Now())
-	case c.status == 0 && !c.connected.Load():
+	case status == http.StatusTooManyRequests, status == http.StatusTooEarly:
+		return notifier.Retry, c.Wait()
+	case status == 0 && !c.Connected():
 		return notifier.Retry, 0 // no connection: nothing can have arrived
 	}
 	if refused, ok := errors.AsType[slack.SlackErrorResponse](err); ok {
 		return meaningOf(refused.Err).verdict, 0
 	}
-	if c.status == http.StatusRequestTimeout || c.status < 300 || c.status >= 500 {
+	if status == http.StatusRequestTimeout || status < 300 || status >= 500 {
 		return notifier.Unknown, 0 // no answer, an unreadable one, or a broken server
 	}
 	return notifier.Permanent, 0
@@ -104,26 +102,27 @@ func (c *call) explain(err error) error {
 	if refused, ok := errors.AsType[slack.SlackErrorResponse](err); ok {
 		return c.refusal(refused)
 	}
+	status := c.Status()
 	switch {
-	case c.status == http.StatusTooManyRequests:
+	case status == http.StatusTooManyRequests:
 		return errors.New("slack: ratelimited")
-	case c.status == http.StatusOK:
-		return fmt.Errorf("slack: unreadable answer: %w", c.scrub(err))
-	case c.status == 0:
-		return fmt.Errorf("slack: %w", c.scrub(err))
-	case c.status >= 300 && c.status < 500 && c.status != http.StatusRequestTimeout:
-		return fmt.Errorf("slack: HTTP status %d (check the connection's api_url)", c.status)
+	case status == http.StatusOK:
+		return fmt.Errorf("slack: unreadable answer: %w", c.Scrub(err))
+	case status == 0:
+		return fmt.Errorf("slack: %w", c.Scrub(err))
+	case status >= 300 && status < 500 && status != http.StatusRequestTimeout:
+		return fmt.Errorf("slack: HTTP status %d (check the connection's api_url)", status)
 	}
-	return fmt.Errorf("slack: HTTP status %d", c.status)
+	return fmt.Errorf("slack: HTTP status %d", status)
 }
 
 func (c *call) refusal(refused slack.SlackErrorResponse) error {
-	text := "slack: " + c.quote(refused.Err)
+	text := "slack: " + c.Quote(refused.Err, maxQuote)
 	if refused.Needed != "" {
-		text += " " + c.quote(refused.Needed)
+		text += " " + c.Quote(refused.Needed, maxQuote)
 	}
 	if len(refused.ResponseMetadata.Messages) > 0 { // invalid_blocks says here which
-		text += ": " + c.quote(strings.Join(refused.ResponseMetadata.Messages, "; "))
+		text += ": " + c.Quote(strings.Join(refused.ResponseMetadata.Messages, "; "), maxQuote)
 	}
 	if hint := meaningOf(refused.Err).hint; hint != "" {
 		text += " (" + hint + ")"
@@ -131,47 +130,16 @@ func (c *call) refusal(refused slack.SlackErrorResponse) error {
 	return errors.New(text)
 }
 
-// quote is text of the server's own as an error may show it.
-func (c *call) quote(s string) string {
-	return cut(oneLine(strings.ReplaceAll(s, c.token, secretMark)), 300)
-}
-
-// scrub makes an error fit to be shown: the library's may repeat much of an answer, and with it
-// whatever the server echoed.
-func (c *call) scrub(err error) error {
-	text := err.Error()
-	if shown := c.quote(text); shown != text {
-		return errors.New(shown)
-	}
-	return err
-}
-
-// retryAfter reads the header's two forms, seconds and date. Anything else is zero, no wish.
-func retryAfter(header string, now time.Time) time.Duration {
-	header = strings.TrimSpace(header)
-	if seconds, err := strconv.ParseInt(header, 10, 64); err == nil {
-		return time.Duration(min(max(seconds, 0), int64(maxRetryAfter/time.Second))) * time.Second
-	}
-	if at, err := http.ParseTime(header); err == nil {
-		return min(max(at.Sub(now), 0), maxRetryAfter)
-	}
-	return 0
-}
-
 // reading is the verdict for calls that only read: nothing was sent, so what is unknown may
 // simply be asked again.
 func (c *call) reading(err error) error {
-	classified := c.classify(err)
-	if verdict, _ := notifier.VerdictOf(classified); verdict == notifier.Unknown {
-		return notifier.RetryAfter(0, classified)
-	}
-	return classified
+	return exchange.Reading(c.classify(err))
 }
 
 // refusedWith says whether Slack refused with one of the codes, or never lets this token call the
 // method.
 func (c *call) refusedWith(err error, codes ...string) bool {
-	if c.status == http.StatusNotFound || c.status == http.StatusNotImplemented {
+	if status := c.Status(); status == http.StatusNotFound || status == http.StatusNotImplemented {
 		return true
 	}
 	return isCode(err, append(codes, "missing_scope", "unknown_method", "method_deprecated", "not_implemented")...)

@@ -12,15 +12,15 @@ import (
 // and an empty line at the end. It holds nothing that a terminal would act upon.
 func Text(m notifier.Message) string {
 	p := &page{}
-	p.line("["+status(m.Status)+"]", cmp.Or(oneLine(m.Title), oneLine(m.Reason), "Flyte notification"))
+	p.line("["+status(m.Status)+"]", cmp.Or(notifier.OneLine(m.Title), notifier.OneLine(m.Reason), "Flyte notification"))
 	p.block("  ", m.Body)
 	p.facts(m.Facts)
 	p.block("  | ", m.Error)
 	for _, l := range m.Links {
-		p.line(" ", linked(oneLine(l.Text), l.URL))
+		p.line(" ", linked(notifier.OneLine(l.Text), l.URL))
 	}
 	for _, note := range m.Notes {
-		p.line("  note:", oneLine(note))
+		p.line("  note:", notifier.OneLine(note))
 	}
 	p.line(" ", whyAndWhen(m))
 	return p.String() + "\n"
@@ -60,18 +60,18 @@ func (p *page) facts(all []notifier.Fact) {
 	const widest = 20
 	width := 0
 	for _, f := range all {
-		width = max(width, min(widest, len([]rune(oneLine(f.Name)))))
+		width = max(width, min(widest, len([]rune(notifier.OneLine(f.Name)))))
 	}
 	for _, f := range all {
-		name := oneLine(f.Name) + ":"
+		name := notifier.OneLine(f.Name) + ":"
 		name += strings.Repeat(" ", max(0, width+1-len([]rune(name))))
-		p.line("  "+name, linked(oneLine(f.Value), f.URL))
+		p.line("  "+name, linked(notifier.OneLine(f.Value), f.URL))
 	}
 }
 
 // linked is a text with where it leads to behind it.
 func linked(text, url string) string {
-	url = oneLine(url)
+	url = notifier.OneLine(url)
 	switch {
 	case url == "" || url == text:
 		return text
@@ -82,7 +82,7 @@ func linked(text, url string) string {
 }
 
 func whyAndWhen(m notifier.Message) string {
-	why := oneLine(m.Reason)
+	why := notifier.OneLine(m.Reason)
 	if m.Time.IsZero() {
 		return why
 	}
@@ -91,5 +91,3 @@ func whyAndWhen(m notifier.Message) string {
 	}
 	return why + m.Time.UTC().Format(time.DateTime+" UTC")
 }
-
-func oneLine(s string) string { return strings.Join(strings.Fields(notifier.Printable(s)), " ") }

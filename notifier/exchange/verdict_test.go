@@ -1,0 +1,65 @@
+package exchange_test
+
+import (
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/flyte-notifier/flyte-notifier/notifier"
+	"github.com/flyte-notifier/flyte-notifier/notifier/exchange"
+)
+
+func TestWait(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	for name, tc := range map[string]struct {
+		status       int
+		after, reset string
+		want         time.Duration
+	}{
+		"none":                     {status: 429},
+		"seconds":                  {429, "7", "", 7 * time.Second},
+		"fraction":                 {429, "0.25", "", 250 * time.Millisecond},
+		"date":                     {503, now.Add(90 * time.Second).Format(http.TimeFormat), "", 90 * time.Second},
+		"past date":                {503, now.Add(-time.Minute).Format(http.TimeFormat), "", 0},
+		"negative":                 {429, "-5", "", 0},
+		"words":                    {429, "soon", "", 0},
+		"no number":                {429, "NaN", "", 0},
+		"infinite":                 {429, "Inf", "", time.Hour},
+		"days":                     {429, "1000000000", "", time.Hour},
+		"beyond any integer":       {429, "99999999999999999999999", "", time.Hour},
+		"reset at":                 {429, "", "1772366460", time.Minute},
+		"reset at a fraction":      {429, "", "1772366460.9", time.Minute},
+		"reset in":                 {429, "", "30", 30 * time.Second},
+		"reset as a date":          {429, "", now.Add(time.Minute).Format(http.TimeFormat), time.Minute},
+		"reset long ago":           {429, "", "1600000000", 0},
+		"reset beyond calendars":   {429, "", "9e99", time.Hour},
+		"the longer of both":       {429, "10", "1772366460", time.Minute},
+		"reset with another state": {503, "10", "1772366460", 10 * time.Second},
+	} {
+		h := http.Header{}
+		h.Set("Retry-After", tc.after)
+		h.Set("X-Ratelimit-Reset", tc.reset)
+		require.Equal(t, tc.want, exchange.Wait(tc.status, h, now), name)
+	}
+}
+
+func TestVerdictOf(t *testing.T) {
+	t.Parallel()
+	special := map[int]notifier.Verdict{408: notifier.Unknown, 425: notifier.Retry, 429: notifier.Retry, 503: notifier.Retry}
+	for status := range 700 {
+		want, ok := special[status]
+		switch {
+		case ok:
+		case status < 200, status >= 500:
+			want = notifier.Unknown
+		case status < 300:
+			want = notifier.Delivered
+		default:
+			want = notifier.Permanent
+		}
+		require.Equal(t, want, exchange.VerdictOf(status), status)
+	}
+}
