@@ -80,8 +80,24 @@ func (p *parser) connection(at string, m map[string]any) (c Connection, kind boo
 	}
 	c.Allow = p.allow(at, m)
 	c.Quiet = p.quiet(at+"."+quietKey, m[quietKey])
-	c.Rate = p.rate(at+"."+rateKey, m[rateKey], manifest.Rate)
+	own := manifest.Rate
+	if rated, ok := c.Config.(notifier.Rated); ok {
+		own = rated.OwnRate()
+	}
+	c.Rate = p.rate(at+"."+rateKey, m[rateKey], own)
+	p.together(at, c)
 	return c, len(kinds) > 0
+}
+
+// together tells what only the notifier's config and the allow list show, once each is right by itself.
+func (p *parser) together(at string, c Connection) {
+	judge, ok := c.Config.(notifier.AllowJudge)
+	if !ok || p.told(at) {
+		return
+	}
+	for _, problem := range strict.Under(at, judge.CheckAllow(c.Allow)) {
+		p.add(problem.Path, problem.Text)
+	}
 }
 
 // kind says whether a key is a notifier that has connections, and tells why it is not.

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"maps"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -144,6 +145,9 @@ func (p *parser) destination(path string, manifest notifier.Manifest, keys map[s
 	if len(problems) > 0 || c == nil {
 		return
 	}
+	if judge, ok := c.Config.(notifier.DestinationJudge); ok {
+		p.problems = append(p.problems, strict.Under(path, judge.CheckDestination(d))...)
+	}
 	for _, address := range d.Addresses() {
 		if notifier.IsTemplate(address) {
 			continue // judged once it is rendered
@@ -190,10 +194,13 @@ func placeOf(path string, keys map[string]any, address string) string {
 }
 
 // names says whether a string of a destination is what an address was made of: with or without a
-// channel's "#", the prefix of its kind ("email:"), or a person's name before <it>.
+// channel's "#", the prefix of its kind ("email:"), a person's name before <it>, or as the host of a URL.
 func names(text, address string) bool {
 	_, bare, prefixed := strings.Cut(address, ":")
 	text = strings.ToLower(strings.TrimPrefix(text, "#"))
 	address = strings.ToLower(strings.TrimPrefix(address, "#"))
+	if u, err := url.Parse(text); err == nil && u.Host != "" && u.Hostname() == address {
+		return true
+	}
 	return text != "" && (text == address || prefixed && text == strings.ToLower(bare) || strings.HasSuffix(text, "<"+address+">"))
 }

@@ -2,6 +2,7 @@ package preview
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"time"
 
@@ -137,12 +138,23 @@ func (k Maker) show(d *Delivery, s spec.Step, t Told) error {
 		return err
 	}
 	d.Address = to.Address()
-	if p, ok := to.(notifier.Previewer); ok {
-		if d.Preview, err = p.Preview(t.Message); err != nil {
-			return err
-		}
+	if d.Preview, err = k.preview(d.Connection, to, t.Message); err != nil {
+		return err
 	}
 	return k.allowed(*d, manifest, to, t.Data)
+}
+
+// preview shows the message as the connection's config says, where it does, else as the destination does.
+func (k Maker) preview(connection string, to notifier.Destination, m notifier.Message) (notifier.Preview, error) {
+	if k.Config != nil {
+		if p, ok := k.Config.Connections[connection].Config.(notifier.DestinationPreviewer); ok {
+			return p.PreviewFor(to, m)
+		}
+	}
+	if p, ok := to.(notifier.Previewer); ok {
+		return p.Preview(m)
+	}
+	return notifier.Preview{}, nil
 }
 
 // allowed judges what can be known without asking the service.
@@ -165,6 +177,11 @@ func (k Maker) allowed(d Delivery, manifest notifier.Manifest, to notifier.Desti
 	for _, address := range to.Addresses() {
 		if err := c.Allow.CheckNames(address); err != nil {
 			return err
+		}
+	}
+	if judge, ok := c.Config.(notifier.DestinationJudge); ok {
+		for _, problem := range judge.CheckDestination(to) {
+			return errors.New(problem.String())
 		}
 	}
 	return nil
