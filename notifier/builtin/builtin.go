@@ -9,6 +9,7 @@ import (
 	"github.com/flyte-notifier/flyte-notifier/notifier/sendgrid"
 	"github.com/flyte-notifier/flyte-notifier/notifier/slack"
 	"github.com/flyte-notifier/flyte-notifier/notifier/stdout"
+	"github.com/flyte-notifier/flyte-notifier/notifier/webhook"
 )
 
 // Registry returns the notifiers of this version. The one called stdout prints to w.
@@ -16,6 +17,7 @@ func Registry(w io.Writer) *notifier.Registry {
 	return notifier.NewRegistry(
 		slack.Manifest(),
 		sendgrid.Manifest(),
+		webhook.Manifest(),
 		stdout.Manifest(w),
-	).Reserve("webhook", "smtp", "teams", "pagerduty", "telegram", "discord", "mattermost", "ntfy")
+	).Reserve("smtp", "teams", "pagerduty", "telegram", "discord", "mattermost", "ntfy")
 }
