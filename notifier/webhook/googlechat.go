@@ -112,7 +112,7 @@ func googleCard(c content, share int) chatMessage {
 	for _, f := range c.facts {
 		value := shown.text(f.Value, googleValue/share)
 		if f.URL != "" && len(f.URL) <= googleValue/share {
-			value = fmt.Sprintf(`<a href="%s">%s</a>`, f.URL, value)
+			value = fmt.Sprintf(`<a href="%s">%s</a>`, shown.text(f.URL, longestURL), value)
 		}
 		facts = append(facts, widget{Labeled: &labeled{plain.text(f.Name, 100), value, true}})
 	}

@@ -15,7 +15,7 @@ func secretsOf(u *url.URL, raw string) []string {
 	if len(u.RequestURI()) > 1 {
 		all = append(all, u.RequestURI(), strings.TrimPrefix(u.RequestURI(), "/"))
 	}
-	parts := strings.FieldsFunc(u.EscapedPath()+"/"+u.RawQuery, func(r rune) bool { return strings.ContainsRune("/&=?;", r) })
+	parts := strings.FieldsFunc(u.EscapedPath()+"/"+u.Path+"/"+u.RawQuery, func(r rune) bool { return strings.ContainsRune("/&=?; ", r) })
 	if password, ok := u.User.Password(); ok {
 		all = append(all, password) // however short
 	}
