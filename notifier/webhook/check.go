@@ -28,10 +28,10 @@ func (n *Notifier) Check(ctx context.Context) error {
 			return notifier.Permanent.Errorf("webhook: %w", err)
 		}
 	case n.config.Format == formatDiscord:
-		return exchange.Reading(n.ask(ctx, l))
+		return n.forbidden(exchange.Reading(n.ask(ctx, l)))
 	}
 	if err := l.reach(ctx); err != nil {
-		return exchange.Reading(l.Way().Failed(err))
+		return n.forbidden(exchange.Reading(l.Way().Failed(err)))
 	}
 	return nil
 }

@@ -127,7 +127,7 @@ func TestDestinationsAddresses(t *testing.T) {
 	require.NotEqual(t, a, b)
 	require.NotContains(t, a, urlToken)
 	require.True(t, strings.HasPrefix(a, "hooks.example.org "), a)
-	require.Equal(t, "connection's url", (&webhook.Destination{}).Address())
+	require.Equal(t, "own url", (&webhook.Destination{}).Address())
 	require.Equal(t, "url", (&webhook.Destination{URL: "{{.Inputs.url}}"}).Address())
 	d := &webhook.Destination{URL: "https://hooks.example.org/"}
 	require.Same(t, d, d.WithID("x"))

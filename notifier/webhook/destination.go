@@ -36,7 +36,7 @@ func (d *Destination) Validate() []notifier.Problem {
 // it is the connection's.
 func (d *Destination) Address() string {
 	if d.URL == "" {
-		return "connection's url"
+		return "own url"
 	}
 	u, err := parseURL(d.URL)
 	if err != nil || notifier.IsTemplate(d.URL) {

@@ -112,6 +112,7 @@ func TestOwnURLIsGuardedUnlessPrivateIsAllowed(t *testing.T) {
 
 	_, err := real(t, webhook.Config{URL: own}).Send(t.Context(), &webhook.Destination{}, failed())
 	require.ErrorIs(t, err, notifier.ErrForbiddenAddress)
+	require.ErrorContains(t, err, "(allow_private: true of the connection opens private addresses and other ports)")
 	verdict, _ := notifier.VerdictOf(err)
 	require.Equal(t, notifier.Permanent, verdict)
 	require.NotContains(t, err.Error(), urlToken)

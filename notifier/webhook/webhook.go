@@ -103,12 +103,20 @@ func (n *Notifier) Send(ctx context.Context, d notifier.Destination, m notifier.
 	}
 	answer, err := l.Do(ctx, r.method, r.url, r.header, string(r.body))
 	if err != nil {
-		return nil, err
+		return nil, n.forbidden(err)
 	}
 	if verdict := exchange.VerdictOf(answer.Status); verdict != notifier.Delivered {
 		return nil, n.refused(l, verdict, answer)
 	}
 	return n.config.receipt(answer), nil
+}
+
+// forbidden adds to the error of an address that must not be reached how the operator lets it be.
+func (n *Notifier) forbidden(err error) error {
+	if n.config.AllowPrivate || !errors.Is(err, notifier.ErrForbiddenAddress) {
+		return err
+	}
+	return notifier.Permanent.Errorf("%w (allow_private: true of the connection opens private addresses and other ports)", err)
 }
 
 // request is what is sent.
