@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"github.com/flyte-notifier/flyte-notifier/notifier"
 )
@@ -75,6 +76,8 @@ func parseURL(raw string) (*url.URL, error) {
 		return nil, err
 	case u.User != nil:
 		return nil, errors.New("must have no user or password")
+	case strings.ContainsFunc(u.Host, func(r rune) bool { return r > unicode.MaxASCII }):
+		return nil, errors.New("must have its host in ASCII, as xn--...") // others are mapped to it after allow has judged them
 	}
 	return u, nil
 }

@@ -14,8 +14,8 @@ import (
 	"github.com/flyte-notifier/flyte-notifier/notifier/webhook"
 )
 
-// real makes a notifier with the clients of the server.
-func real(t testing.TB, c webhook.Config) *webhook.Notifier {
+// served makes a notifier with the clients of the server.
+func served(t testing.TB, c webhook.Config) *webhook.Notifier {
 	t.Helper()
 	n, err := webhook.New(c, app.Deps())
 	require.NoError(t, err)
@@ -37,7 +37,7 @@ func TestWhatATaskNamesLeadsNowhereInside(t *testing.T) {
 	t.Parallel()
 	inside := receive(t)
 	port := ":" + inside.URL[strings.LastIndex(inside.URL, ":")+1:]
-	n := real(t, webhook.Config{})
+	n := served(t, webhook.Config{})
 	for _, host := range []string{
 		"127.0.0.1" + port, "localhost" + port, "LOCALHOST" + port, "127.0.0.1", "localhost", "[::1]", "[::ffff:127.0.0.1]", "0.0.0.0", "127.1",
 		"10.0.0.1", "172.16.0.1", "192.168.0.1", "100.64.0.1", "169.254.169.254", "[fe80::1]", "[fd00:ec2::254]",
@@ -57,7 +57,7 @@ func TestWhatATaskNamesLeadsNowhereInside(t *testing.T) {
 
 func TestURLsThatAreNone(t *testing.T) {
 	t.Parallel()
-	n := real(t, webhook.Config{})
+	n := served(t, webhook.Config{})
 	for raw, want := range map[string]string{
 		"ftp://example.org/x":                              "must be an http or https URL",
 		"//example.org/x":                                  "must be an http or https URL",
@@ -79,8 +79,9 @@ func TestURLsThatAreNone(t *testing.T) {
 		"https://example.org/\u202e":                       "must be a URL without white space and control characters",
 		"https://example.org%00.evil/":                     "must be an http or https URL",
 		"https://example.org/" + strings.Repeat("x", 2048): "must have at most 2048 bytes",
-		"":                              "required: the connection has none",
-		"https://example.org/{{.Name}}": "holds {{ after its template was rendered",
+		"https://hooks\u3002example.org/":                  "must have its host in ASCII",
+		"":                                                 "required: the connection has none",
+		"https://example.org/{{.Name}}":                    "holds {{ after its template was rendered",
 	} {
 		err := refusedFor(t, n, raw)
 		require.ErrorContains(t, err, "webhook: url: ")
@@ -95,7 +96,7 @@ func TestURLsThatAreNone(t *testing.T) {
 func TestAllowPrivateOpensPrivateAndLoopback(t *testing.T) {
 	t.Parallel()
 	inside := receive(t)
-	n := real(t, webhook.Config{AllowPrivate: true})
+	n := served(t, webhook.Config{AllowPrivate: true})
 	_, err := n.Send(t.Context(), &webhook.Destination{URL: inside.URL + "/hook"}, failed())
 	require.NoError(t, err)
 	require.Equal(t, "/hook", inside.only(t).path)
@@ -110,7 +111,7 @@ func TestOwnURLIsGuardedUnlessPrivateIsAllowed(t *testing.T) {
 	inside := receive(t)
 	own := secret(t, inside.URL+"/"+urlToken)
 
-	_, err := real(t, webhook.Config{URL: own}).Send(t.Context(), &webhook.Destination{}, failed())
+	_, err := served(t, webhook.Config{URL: own}).Send(t.Context(), &webhook.Destination{}, failed())
 	require.ErrorIs(t, err, notifier.ErrForbiddenAddress)
 	require.ErrorContains(t, err, "(allow_private: true of the connection opens private addresses and other ports)")
 	verdict, _ := notifier.VerdictOf(err)
@@ -118,7 +119,7 @@ func TestOwnURLIsGuardedUnlessPrivateIsAllowed(t *testing.T) {
 	require.NotContains(t, err.Error(), urlToken)
 	require.Empty(t, inside.all())
 
-	receipt, err := real(t, webhook.Config{URL: own, AllowPrivate: true}).Send(t.Context(), &webhook.Destination{}, failed())
+	receipt, err := served(t, webhook.Config{URL: own, AllowPrivate: true}).Send(t.Context(), &webhook.Destination{}, failed())
 	require.NoError(t, err)
 	require.Equal(t, notifier.Receipt{"status": "204"}, receipt)
 	inside.only(t)
@@ -134,7 +135,7 @@ func TestARedirectInsideIsNotFollowed(t *testing.T) {
 		if c.URL.IsZero() {
 			to.URL, where = outside.URL, "the destination's url"
 		}
-		_, err := real(t, c).Send(t.Context(), to, failed())
+		_, err := served(t, c).Send(t.Context(), to, failed())
 		require.EqualError(t, err, "webhook: HTTP status 307 Temporary Redirect (redirects are not followed: put the address it leads to into "+where+")")
 		verdict, _ := notifier.VerdictOf(err)
 		require.Equal(t, notifier.Permanent, verdict)

@@ -182,25 +182,25 @@ func TestCheckConnectsAndSendsNothing(t *testing.T) {
 	t.Parallel()
 	r := receive(t)
 	for _, format := range []string{"json", "ntfy", "mattermost"} {
-		n := real(t, webhook.Config{URL: secret(t, r.URL+"/"+urlToken), Format: format, AllowPrivate: true})
+		n := served(t, webhook.Config{URL: secret(t, r.URL+"/"+urlToken), Format: format, AllowPrivate: true})
 		require.NoError(t, n.Check(t.Context()))
 	}
-	require.NoError(t, real(t, webhook.Config{}).Check(t.Context()), "tasks say where")
+	require.NoError(t, served(t, webhook.Config{}).Check(t.Context()), "tasks say where")
 	require.Empty(t, r.all())
 
-	err := real(t, webhook.Config{URL: secret(t, r.URL)}).Check(t.Context())
+	err := served(t, webhook.Config{URL: secret(t, r.URL)}).Check(t.Context())
 	require.ErrorIs(t, err, notifier.ErrForbiddenAddress)
 	verdict, _ := notifier.VerdictOf(err)
 	require.Equal(t, notifier.Permanent, verdict)
 
 	r.Close()
-	err = real(t, webhook.Config{URL: secret(t, r.URL), AllowPrivate: true}).Check(t.Context())
+	err = served(t, webhook.Config{URL: secret(t, r.URL), AllowPrivate: true}).Check(t.Context())
 	require.ErrorContains(t, err, "webhook: dial tcp")
 	verdict, _ = notifier.VerdictOf(err)
 	require.Equal(t, notifier.Retry, verdict)
 
 	token := secret(t, "x")
-	n := real(t, webhook.Config{Headers: map[string]webhook.Header{"A": {Secret: token}}})
+	n := served(t, webhook.Config{Headers: map[string]webhook.Header{"A": {Secret: token}}})
 	require.NoError(t, os.Remove(token.File))
 	require.ErrorContains(t, n.Check(t.Context()), "webhook: headers.A: read secret")
 }
@@ -211,7 +211,7 @@ func TestCheckVerifiesTheCertificate(t *testing.T) {
 	t.Cleanup(s.Close)
 	c := webhook.Config{URL: secret(t, s.URL), AllowPrivate: true}
 	require.NoError(t, open(t, c, s.Client()).Check(t.Context()))
-	require.ErrorContains(t, real(t, c).Check(t.Context()), "certificate")
+	require.ErrorContains(t, served(t, c).Check(t.Context()), "certificate")
 }
 
 func TestCheckGoesAsFarAsTheProxy(t *testing.T) {
@@ -235,7 +235,7 @@ func TestCheckGoesAsFarAsTheProxy(t *testing.T) {
 func TestCheckAsksDiscordAboutTheWebhook(t *testing.T) {
 	t.Parallel()
 	r := receive(t)
-	n := real(t, webhook.Config{URL: secret(t, r.URL+"/api/webhooks/1/x?thread_id=5"), Format: "discord", AllowPrivate: true})
+	n := served(t, webhook.Config{URL: secret(t, r.URL+"/api/webhooks/1/x?thread_id=5"), Format: "discord", AllowPrivate: true})
 	r.answers(200, `{"id": "1"}`, nil)
 	require.NoError(t, n.Check(t.Context()))
 	require.Equal(t, "GET /api/webhooks/1/x", r.only(t).method+" "+r.only(t).path)

@@ -107,12 +107,15 @@ func failed() notifier.Message {
 		Body: "Look at https://flyte.example.org/a_b_c?x=@here first.\n# not a heading\n[click](https://evil.example.org) @here <users/all>",
 		Facts: []notifier.Fact{
 			{Name: "Execution", Value: "f1", URL: "https://flyte.example.org/console/f1"},
-			{Name: "Started by", Value: "@channel *bold*"}, {Name: "", Value: "nameless"}, {Name: "Empty", Value: " "},
+			{Name: "Started by", Value: "@channel *bold*"},
+			{Name: "", Value: "nameless"},
+			{Name: "Empty", Value: " "},
 		},
 		Error: "ValueError: ``` @all <b>x</b>\n  at line 3",
 		Links: []notifier.Link{
 			{Text: "Open in the Flyte console", URL: "https://flyte.example.org/console/f1?a=(b)&c=\"d\""},
-			{Text: "script", URL: "javascript:alert(1)"}, {Text: "user", URL: "https://user@evil.example.org"},
+			{Text: "script", URL: "javascript:alert(1)"},
+			{Text: "user", URL: "https://user@evil.example.org"},
 		},
 		Notes: []string{"a note @here"}, Reason: "phase:FAILED", Time: time.Date(2026, 11, 22, 3, 0, 0, 0, time.UTC),
 		Vars: map[string]any{"Project": "ml", "Domain": "production", "Name": "f1", "Phase": "FAILED", "Inputs": map[string]any{"rows": int64(1<<53 + 1)}},
