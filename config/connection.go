@@ -89,14 +89,17 @@ func (p *parser) connection(at string, m map[string]any) (c Connection, kind boo
 	return c, len(kinds) > 0
 }
 
-// together tells what only the notifier's config and the allow list show, once each is right by itself.
+// together tells what the notifier's config and the allow list show together, and what is wrong with the templates
+// that the config has for destinations, once each is right by itself.
 func (p *parser) together(at string, c Connection) {
-	judge, ok := c.Config.(notifier.AllowJudge)
-	if !ok || p.told(at) {
+	if p.told(at) {
 		return
 	}
-	for _, problem := range strict.Under(at, judge.CheckAllow(c.Allow)) {
-		p.add(problem.Path, problem.Text)
+	if judge, ok := c.Config.(notifier.AllowJudge); ok {
+		p.problems = append(p.problems, strict.Under(at, judge.CheckAllow(c.Allow))...)
+	}
+	if filler, ok := c.Config.(notifier.DestinationFiller); ok {
+		p.problems = append(p.problems, spec.CheckTemplates(at+"."+c.Kind, filler.DestinationKeys())...)
 	}
 }
 

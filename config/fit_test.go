@@ -101,3 +101,13 @@ connections:
 	require.Same(t, c.Connections["chat"].Config, conn.Config)
 	require.False(t, conn.Idempotent(notifier.Manifest{Idempotent: true}))
 }
+
+func TestTemplatesOfAConnectionAreChecked(t *testing.T) {
+	t.Parallel()
+	_, found := services(t, `
+connections:
+  a: {webhook: {url: {env: A}, format: template, body: '{{.Nmae}}'}}
+  b: {webhook: {url: {env: A}, format: template, body: '{"text": {{.Error | toJson}}}'}}
+`)
+	require.Equal(t, []string{"connections.a.webhook.body: line 1:2: unknown variable .Nmae, did you mean .Name?"}, found)
+}

@@ -16,6 +16,13 @@ type DestinationJudge interface {
 	CheckDestination(d Destination) []Problem
 }
 
+// DestinationFiller is a Config that has something to say for destinations which do not say it themselves.
+type DestinationFiller interface {
+	// DestinationKeys are keys of a destination with their values, as a spec would write them: texts are templates.
+	// A spec's own keys go before them.
+	DestinationKeys() map[string]any
+}
+
 // DestinationPreviewer is a Config on which it depends how a destination's message looks. It takes the place of the
 // destination's own Previewer.
 type DestinationPreviewer interface {

@@ -18,8 +18,18 @@ func hooks() spec.Env {
 		{Name: "own", Kind: "webhook", Config: &webhook.Config{URL: notifier.Secret{Env: "A"}}},
 		{Name: "open", Kind: "webhook", Config: &webhook.Config{}, Allow: notifier.Allow{Destinations: []string{"hooks.example.org"}}},
 		{Name: "made", Kind: "webhook", Config: &webhook.Config{URL: notifier.Secret{Env: "A"}, Format: "template"}},
+		{Name: "filled", Kind: "webhook", Config: &webhook.Config{URL: notifier.Secret{Env: "A"}, Format: "template", Body: `"{{.Phase}}"`}},
 	}, map[string]string{"webhook": "own"})
 	return env
+}
+
+func TestAConnectionFillsWhatADestinationLeavesOpen(t *testing.T) {
+	t.Parallel()
+	task, problems := spec.ParseTask(tree(t, rule("send: [{webhook: {connection: filled}}, {webhook: {connection: filled, body: '1'}}, {webhook: {}}]")), hooks())
+	require.Empty(t, problems)
+	require.JSONEq(t, `{"body": "\"{{.Phase}}\""}`, string(task.Rules[0].Send[0].Destination))
+	require.JSONEq(t, `{"body": "1"}`, string(task.Rules[0].Send[1].Destination))
+	require.JSONEq(t, `{}`, string(task.Rules[0].Send[2].Destination))
 }
 
 func TestADestinationFitsItsConnection(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/flyte-notifier/flyte-notifier/internal/strict"
 	"github.com/flyte-notifier/flyte-notifier/notifier"
+	"github.com/flyte-notifier/flyte-notifier/render"
 )
 
 // connectionKey is the key beside a destination's own.
@@ -88,6 +89,7 @@ func (p *parser) notifier(path string, manifest notifier.Manifest, value any, ta
 		step.Connection, connection = p.connection(path+"."+connectionKey, manifest.Kind, keys[connectionKey], target)
 		delete(keys, connectionKey)
 	}
+	fill(keys, connection)
 	p.destination(path, manifest, keys, connection)
 	raw, err := json.Marshal(keys)
 	if err != nil { // a number that is none, in a key that takes anything
@@ -95,6 +97,32 @@ func (p *parser) notifier(path string, manifest notifier.Manifest, value any, ta
 	}
 	step.Destination = raw
 	return step
+}
+
+// fill adds the keys that the connection has for destinations without them.
+func fill(keys map[string]any, c *notifier.Connection) {
+	if c == nil {
+		return
+	}
+	filler, ok := c.Config.(notifier.DestinationFiller)
+	if !ok {
+		return
+	}
+	for key, value := range filler.DestinationKeys() {
+		if keys[key] == nil {
+			keys[key] = value
+		}
+	}
+}
+
+// CheckTemplates returns what is wrong with the templates among the texts of a tree, which is found at the path.
+func CheckTemplates(path string, tree any) (problems []notifier.Problem) {
+	texts(path, tree, func(at, text string) {
+		if err := render.Check(text); err != nil {
+			problems = append(problems, notifier.Problem{Path: at, Text: err.Error()})
+		}
+	})
+	return problems
 }
 
 // connection finds the connection that a step names, and asks whether this task may use it. A

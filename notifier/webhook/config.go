@@ -28,7 +28,8 @@ type Config struct {
 	Method        string            `json:"method,omitempty" enum:"POST,PUT,PATCH" default:"POST" doc:"the request's method"`
 	Headers       map[string]Header `json:"headers,omitempty" doc:"headers of every request, by name"`
 	SigningSecret notifier.Secret   `json:"signing_secret,omitempty" doc:"where the secret is kept that signs each request as Standard Webhooks has it: whsec_ and base64; several, separated by spaces, while one takes the place of another"`
-	Format        string            `json:"format,omitempty" enum:"json,cloudevents,template,mattermost,discord,google-chat,ntfy" default:"json" doc:"what is sent; template: the destination's body"`
+	Format        string            `json:"format,omitempty" enum:"json,cloudevents,template,mattermost,discord,google-chat,ntfy" default:"json" doc:"what is sent; template: a body of one's own"`
+	Body          string            `json:"body,omitempty" doc:"with format template: all that is sent, a template, where the destination has none"`
 	Source        string            `json:"source,omitempty" doc:"the source of CloudEvents, a URI or part of one; default flyte-notifier"`
 	ContentType   string            `json:"content_type,omitempty" doc:"of a destination's body; default application/json, which the body then must be"`
 	AllowPrivate  bool              `json:"allow_private,omitempty" default:"false" doc:"let private and loopback addresses be reached, and ports other than 80 and 443"`
@@ -77,6 +78,9 @@ func (c *Config) Validate() []notifier.Problem {
 		all.add("source", "goes with format cloudevents alone")
 	} else if _, err := url.Parse(c.Source); err != nil || strings.ContainsAny(c.Source, " \t\r\n") {
 		all.add("source", "must be a URI or part of one, such as /flyte/production")
+	}
+	if c.Body != "" && c.Format != formatTemplate {
+		all.add("body", "goes with format template alone")
 	}
 	if c.ContentType != "" && c.Format != formatTemplate {
 		all.add("content_type", "goes with format template alone")
@@ -138,11 +142,19 @@ func (c *Config) CheckDestination(d notifier.Destination) []notifier.Problem {
 	}
 	switch template := c.Format == formatTemplate; {
 	case template && to.Body == "":
-		all.add("body", "required: the connection's format is template")
+		all.add("body", "required: the connection's format is template, and it has none")
 	case !template && to.Body != "":
 		all.add("body", "must not be given: the connection's format is not template")
 	}
 	return all.list
+}
+
+// DestinationKeys is the body for destinations that have none.
+func (c *Config) DestinationKeys() map[string]any {
+	if c.Body == "" {
+		return nil
+	}
+	return map[string]any{"body": c.Body}
 }
 
 // chat says whether the receiver is a service for people, with a format of its own.

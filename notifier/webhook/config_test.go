@@ -30,7 +30,7 @@ func TestConfigsThatAreRight(t *testing.T) {
 	for _, text := range []string{
 		"{}", "{url: {env: A}, signing_secret: {file: /b}, allow_private: true}",
 		"{headers: {X-A: {env: A}, X-B: {file: /b}, X-C: {value: 'plain text'}}}", "{method: PATCH, format: cloudevents, source: //flyte.example.org/prod}",
-		"{format: template, content_type: text/plain; charset=utf-8}", "{format: discord}", "{format: ntfy, method: POST}",
+		"{format: template, content_type: text/plain; charset=utf-8}", "{format: template, body: '{{.Name}}'}", "{format: discord}", "{format: ntfy, method: POST}",
 	} {
 		_, problems := decode(t, text)
 		require.Empty(t, problems, text)
@@ -59,7 +59,7 @@ func TestConfigsThatAreWrong(t *testing.T) {
 		"{format: cloudevents, source: 'a b'}":               "source: must be a URI or part of one, such as /flyte/production",
 		"{content_type: text/plain}":                         "content_type: goes with format template alone",
 		"{format: template, content_type: 'text/plain; \"'}": "content_type: must be a media type, such as text/plain; charset=utf-8",
-		"{body: a}": "body: unknown key",
+		"{body: a}": "body: goes with format template alone",
 	} {
 		_, problems := decode(t, text)
 		require.Equal(t, want, problems, text)
@@ -100,7 +100,7 @@ func TestDestinationsThatFitTheConnection(t *testing.T) {
 		"headers inside":    {"{headers: {A: {env: B}}, allow_private: true}", webhook.Destination{URL: "http://example.org"}, ""},
 		"headers with TLS":  {"{headers: {A: {env: B}}}", webhook.Destination{URL: "https://example.org"}, ""},
 		"a body of its own": {"{url: {env: A}}", webhook.Destination{Body: "{}"}, "body: must not be given: the connection's format is not template"},
-		"a body wanted":     {"{url: {env: A}, format: template}", webhook.Destination{}, "body: required: the connection's format is template"},
+		"a body wanted":     {"{url: {env: A}, format: template}", webhook.Destination{}, "body: required: the connection's format is template, and it has none"},
 		"a body given":      {"{url: {env: A}, format: template}", webhook.Destination{Body: "{{.Name}}"}, ""},
 	} {
 		c, problems := decode(t, tc.config)

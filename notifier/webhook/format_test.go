@@ -151,7 +151,7 @@ func TestTemplatedBody(t *testing.T) {
 		"not JSON":          {body: `{"text": "a"b"}`, wrong: "webhook: body: is not JSON (write texts as {{.Error | toJson}}, without quotes around it)"},
 		"a suffix":          {content: "application/vnd.x+json; charset=utf-8", body: "no", wrong: "webhook: body: is not JSON"},
 		"text":              {content: "text/plain; charset=utf-8", body: "no \"JSON\"", want: "text/plain; charset=utf-8"},
-		"nothing":           {wrong: "webhook: body: required: the connection's format is template"},
+		"nothing":           {wrong: "webhook: body: required: the connection's format is template, and it has none"},
 		"JSON and a suffix": {content: "application/cloudevents+json", body: "[]", want: "application/cloudevents+json"},
 	} {
 		r := receive(t)

@@ -53,6 +53,7 @@ var (
 	_ notifier.Checker              = (*Notifier)(nil)
 	_ notifier.AllowJudge           = (*Config)(nil)
 	_ notifier.DestinationJudge     = (*Config)(nil)
+	_ notifier.DestinationFiller    = (*Config)(nil)
 	_ notifier.DestinationPreviewer = (*Config)(nil)
 	_ notifier.Rated                = (*Config)(nil)
 	_ notifier.Repeatable           = (*Config)(nil)
