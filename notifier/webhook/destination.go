@@ -77,7 +77,7 @@ func parseURL(raw string) (*url.URL, error) {
 	case u.User != nil:
 		return nil, errors.New("must have no user or password")
 	case strings.ContainsFunc(u.Host, func(r rune) bool { return r > unicode.MaxASCII }):
-		return nil, errors.New("must have its host in ASCII, as xn--...") // others are mapped to it after allow has judged them
+		return nil, errors.New("must have its host in ASCII (xn--)") // others are mapped to it after allow has judged them
 	}
 	return u, nil
 }
