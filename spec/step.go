@@ -89,7 +89,9 @@ func (p *parser) notifier(path string, manifest notifier.Manifest, value any, ta
 		step.Connection, connection = p.connection(path+"."+connectionKey, manifest.Kind, keys[connectionKey], target)
 		delete(keys, connectionKey)
 	}
-	fill(keys, connection)
+	if connection != nil {
+		Fill(keys, connection.Config)
+	}
 	p.destination(path, manifest, keys, connection)
 	raw, err := json.Marshal(keys)
 	if err != nil { // a number that is none, in a key that takes anything
@@ -99,12 +101,9 @@ func (p *parser) notifier(path string, manifest notifier.Manifest, value any, ta
 	return step
 }
 
-// fill adds the keys that the connection has for destinations without them.
-func fill(keys map[string]any, c *notifier.Connection) {
-	if c == nil {
-		return
-	}
-	filler, ok := c.Config.(notifier.DestinationFiller)
+// Fill adds the keys that a connection's config has for destinations without them. The texts are templates.
+func Fill(keys map[string]any, config any) {
+	filler, ok := config.(notifier.DestinationFiller)
 	if !ok {
 		return
 	}

@@ -2,6 +2,7 @@ package preview
 
 import (
 	"cmp"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -125,7 +126,11 @@ func (k Maker) delivery(s spec.Step, t Told) Delivery {
 }
 
 func (k Maker) show(d *Delivery, s spec.Step, t Told) error {
-	rendered, err := render.Destination(s.Destination, t.Data)
+	filled, err := k.filled(d.Connection, s.Destination)
+	if err != nil {
+		return err
+	}
+	rendered, err := render.Destination(filled, t.Data)
 	if err != nil {
 		return err
 	}
@@ -142,6 +147,22 @@ func (k Maker) show(d *Delivery, s spec.Step, t Told) error {
 		return err
 	}
 	return k.allowed(*d, manifest, to, t.Data)
+}
+
+// filled is the destination with what the connection adds to it, as a server would have read it.
+func (k Maker) filled(connection string, raw json.RawMessage) (json.RawMessage, error) {
+	if k.Config == nil || len(raw) == 0 {
+		return raw, nil
+	}
+	var keys map[string]any
+	if err := json.Unmarshal(raw, &keys); err != nil {
+		return nil, fmt.Errorf("read destination: %w", err)
+	}
+	if keys == nil {
+		keys = map[string]any{}
+	}
+	spec.Fill(keys, k.Config.Connections[connection].Config)
+	return json.Marshal(keys)
 }
 
 // preview shows the message as the connection's config says, where it does, else as the destination does.
