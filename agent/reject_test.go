@@ -35,7 +35,7 @@ func TestBadSpecIsFailedWithEveryProblem(t *testing.T) {
 			"rulez": list{},
 			"rules": list{
 				object{"when": object{"phase": list{"FAILD"}}, "send": list{object{"slack": object{}}}},
-				object{"when": object{"no_heartbeat_for": "2h"}, "if": "elapsed >", "send": list{object{"webhook": object{}}}},
+				object{"when": object{"no_heartbeat_for": "2h"}, "if": "elapsed >", "send": list{object{"mattermost": object{}}}},
 				object{
 					"when": object{"phase": list{"FAILED"}}, "message": object{"title": "{{.Nope}}"},
 					"send": list{object{"slack": object{"connection": "gone", "channel": "#ml"}}, object{"slack": object{"connection": "private", "channel": "#ml"}}},
@@ -47,7 +47,7 @@ func TestBadSpecIsFailedWithEveryProblem(t *testing.T) {
 		for _, want := range []string{
 			"\nwait: ", "\nwatch.execution.name: ", "\nrulez: unknown key", "\nrules[0].when.phase[0]: ",
 			"\nrules[0].send[0].slack.channel: ", "\nrules[1].when.no_heartbeat_for: not supported by this version",
-			"\nrules[1].if: ", "\nrules[1].send[0].webhook: not supported by this version", "\nrules[2].message.title: ",
+			"\nrules[1].if: ", "\nrules[1].send[0].mattermost: not supported by this version", "\nrules[2].message.title: ",
 			"\nrules[2].send[0].slack.connection: unknown connection", "\nrules[2].send[1].slack.connection: ",
 			"\ninterface.outputs.surprise: must be one of phase: str and deliveries: list[dict]",
 		} {

@@ -23,7 +23,7 @@ func (c *Config) Build(reg *notifier.Registry, deps notifier.Deps) (*notifier.Co
 			problems = append(problems, notifier.Problem{Path: path, Text: err.Error()})
 			return
 		}
-		all = append(all, &notifier.Connection{Name: name, Kind: m.Kind, Notifier: n, Allow: made.Allow, Rate: made.Rate})
+		all = append(all, &notifier.Connection{Name: name, Kind: m.Kind, Notifier: n, Config: made.Config, Allow: made.Allow, Rate: made.Rate})
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.Connections)) {
 		made := c.Connections[name]
@@ -56,6 +56,9 @@ func missingSecrets(path string, v reflect.Value) []notifier.Problem {
 	for v.Kind() == reflect.Pointer || v.Kind() == reflect.Interface {
 		v = v.Elem()
 	}
+	if v.IsValid() && v.Kind() == reflect.Map && v.Type().Key().Kind() == reflect.String {
+		return missingEntries(path, v)
+	}
 	if !v.IsValid() || v.Kind() != reflect.Struct {
 		return nil
 	}
@@ -71,9 +74,24 @@ func missingSecrets(path string, v reflect.Value) []notifier.Problem {
 	var problems []notifier.Problem
 	for _, f := range reflect.VisibleFields(v.Type()) {
 		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
-		if f.IsExported() && name != "" && name != "-" {
+		switch {
+		case !f.IsExported() || name == "-":
+		case f.Anonymous && name == "": // its keys are the struct's own
+			problems = append(problems, missingSecrets(path, v.FieldByIndex(f.Index))...)
+		case name != "":
 			problems = append(problems, missingSecrets(strict.Key(path, name), v.FieldByIndex(f.Index))...)
 		}
+	}
+	return problems
+}
+
+// missingEntries does so for what a map holds, in the order of its keys.
+func missingEntries(path string, m reflect.Value) []notifier.Problem {
+	keys := m.MapKeys()
+	slices.SortFunc(keys, func(a, b reflect.Value) int { return strings.Compare(a.String(), b.String()) })
+	var problems []notifier.Problem
+	for _, key := range keys {
+		problems = append(problems, missingSecrets(strict.Key(path, key.String()), m.MapIndex(key))...)
 	}
 	return problems
 }

@@ -80,8 +80,27 @@ func (p *parser) connection(at string, m map[string]any) (c Connection, kind boo
 	}
 	c.Allow = p.allow(at, m)
 	c.Quiet = p.quiet(at+"."+quietKey, m[quietKey])
-	c.Rate = p.rate(at+"."+rateKey, m[rateKey], manifest.Rate)
+	own := manifest.Rate
+	if rated, ok := c.Config.(notifier.Rated); ok {
+		own = rated.OwnRate()
+	}
+	c.Rate = p.rate(at+"."+rateKey, m[rateKey], own)
+	p.together(at, c)
 	return c, len(kinds) > 0
+}
+
+// together tells what the notifier's config and the allow list show together, and what is wrong with the templates
+// that the config has for destinations, once each is right by itself.
+func (p *parser) together(at string, c Connection) {
+	if p.told(at) {
+		return
+	}
+	if judge, ok := c.Config.(notifier.AllowJudge); ok {
+		p.problems = append(p.problems, strict.Under(at, judge.CheckAllow(c.Allow))...)
+	}
+	if filler, ok := c.Config.(notifier.DestinationFiller); ok {
+		p.problems = append(p.problems, spec.CheckTemplates(at+"."+c.Kind, filler.DestinationKeys())...)
+	}
 }
 
 // kind says whether a key is a notifier that has connections, and tells why it is not.

@@ -59,7 +59,7 @@ func (c *Config) named(reg *notifier.Registry) *notifier.Connections {
 	defaults := map[string]string{}
 	maps.Copy(defaults, c.Defaults)
 	for name, made := range c.Connections {
-		all = append(all, &notifier.Connection{Name: name, Kind: made.Kind, Allow: made.Allow, Rate: made.Rate})
+		all = append(all, &notifier.Connection{Name: name, Kind: made.Kind, Config: made.Config, Allow: made.Allow, Rate: made.Rate})
 	}
 	for _, m := range reg.All() {
 		if m.Config == nil {

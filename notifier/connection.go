@@ -11,7 +11,8 @@ import (
 type Connection struct {
 	Name     string
 	Kind     string
-	Notifier BaseNotifier
+	Notifier BaseNotifier // nil where only the config is judged
+	Config   any          // what the config says: the manifest's *Config; nil where the kind has none
 	Allow    Allow
 	Rate     Rate // what the config says, the manifest's where it is silent
 }

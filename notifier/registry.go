@@ -17,7 +17,11 @@ type Manifest struct {
 	Rate        Rate   // the service's own limit per destination; the zero Rate is none
 	Mail        bool   // it sends mail: its destinations are written {to: [addresses]}
 	Guarantee   string // one sentence for the docs: how often a message may arrive
-	Idempotent  bool   // sending again with the same Message.Key arrives once, or the receiver can tell
+
+	// Idempotent: a message that is sent again with the same Message.Key arrives once, or whoever receives it can
+	// tell that it is the same. So after an unknown outcome it may be sent again without being possibly double.
+	// Where a kind's connections differ, Connection.Idempotent knows.
+	Idempotent bool
 }
 
 // Deps is what every notifier is given besides its own config.
@@ -29,6 +33,10 @@ type Deps struct {
 	// all that are not on the public internet), ports other than 80 and 443, and proxies, which would dial for it.
 	// Its errors wrap ErrForbiddenAddress.
 	Guarded *http.Client
+	// Private is for URLs that a task gives where the operator has opened private and loopback addresses to it, and all
+	// ports with them. What else is inside stays shut: link-local addresses, the cloud's metadata service among them.
+	// nil is Guarded.
+	Private *http.Client
 }
 
 // Registry is the set of notifiers a program was built with.

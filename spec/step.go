@@ -4,11 +4,13 @@ import (
 	"cmp"
 	"encoding/json"
 	"maps"
+	"net/url"
 	"slices"
 	"strings"
 
 	"github.com/flyte-notifier/flyte-notifier/internal/strict"
 	"github.com/flyte-notifier/flyte-notifier/notifier"
+	"github.com/flyte-notifier/flyte-notifier/render"
 )
 
 // connectionKey is the key beside a destination's own.
@@ -87,6 +89,9 @@ func (p *parser) notifier(path string, manifest notifier.Manifest, value any, ta
 		step.Connection, connection = p.connection(path+"."+connectionKey, manifest.Kind, keys[connectionKey], target)
 		delete(keys, connectionKey)
 	}
+	if connection != nil {
+		Fill(keys, connection.Config)
+	}
 	p.destination(path, manifest, keys, connection)
 	raw, err := json.Marshal(keys)
 	if err != nil { // a number that is none, in a key that takes anything
@@ -94,6 +99,29 @@ func (p *parser) notifier(path string, manifest notifier.Manifest, value any, ta
 	}
 	step.Destination = raw
 	return step
+}
+
+// Fill adds the keys that a connection's config has for destinations without them. The texts are templates.
+func Fill(keys map[string]any, config any) {
+	filler, ok := config.(notifier.DestinationFiller)
+	if !ok {
+		return
+	}
+	for key, value := range filler.DestinationKeys() {
+		if keys[key] == nil {
+			keys[key] = value
+		}
+	}
+}
+
+// CheckTemplates returns what is wrong with the templates among the texts of a tree, which is found at the path.
+func CheckTemplates(path string, tree any) (problems []notifier.Problem) {
+	texts(path, tree, func(at, text string) {
+		if err := render.Check(text); err != nil {
+			problems = append(problems, notifier.Problem{Path: at, Text: err.Error()})
+		}
+	})
+	return problems
 }
 
 // connection finds the connection that a step names, and asks whether this task may use it. A
@@ -144,6 +172,9 @@ func (p *parser) destination(path string, manifest notifier.Manifest, keys map[s
 	if len(problems) > 0 || c == nil {
 		return
 	}
+	if judge, ok := c.Config.(notifier.DestinationJudge); ok {
+		p.problems = append(p.problems, strict.Under(path, judge.CheckDestination(d))...)
+	}
 	for _, address := range d.Addresses() {
 		if notifier.IsTemplate(address) {
 			continue // judged once it is rendered
@@ -190,10 +221,13 @@ func placeOf(path string, keys map[string]any, address string) string {
 }
 
 // names says whether a string of a destination is what an address was made of: with or without a
-// channel's "#", the prefix of its kind ("email:"), or a person's name before <it>.
+// channel's "#", the prefix of its kind ("email:"), a person's name before <it>, or as the host of a URL.
 func names(text, address string) bool {
 	_, bare, prefixed := strings.Cut(address, ":")
 	text = strings.ToLower(strings.TrimPrefix(text, "#"))
 	address = strings.ToLower(strings.TrimPrefix(address, "#"))
+	if u, err := url.Parse(text); err == nil && u.Host != "" && u.Hostname() == address {
+		return true
+	}
 	return text != "" && (text == address || prefixed && text == strings.ToLower(bare) || strings.HasSuffix(text, "<"+address+">"))
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/netip"
 	"syscall"
 	"time"
 
@@ -17,7 +18,11 @@ import (
 func Deps() notifier.Deps {
 	open := transport(nil)
 	open.Proxy = http.ProxyFromEnvironment
-	return notifier.Deps{HTTP: client(open), Guarded: client(transport(guard()))}
+	return notifier.Deps{
+		HTTP:    client(open),
+		Guarded: client(transport(guard(ssrf.New()))),
+		Private: client(transport(guard(private()))),
+	}
 }
 
 // client follows no redirect, which would carry credentials elsewhere, or a guarded request inside. It has no
@@ -46,13 +51,31 @@ func transport(asked control) *http.Transport {
 	}
 }
 
+// private lets private and loopback addresses through as well, and any port.
+func private() *ssrf.Guardian {
+	all := func(texts ...string) (prefixes []netip.Prefix) {
+		for _, text := range texts {
+			prefixes = append(prefixes, netip.MustParsePrefix(text))
+		}
+		return prefixes
+	}
+	return ssrf.New(ssrf.WithAnyPort(),
+		ssrf.WithAllowedV4Prefixes(all("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "127.0.0.0/8")...),
+		ssrf.WithAllowedV6Prefixes(all("::1/128", "fc00::/7")...))
+}
+
+// metadata is where EC2 keeps its metadata service beside 169.254.169.254: among the private addresses.
+const metadata = "fd00:ec2::254"
+
 // guard forbids what is not on the public internet (private, loopback, link-local and reserved addresses, the cloud's
-// metadata service among them) and ports other than 80 and 443.
-func guard() control {
-	guardian := ssrf.New()
+// metadata service among them) and ports other than 80 and 443, unless the guardian says otherwise.
+func guard(guardian *ssrf.Guardian) control {
 	return func(network, address string, c syscall.RawConn) error {
 		if err := guardian.Safe(network, address, c); err != nil {
 			return fmt.Errorf("%w: %w", notifier.ErrForbiddenAddress, err)
+		}
+		if host, _, err := net.SplitHostPort(address); err != nil || host == metadata {
+			return fmt.Errorf("%w: the cloud's metadata service", notifier.ErrForbiddenAddress)
 		}
 		return nil
 	}

@@ -51,3 +51,26 @@ func TestGuardedClientReachesNothingInside(t *testing.T) {
 	}
 	require.Empty(t, reached)
 }
+
+// Where the operator opens what is private to tasks, the rest of what is inside stays shut.
+func TestPrivateClientReachesPrivateAndLoopbackOnly(t *testing.T) {
+	t.Parallel()
+	inside := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }))
+	t.Cleanup(inside.Close)
+	call := func(url string) (*http.Response, error) {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url, http.NoBody)
+		require.NoError(t, err)
+		answer, err := app.Deps().Private.Do(r)
+		if err == nil {
+			require.NoError(t, answer.Body.Close())
+		}
+		return answer, err
+	}
+	answer, err := call(inside.URL)
+	require.NoError(t, err)
+	require.Equal(t, http.StatusNoContent, answer.StatusCode)
+	for _, host := range []string{"169.254.169.254", "[fd00:ec2::254]", "[fe80::1]", "0.0.0.0", "100.64.0.1", "[::ffff:169.254.169.254]", "[64:ff9b::a9fe:a9fe]"} {
+		_, err := call("http://" + host + "/")
+		require.ErrorIs(t, err, notifier.ErrForbiddenAddress, host)
+	}
+}

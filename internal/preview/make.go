@@ -2,6 +2,8 @@ package preview
 
 import (
 	"cmp"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -125,7 +127,11 @@ func (k Maker) delivery(s spec.Step, t Told) Delivery {
 }
 
 func (k Maker) show(d *Delivery, s spec.Step, t Told) error {
-	rendered, err := render.Destination(s.Destination, t.Data)
+	filled, err := k.filled(d.Connection, s.Destination)
+	if err != nil {
+		return err
+	}
+	rendered, err := render.Destination(filled, t.Data)
 	if err != nil {
 		return err
 	}
@@ -138,12 +144,39 @@ func (k Maker) show(d *Delivery, s spec.Step, t Told) error {
 		return err
 	}
 	d.Address = to.Address()
-	if p, ok := to.(notifier.Previewer); ok {
-		if d.Preview, err = p.Preview(t.Message); err != nil {
-			return err
-		}
+	if d.Preview, err = k.preview(d.Connection, to, t.Message); err != nil {
+		return err
 	}
 	return k.allowed(*d, manifest, to, t.Data)
+}
+
+// filled is the destination with what the connection adds to it, as a server would have read it.
+func (k Maker) filled(connection string, raw json.RawMessage) (json.RawMessage, error) {
+	if k.Config == nil || len(raw) == 0 {
+		return raw, nil
+	}
+	var keys map[string]any
+	if err := json.Unmarshal(raw, &keys); err != nil {
+		return nil, fmt.Errorf("read destination: %w", err)
+	}
+	if keys == nil {
+		keys = map[string]any{}
+	}
+	spec.Fill(keys, k.Config.Connections[connection].Config)
+	return json.Marshal(keys)
+}
+
+// preview shows the message as the connection's config says, where it does, else as the destination does.
+func (k Maker) preview(connection string, to notifier.Destination, m notifier.Message) (notifier.Preview, error) {
+	if k.Config != nil {
+		if p, ok := k.Config.Connections[connection].Config.(notifier.DestinationPreviewer); ok {
+			return p.PreviewFor(to, m)
+		}
+	}
+	if p, ok := to.(notifier.Previewer); ok {
+		return p.Preview(m)
+	}
+	return notifier.Preview{}, nil
 }
 
 // allowed judges what can be known without asking the service.
@@ -166,6 +199,11 @@ func (k Maker) allowed(d Delivery, manifest notifier.Manifest, to notifier.Desti
 	for _, address := range to.Addresses() {
 		if err := c.Allow.CheckNames(address); err != nil {
 			return err
+		}
+	}
+	if judge, ok := c.Config.(notifier.DestinationJudge); ok {
+		for _, problem := range judge.CheckDestination(to) {
+			return errors.New(problem.String())
 		}
 	}
 	return nil

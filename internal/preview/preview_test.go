@@ -179,6 +179,35 @@ subscriptions: [{name: s, rules: [{name: r, when: {phase: [FAILED]}, send: [{sla
 	require.ErrorContains(t, err, "slack.channel: the connection does not allow destination #sales")
 }
 
+// How a webhook's message looks depends on the connection, whose secrets are not read.
+func TestAConnectionSaysHowItLooks(t *testing.T) {
+	t.Parallel()
+	f := read(t, `
+admin: {endpoint: 'dns:///x:81'}
+connections:
+  chat: {webhook: {url: {env: NOT_SET_HERE}, format: discord}}
+  own: {webhook: {url: {env: NOT_SET_HERE}, format: template, body: '{"phase": "{{.Phase}}"}'}}
+  any: {webhook: {}}
+subscriptions:
+  - name: s
+    rules:
+      - name: r
+        when: {phase: [FAILED]}
+        send:
+          - webhook: {connection: chat}
+          - webhook: {connection: own}
+          - webhook: {connection: any, url: "{{.ConsoleURL}}"}
+          - webhook: {connection: any, url: "{{.Labels.absent}}"}
+`)
+	all := of(t, f, "")[0].To
+	require.Contains(t, string(all[0].Payload), `"allowed_mentions":{"parse":[]}`)
+	require.JSONEq(t, `{"phase": "FAILED"}`, string(all[1].Payload))
+	require.Contains(t, string(all[2].Payload), `"reason":"phase:FAILED"`)
+	require.Contains(t, all[2].Address, "flyte.example.org ")
+	require.Empty(t, all[0].Error+all[1].Error+all[2].Error)
+	require.Contains(t, all[3].Error, "url: must be an http or https URL")
+}
+
 func TestATemplateThatFailsShowsWhatWouldBeSent(t *testing.T) {
 	t.Parallel()
 	all := of(t, read(t, "rules: [{when: {phase: [FAILED]}, send: [{stdout: {}}], message: {title: own, body: '{{index .Inputs.x 99}}'}}]"), "")

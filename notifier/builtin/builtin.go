@@ -12,6 +12,7 @@ import (
 	"github.com/flyte-notifier/flyte-notifier/notifier/stdout"
 	"github.com/flyte-notifier/flyte-notifier/notifier/teams"
 	"github.com/flyte-notifier/flyte-notifier/notifier/telegram"
+	"github.com/flyte-notifier/flyte-notifier/notifier/webhook"
 )
 
 // Registry returns the notifiers of this version. The one called stdout prints to w.
@@ -23,6 +24,7 @@ func Registry(w io.Writer) *notifier.Registry {
 		pagerduty.Manifest(),
 		teams.Manifest(),
 		telegram.Manifest(),
+		webhook.Manifest(),
 		stdout.Manifest(w),
-	).Reserve("webhook", "smtp", "discord", "mattermost", "ntfy")
+	).Reserve("smtp", "discord", "mattermost", "ntfy")
 }

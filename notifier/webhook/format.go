@@ -1,0 +1,116 @@
+package webhook
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"mime"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/flyte-notifier/flyte-notifier/notifier"
+	"github.com/flyte-notifier/flyte-notifier/notifier/exchange"
+)
+
+// request is what is sent of m to u.
+func (c *Config) request(u *url.URL, d *Destination, m notifier.Message) (request, error) {
+	to := *u
+	if c.Format == formatNtfy {
+		if err := ntfyRoot(&to); err != nil {
+			return request{}, err
+		}
+	}
+	content, body, err := c.body(ntfyTopic(u), d, m)
+	if err != nil {
+		return request{}, err
+	}
+	switch c.Format {
+	case formatDiscord:
+		to.RawQuery = with(to.RawQuery, "wait", "true") // so that it tells whether it took the message
+	case formatGoogleChat:
+		if id := headerText(m.Key); id != "" {
+			to.RawQuery = with(to.RawQuery, "requestId", id)
+		}
+	}
+	header := http.Header{"Content-Type": {content}, "User-Agent": {"flyte-notifier"}}
+	return request{cmp.Or(c.Method, http.MethodPost), to.String(), header, body}, nil
+}
+
+// with is a query with one more key, the others as they are: their order may be signed.
+func with(query, key, value string) string {
+	own := key + "=" + url.QueryEscape(value)
+	if query == "" {
+		return own
+	}
+	return query + "&" + own
+}
+
+// body is what a request holds, and its media type. topic is ntfy's.
+func (c *Config) body(topic string, d *Destination, m notifier.Message) (content string, body []byte, err error) {
+	content = "application/json"
+	switch c.Format {
+	case formatTemplate:
+		content, body, err = c.templated(d)
+	case formatCloudEvents:
+		content = "application/cloudevents+json; charset=utf-8"
+		body, err = encode(cloudEvent(m, cmp.Or(c.Source, "flyte-notifier")))
+	case formatMattermost:
+		body, err = encode(mattermost(m))
+	case formatDiscord:
+		body, err = encode(discord(m))
+	case formatGoogleChat:
+		body, err = googleChat(m)
+	case formatNtfy:
+		body, err = ntfy(topic, m)
+	default:
+		body, err = encode(neutral(m))
+	}
+	return content, body, err
+}
+
+// templated is the destination's own body. What claims to be JSON must be.
+func (c *Config) templated(d *Destination) (content string, body []byte, err error) {
+	content = c.contentType()
+	kind, _, err := mime.ParseMediaType(content)
+	if err != nil {
+		return "", nil, fmt.Errorf("content_type: %w", err)
+	}
+	if isJSON := kind == "application/json" || strings.HasSuffix(kind, "+json"); isJSON && !json.Valid([]byte(d.Body)) {
+		return "", nil, errors.New("body: is not JSON (write texts as {{.Error | toJson}}, without quotes around it)")
+	}
+	return content, []byte(d.Body), nil
+}
+
+// encode is v as JSON in one line, where < stays < and takes no six bytes.
+func encode(v any) ([]byte, error) {
+	var out bytes.Buffer
+	enc := json.NewEncoder(&out)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		return nil, fmt.Errorf("write body: %w", err)
+	}
+	return bytes.TrimSpace(out.Bytes()), nil
+}
+
+// receipt is the status, and what a service calls the message.
+func (c *Config) receipt(a exchange.Answer) notifier.Receipt {
+	r := notifier.Receipt{"status": fmt.Sprint(a.Status)}
+	var said struct {
+		ID      any `json:"id"`
+		Channel any `json:"channel_id"`
+		Name    any `json:"name"`
+	}
+	if !c.chat() || json.Unmarshal(a.Body, &said) != nil {
+		return r
+	}
+	for key, value := range map[string]any{"message_id": said.ID, "channel_id": said.Channel, "name": said.Name} {
+		text, ok := value.(string)
+		if text = notifier.Cut(notifier.OneLine(text), 200); ok && text != "" {
+			r[key] = text
+		}
+	}
+	return r
+}

@@ -1,0 +1,116 @@
+package webhook
+
+import (
+	"encoding/json"
+	"math"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/flyte-notifier/flyte-notifier/notifier"
+	"github.com/flyte-notifier/flyte-notifier/notifier/exchange"
+)
+
+// refused is the answer as an error that says what is wrong and how to mend it.
+func (n *Notifier) refused(l *line, verdict notifier.Verdict, a exchange.Answer) error {
+	said := understand(a.Body)
+	err := l.Refused(verdict, a, l.Quote(said.text, 300), n.hint(a.Status, said.code))
+	if verdict != notifier.Retry {
+		return err
+	}
+	_, wait := notifier.VerdictOf(err)
+	return notifier.RetryAfter(max(wait, said.wait), err)
+}
+
+// answer is what a service said, as far as it is JSON of a form we know.
+type answer struct {
+	text string
+	code int           // Discord's
+	wait time.Duration // Discord's, which has fractions of a second that its header has not
+}
+
+// understand reads the error messages of Discord and Mattermost (message), ntfy (error) and Google Chat (error.message),
+// whose forms others share.
+func understand(body []byte) answer {
+	const longest = 3600
+	var said struct {
+		Message    any     `json:"message"`
+		Error      any     `json:"error"`
+		Code       any     `json:"code"`
+		RetryAfter float64 `json:"retry_after"`
+	}
+	if err := json.Unmarshal(body, &said); err != nil {
+		return answer{}
+	}
+	a := answer{wait: time.Duration(math.Min(math.Max(said.RetryAfter, 0), longest) * float64(time.Second))}
+	if code, ok := said.Code.(float64); ok && code == math.Trunc(code) && math.Abs(code) < 1e9 {
+		a.code = int(code)
+	}
+	if inner, ok := said.Error.(map[string]any); ok {
+		said.Error = inner["message"]
+	}
+	for _, text := range []any{said.Message, said.Error} {
+		if text, ok := text.(string); ok && a.text == "" {
+			a.text = strings.TrimSpace(text)
+		}
+	}
+	return a
+}
+
+// Discord's codes: https://discord.com/developers/docs/topics/opcodes-and-status-codes#json
+const (
+	discordUnknownWebhook = 10015
+	discordInvalidToken   = 50027
+	discordNeedsThread    = 220001
+)
+
+// hint says what to do about an answer.
+func (n *Notifier) hint(status, code int) string {
+	where := "the connection's url"
+	if n.config.URL.IsZero() {
+		where = "the destination's url"
+	}
+	if n.config.Format == formatDiscord && code != 0 {
+		switch code {
+		case discordUnknownWebhook, discordInvalidToken:
+			return "the webhook was deleted or its URL is incomplete: copy it anew in Discord under Edit Channel > Integrations > Webhooks"
+		case discordNeedsThread:
+			return "the webhook is a forum's: add ?thread_id= of a post to the URL"
+		}
+	}
+	switch {
+	case status >= 300 && status < 400:
+		return "redirects are not followed: put the address it leads to into " + where
+	case status == http.StatusUnauthorized, status == http.StatusForbidden:
+		return n.denied()
+	case status == http.StatusNotFound, status == http.StatusGone:
+		return n.gone(where)
+	case status == http.StatusMethodNotAllowed:
+		return "check " + where + " and the connection's method"
+	case status == http.StatusUnsupportedMediaType, status == http.StatusBadRequest, status == http.StatusUnprocessableEntity:
+		return "check the connection's format"
+	}
+	return ""
+}
+
+func (n *Notifier) denied() string {
+	switch n.config.Format {
+	case formatNtfy:
+		return "give an access token that may write to the topic: headers: {Authorization: {env: NAME}} with Bearer tk_..."
+	case formatMattermost:
+		return "let the webhook post there, and enable incoming webhooks in Mattermost's System Console under Integrations"
+	case formatGoogleChat:
+		return "check key and token in the URL: copy it anew in the space under Apps & integrations > Webhooks"
+	}
+	return "check the connection's headers and signing_secret"
+}
+
+func (n *Notifier) gone(where string) string {
+	switch n.config.Format {
+	case formatMattermost, formatDiscord:
+		return "the webhook was deleted, or its URL is incomplete: copy it anew"
+	case formatGoogleChat:
+		return "the webhook or its space was deleted: copy the URL anew in the space under Apps & integrations > Webhooks"
+	}
+	return "check " + where
+}
