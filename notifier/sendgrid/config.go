@@ -4,6 +4,7 @@ import (
 	"net/url"
 
 	"github.com/flyte-notifier/flyte-notifier/notifier"
+	"github.com/flyte-notifier/flyte-notifier/notifier/email"
 )
 
 // Config is what the server's config says of a SendGrid connection.
@@ -21,7 +22,7 @@ func (c *Config) Validate() []notifier.Problem {
 	add := func(path, text string) { problems = append(problems, notifier.Problem{Path: path, Text: text}) }
 	if c.From == "" {
 		add("from", "required")
-	} else if _, err := parseAddress(c.From); err != nil {
+	} else if _, err := email.ParseAddress(c.From); err != nil {
 		add("from", err.Error())
 	}
 	if text := checkHost(c.Host); text != "" {
