@@ -8,6 +8,7 @@ import (
 	"github.com/flyte-notifier/flyte-notifier/notifier"
 	"github.com/flyte-notifier/flyte-notifier/notifier/sendgrid"
 	"github.com/flyte-notifier/flyte-notifier/notifier/slack"
+	"github.com/flyte-notifier/flyte-notifier/notifier/smtp"
 	"github.com/flyte-notifier/flyte-notifier/notifier/stdout"
 )
 
@@ -16,6 +17,7 @@ func Registry(w io.Writer) *notifier.Registry {
 	return notifier.NewRegistry(
 		slack.Manifest(),
 		sendgrid.Manifest(),
+		smtp.Manifest(),
 		stdout.Manifest(w),
-	).Reserve("webhook", "smtp", "teams", "pagerduty", "telegram", "discord", "mattermost", "ntfy")
+	).Reserve("webhook", "teams", "pagerduty", "telegram", "discord", "mattermost", "ntfy")
 }

@@ -21,7 +21,7 @@ func TestRegistryHoldsTheNotifiersOfThisVersion(t *testing.T) {
 		require.NotEmpty(t, m.Guarantee, m.Kind)
 		require.False(t, r.Reserved(m.Kind), "%s is both there and reserved", m.Kind)
 	}
-	require.Equal(t, []string{"slack", "sendgrid", "stdout"}, kinds)
+	require.Equal(t, []string{"slack", "sendgrid", "smtp", "stdout"}, kinds)
 	require.True(t, r.Reserved("webhook"))
 	require.False(t, r.Reserved("carrier-pigeon"))
 }
