@@ -64,6 +64,7 @@ func (s *Server) take(step Step, address string) *Fault {
 		if f.Times--; f.Times == 0 {
 			s.faults = append(s.faults[:i:i], s.faults[i+1:]...)
 		}
+		s.met++
 		s.note()
 		return f
 	}
@@ -137,5 +138,23 @@ func (g greeter) Accept() (net.Conn, error) {
 			_ = g.server.meet(conn, f) // there is no reply before the greeting
 			_ = conn.Close()
 		}()
+	}
+}
+
+// Met waits until so many faults have happened, and says whether they have in time.
+func (s *Server) Met(count int, patience time.Duration) bool {
+	late := time.After(patience)
+	for {
+		s.mu.Lock()
+		met, changed := s.met, s.changed
+		s.mu.Unlock()
+		if met >= count {
+			return true
+		}
+		select {
+		case <-changed:
+		case <-late:
+			return false
+		}
 	}
 }

@@ -34,6 +34,7 @@ type Server struct {
 	mails   []Mail
 	faults  []*Fault
 	begun   int
+	met     int           // faults
 	changed chan struct{} // closed and replaced whenever a mail or a fault has come
 }
 
@@ -55,7 +56,7 @@ func New(o Options) *Server {
 		listener = tls.NewListener(listener, secure)
 	}
 	go func() {
-		if err := s.smtp.Serve(greeter{listener, s}); !errors.Is(err, smtp.ErrServerClosed) {
+		if err := s.smtp.Serve(greeter{listener, s}); err != nil && !errors.Is(err, smtp.ErrServerClosed) {
 			panic(fmt.Sprintf("smtpsim: serve: %v", err))
 		}
 	}()
