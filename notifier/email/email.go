@@ -43,6 +43,8 @@ type view struct {
 	Label  string // the kind of news in a word
 	Colors colors
 	Body   []string // lines
+	// Rich is Body as safe HTML, where it is Markdown.
+	Rich   template.HTML
 	Facts  []notifier.Fact
 	Error  string
 	Button notifier.Link // the first link

@@ -2,10 +2,37 @@ package email
 
 import (
 	"fmt"
+	"html/template"
 	"strings"
 
 	"github.com/flyte-notifier/flyte-notifier/notifier"
+	"github.com/flyte-notifier/flyte-notifier/notifier/markdown"
 )
+
+// dress gives the elements that Markdown makes their looks, inline as mail clients want them. In text there is none of
+// these: its < is &lt;.
+var dress = strings.NewReplacer(
+	"<p>", `<p style="margin:0 0 12px 0;">`,
+	"<h1>", `<h2 class="body" style="margin:18px 0 8px 0;font-size:19px;line-height:26px;font-weight:600;">`, "</h1>", "</h2>",
+	"<h2>", `<h3 class="body" style="margin:16px 0 8px 0;font-size:17px;line-height:24px;font-weight:600;">`, "</h2>", "</h3>",
+	"<h3>", `<h4 class="body" style="margin:14px 0 6px 0;font-size:15px;line-height:23px;font-weight:600;">`, "</h3>", "</h4>",
+	"<h4>", `<h5 class="body" style="margin:14px 0 6px 0;font-size:15px;line-height:23px;font-weight:600;">`, "</h4>", "</h5>",
+	"<h5>", `<h6 class="body" style="margin:14px 0 6px 0;font-size:14px;line-height:22px;font-weight:600;">`, "</h5>", "</h6>",
+	"<h6>", `<h6 class="body" style="margin:14px 0 6px 0;font-size:14px;line-height:22px;font-weight:600;">`,
+	"<ul>", `<ul style="margin:0 0 12px 0;padding:0 0 0 24px;">`,
+	"<ol>", `<ol style="margin:0 0 12px 0;padding:0 0 0 24px;">`,
+	"<ol ", `<ol style="margin:0 0 12px 0;padding:0 0 0 24px;" `,
+	"<li>", `<li style="margin:0 0 4px 0;">`,
+	"<blockquote>", `<blockquote class="quote" style="margin:0 0 12px 0;padding:2px 0 2px 14px;border-left:3px solid #d0d5dd;color:#475467;">`,
+	"<hr>", `<hr class="rule" style="margin:16px 0;border:0;border-top:1px solid #eaecf0;">`,
+	"<hr/>", `<hr class="rule" style="margin:16px 0;border:0;border-top:1px solid #eaecf0;">`,
+	"<pre><code>", `<pre class="block" style="margin:0 0 12px 0;padding:12px 14px;background:#f9fafb;border:1px solid #e4e7ec;border-radius:6px;color:#1d2939;font-family:`+monospace+`;font-size:12px;line-height:18px;white-space:pre-wrap;word-break:break-word;overflow-wrap:anywhere;">`,
+	"</code></pre>", "</pre>",
+	"<code>", `<code class="block" style="padding:1px 4px;background:#f2f4f7;border-radius:4px;font-family:`+monospace+`;font-size:13px;">`,
+	"<a href=", `<a class="link" style="color:#175cd3;text-decoration:underline;" href=`,
+)
+
+const monospace = "SFMono-Regular,Menlo,Consolas,'Liberation Mono',monospace"
 
 // colors of a kind of news. Each is legible on its ground for readers who see little contrast:
 // at least 4.5 to 1.
@@ -34,8 +61,16 @@ func look(s notifier.Status) (label string, c colors) {
 // HTML is the message as an HTML mail: tables and inline styles, as mail clients want them, in
 // light and dark. Its error would be a mistake in our template.
 func HTML(m notifier.Message) (string, error) {
+	v := newView(m)
+	if m.Markdown {
+		rich, err := markdown.HTML(strings.Join(v.Body, "\n"))
+		if err != nil {
+			return "", fmt.Errorf("make HTML of a mail: %w", err)
+		}
+		v.Rich = template.HTML(dress.Replace(rich)) //nolint:gosec // sanitized, and then of our own styles only
+	}
 	var out strings.Builder
-	if err := page.Execute(&out, newView(m)); err != nil {
+	if err := page.Execute(&out, v); err != nil {
 		return "", fmt.Errorf("make HTML of a mail: %w", err)
 	}
 	return out.String(), nil
