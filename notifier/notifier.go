@@ -106,7 +106,7 @@ type Message struct {
 	Title  string // one line
 	Body   string // lines; empty when Facts and Error say all
 	// Markdown says that Body is: notifiers whose service shows the like convert it, all others show it as it is.
-	Markdown bool `json:",omitzero"`
+	Markdown bool           `json:",omitzero"`
 	Facts    []Fact         // short name-value pairs, in order
 	Error    string         // error text, shown as it is, in a fixed-width font
 	Links    []Link         // where to look further, the console first

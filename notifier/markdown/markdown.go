@@ -83,8 +83,10 @@ func newPolicy() *bluemonday.Policy {
 // Parse reads a text. It returns nil for one that is too long or too deeply nested, and is then to be shown as plain
 // text; the tree's segments are parts of the source.
 func Parse(s string) (root ast.Node, source []byte) {
-	s = notifier.Printable(s)
-	if len(s) > MaxLength || crowded(s) {
+	if len(s) > MaxLength {
+		return nil, nil
+	}
+	if s = notifier.Printable(s); crowded(s) {
 		return nil, nil
 	}
 	source = []byte(s)
@@ -131,7 +133,7 @@ func HTML(s string) (string, error) {
 	if err := writer.Render(&out, source, root); err != nil {
 		return "", fmt.Errorf("make HTML of Markdown: %w", err)
 	}
-	return policy.Sanitize(out.String()), nil
+	return notifier.Printable(policy.Sanitize(out.String())), nil // entities may stand for what is not
 }
 
 // Address is where a link may lead: a web page, without credentials, or a mail address. Empty: nowhere.
@@ -161,5 +163,5 @@ func (images) RegisterFuncs(r renderer.NodeRendererFuncRegisterer) {
 // Literal is a piece of a parsed text as it is meant: without the backslashes before punctuation, and with entities as
 // the characters they stand for.
 func Literal(s string) string {
-	return string(util.UnescapePunctuations(util.ResolveEntityNames(util.ResolveNumericReferences([]byte(s)))))
+	return notifier.Printable(string(util.UnescapePunctuations(util.ResolveEntityNames(util.ResolveNumericReferences([]byte(s))))))
 }

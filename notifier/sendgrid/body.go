@@ -29,6 +29,9 @@ func (n *Notifier) body(d *Destination, m notifier.Message) ([]byte, error) {
 	if key := notifier.Cut(notifier.OneLine(m.Key), 500); key != "" {
 		mailing.SetCustomArg(keyArgument, key)
 	}
+	for _, h := range email.Headers(n.config.ListUnsubscribe) {
+		mailing.SetHeader(h.Name, h.Value)
+	}
 	people, err := address(mailing, d)
 	if err != nil {
 		return nil, err
