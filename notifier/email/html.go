@@ -3,6 +3,7 @@ package email
 import (
 	"fmt"
 	"html/template"
+	"regexp"
 	"strings"
 
 	"github.com/flyte-notifier/flyte-notifier/notifier"
@@ -13,17 +14,17 @@ import (
 // these: its < is &lt;.
 var dress = strings.NewReplacer(
 	"<p>", `<p style="margin:0 0 12px 0;">`,
-	"<h1>", `<h2 class="body" style="margin:18px 0 8px 0;font-size:19px;line-height:26px;font-weight:600;">`, "</h1>", "</h2>",
-	"<h2>", `<h3 class="body" style="margin:16px 0 8px 0;font-size:17px;line-height:24px;font-weight:600;">`, "</h2>", "</h3>",
-	"<h3>", `<h4 class="body" style="margin:14px 0 6px 0;font-size:15px;line-height:23px;font-weight:600;">`, "</h3>", "</h4>",
-	"<h4>", `<h5 class="body" style="margin:14px 0 6px 0;font-size:15px;line-height:23px;font-weight:600;">`, "</h4>", "</h5>",
-	"<h5>", `<h6 class="body" style="margin:14px 0 6px 0;font-size:14px;line-height:22px;font-weight:600;">`, "</h5>", "</h6>",
-	"<h6>", `<h6 class="body" style="margin:14px 0 6px 0;font-size:14px;line-height:22px;font-weight:600;">`,
+	"<h1>", `<h2 class="body" style="margin:4px 0 8px 0;font-size:19px;line-height:26px;font-weight:600;">`, "</h1>", "</h2>",
+	"<h2>", `<h3 class="body" style="margin:4px 0 8px 0;font-size:17px;line-height:24px;font-weight:600;">`, "</h2>", "</h3>",
+	"<h3>", `<h4 class="body" style="margin:4px 0 6px 0;font-size:15px;line-height:23px;font-weight:600;">`, "</h3>", "</h4>",
+	"<h4>", `<h5 class="body" style="margin:4px 0 6px 0;font-size:15px;line-height:23px;font-weight:600;">`, "</h4>", "</h5>",
+	"<h5>", `<h6 class="body" style="margin:4px 0 6px 0;font-size:14px;line-height:22px;font-weight:600;">`, "</h5>", "</h6>",
+	"<h6>", `<h6 class="body" style="margin:4px 0 6px 0;font-size:14px;line-height:22px;font-weight:600;">`,
 	"<ul>", `<ul style="margin:0 0 12px 0;padding:0 0 0 24px;">`,
 	"<ol>", `<ol style="margin:0 0 12px 0;padding:0 0 0 24px;">`,
 	"<ol ", `<ol style="margin:0 0 12px 0;padding:0 0 0 24px;" `,
 	"<li>", `<li style="margin:0 0 4px 0;">`,
-	"<blockquote>", `<blockquote class="quote" style="margin:0 0 12px 0;padding:2px 0 2px 14px;border-left:3px solid #d0d5dd;color:#475467;">`,
+	"<blockquote>", `<blockquote class="quote" style="margin:0 0 12px 0;padding:9px 0 1px 14px;border-left:3px solid #d0d5dd;color:#475467;">`,
 	"<hr>", `<hr class="rule" style="margin:16px 0;border:0;border-top:1px solid #eaecf0;">`,
 	"<hr/>", `<hr class="rule" style="margin:16px 0;border:0;border-top:1px solid #eaecf0;">`,
 	"<pre><code>", `<pre class="block" style="margin:0 0 12px 0;padding:12px 14px;background:#f9fafb;border:1px solid #e4e7ec;border-radius:6px;color:#1d2939;font-family:`+monospace+`;font-size:12px;line-height:18px;white-space:pre-wrap;word-break:break-word;overflow-wrap:anywhere;">`,
@@ -56,6 +57,26 @@ func look(s notifier.Status) (label string, c colors) {
 		return "Failure", colors{"#b42318", "#b42318", "#fef3f2", "#fda29b", "#55160c"}
 	}
 	return "Info", colors{"#175cd3", "#175cd3", "#eff8ff", "#84caff", "#102a56"}
+}
+
+// bareURL is a URL in running text, without the punctuation that ends a sentence.
+var bareURL = regexp.MustCompile(`https?://[^\s<>"|]*[^\s<>"|.,;:!?)'\]}]`)
+
+// Lines are those of a body that is plain text, in pieces: its URLs are links, but for those after the first hundred.
+func (v view) Lines() [][]notifier.Link {
+	most := 100
+	lines := make([][]notifier.Link, len(v.Body))
+	for i, line := range v.Body {
+		rest := 0
+		for _, at := range bareURL.FindAllStringIndex(line, most) {
+			text := line[at[0]:at[1]]
+			lines[i] = append(lines[i], notifier.Link{Text: line[rest:at[0]]}, notifier.Link{Text: text, URL: web(text)})
+			rest = at[1]
+			most--
+		}
+		lines[i] = append(lines[i], notifier.Link{Text: line[rest:]})
+	}
+	return lines
 }
 
 // HTML is the message as an HTML mail: tables and inline styles, as mail clients want them, in

@@ -98,3 +98,17 @@ func TestWholeErrorIsCut(t *testing.T) {
 	require.Less(t, len(whole), 1<<20+100)
 	require.Contains(t, whole, "… cut after 1048576 bytes\n")
 }
+
+func TestURLsInBodiesAreLinks(t *testing.T) {
+	t.Parallel()
+	html, err := email.HTML(notifier.Message{Body: "See https://example.org/a?b=c&d, or\nhttps://u:p@example.org. <https://x.y/z>\njavascript:alert(1)"})
+	require.NoError(t, err)
+	require.Contains(t, html, `See <a class="link" href="https://example.org/a?b=c&amp;d" style="color:#175cd3;text-decoration:underline;">https://example.org/a?b=c&amp;d</a>, or<br>`)
+	require.Contains(t, html, `<br>https://u:p@example.org. &lt;<a class="link" href="https://x.y/z"`)
+	require.Equal(t, 2, strings.Count(html, "href="))
+
+	html, err = email.HTML(notifier.Message{Body: strings.Repeat("https://a.b\n", 500)})
+	require.NoError(t, err)
+	require.Equal(t, 100, strings.Count(html, "href="))
+	require.GreaterOrEqual(t, strings.Count(html, ">https://a.b"), 500)
+}

@@ -49,7 +49,7 @@ func TestMarkdownIsMrkdwn(t *testing.T) {
 		"<!channel> &lt;!here&gt; <@U123> @x":  "&lt;!channel&gt; &lt;!here&gt; &lt;@U123&gt; @x",
 		"[<!channel>|x](https://example.org)":  "<https://example.org|&lt;!channel&gt;¦x>",
 		"[x](https://example.org/>|<!channel)": "<https://example.org/%3E%7C%3C%21channel|x>",
-		"`a``` b` and ``c`d``":                 "`a``` b` and `cˋd`",
+		"`a``` b` and ``c`d``":                 "`aˋˋˋ b` and `cˋd`",
 	} {
 		got := sections(t, notifier.Message{Title: "t", Body: text, Markdown: true})
 		require.Equal(t, []string{want}, got, "%q", text)
