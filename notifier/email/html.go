@@ -5,6 +5,7 @@ import (
 	"html/template"
 	"regexp"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/flyte-notifier/flyte-notifier/notifier"
 	"github.com/flyte-notifier/flyte-notifier/notifier/markdown"
@@ -70,7 +71,7 @@ func (v view) Lines() [][]notifier.Link {
 		rest := 0
 		for _, at := range bareURL.FindAllStringIndex(line, most) {
 			text := line[at[0]:at[1]]
-			lines[i] = append(lines[i], notifier.Link{Text: line[rest:at[0]]}, notifier.Link{Text: text, URL: web(text)})
+			lines[i] = append(lines[i], notifier.Link{Text: line[rest:at[0]]}, notifier.Link{Text: shorter(text), URL: web(text)})
 			rest = at[1]
 			most--
 		}
@@ -78,6 +79,26 @@ func (v view) Lines() [][]notifier.Link {
 	}
 	return lines
 }
+
+// shorter is a long URL with its middle left out: where it leads, and its end, by which people tell links apart.
+func shorter(address string) string {
+	const longest, end = 64, 32
+	host := strings.Index(address, "//") + len("//")
+	slash := strings.IndexByte(address[host:], '/')
+	if u := web(address); u == "" || slash < 0 || utf8.RuneCountInString(address) <= longest || host+slash > longest-end {
+		return address
+	}
+	runes := []rune(address)
+	return address[:host+slash+1] + "…" + string(runes[len(runes)-end:])
+}
+
+// OutlookBegin and OutlookEnd hold the card together in Outlook for Windows, which knows no greatest width.
+func (view) OutlookBegin() template.HTML {
+	return `<!--[if mso]><table role="presentation" width="600" align="center" cellpadding="0" cellspacing="0" border="0"><tr><td><![endif]-->`
+}
+
+// OutlookEnd is the other half.
+func (view) OutlookEnd() template.HTML { return `<!--[if mso]></td></tr></table><![endif]-->` }
 
 // HTML is the message as an HTML mail: tables and inline styles, as mail clients want them, in
 // light and dark. Its error would be a mistake in our template.

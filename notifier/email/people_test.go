@@ -107,6 +107,12 @@ func TestURLsInBodiesAreLinks(t *testing.T) {
 	require.Contains(t, html, `<br>https://u:p@example.org. &lt;<a class="link" href="https://x.y/z"`)
 	require.Equal(t, 2, strings.Count(html, "href="))
 
+	long := "https://flyte.example.org/console/projects/flytesnacks/domains/production/executions/f8d3a1c97b2e4d06a5f1"
+	html, err = email.HTML(notifier.Message{Body: "x\n" + long})
+	require.NoError(t, err)
+	require.Contains(t, html, `href="`+long+`"`)
+	require.Contains(t, html, ">https://flyte.example.org/…/executions/f8d3a1c97b2e4d06a5f1</a>")
+
 	html, err = email.HTML(notifier.Message{Body: strings.Repeat("https://a.b\n", 500)})
 	require.NoError(t, err)
 	require.Equal(t, 100, strings.Count(html, "href="))
