@@ -22,7 +22,7 @@ func problems(all []notifier.Problem) []string {
 func TestConfigs(t *testing.T) {
 	t.Parallel()
 	const address = "must be a mail address, such as ada@example.org or Ada <ada@example.org>"
-	const clear = "tls: none sends mail and password in the clear: it is for a server on this machine only (localhost, 127.0.0.1, ::1)"
+	const plain = "tls: none sends mail and password in the clear: it is for a server on this machine only (localhost, 127.0.0.1, ::1)"
 	secret := notifier.Secret{Env: "X"}
 	for _, c := range []struct {
 		config smtp.Config
@@ -34,8 +34,8 @@ func TestConfigs(t *testing.T) {
 		{smtp.Config{}, []string{"host: required", "from: required"}},
 		{smtp.Config{Host: "mail.example.org:25", From: "flyte"}, []string{"host: must be a host's name or address, without a port", "from: " + address}},
 		{smtp.Config{Host: "smtp://x", From: "flyte@exämple.org", Port: 70000}, []string{"host: must be a host's name or address, without a port", "port: must be from 1 to 65535", "from: must be an address in ASCII; write a domain in its xn-- form"}},
-		{smtp.Config{Host: "10.0.0.1", From: "a@b.c", TLS: "none", Username: "u", Password: secret}, []string{clear}},
-		{smtp.Config{Host: "localhost.evil.example.org", From: "a@b.c", TLS: "none"}, []string{clear}},
+		{smtp.Config{Host: "10.0.0.1", From: "a@b.c", TLS: "none", Username: "u", Password: secret}, []string{plain}},
+		{smtp.Config{Host: "localhost.evil.example.org", From: "a@b.c", TLS: "none"}, []string{plain}},
 		{smtp.Config{Host: "x", From: "a@b.c", TLS: "opportunistic"}, []string{"tls: must be one of starttls, implicit, none"}},
 		{smtp.Config{Host: "localhost", From: "a@b.c", TLS: "none", CA: "x"}, []string{"ca: not with tls: none"}},
 		{smtp.Config{Host: "x", From: "a@b.c", Username: "u"}, []string{"password: required with a username"}},

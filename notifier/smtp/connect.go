@@ -124,14 +124,14 @@ func (s *session) login(c Config, password string) error {
 
 // mechanism is nil where there is none in common.
 func mechanism(c Config, offered []string, password string) smtp.Auth {
-	clear := c.TLS == tlsNone // on this machine
+	local := c.TLS == tlsNone // on this machine
 	for _, way := range []struct {
 		name string
 		auth smtp.Auth
 	}{
 		{"SCRAM-SHA-256", smtp.ScramSHA256Auth(c.Username, password)},
-		{"PLAIN", smtp.PlainAuth("", c.Username, password, c.Host, clear)},
-		{"LOGIN", smtp.LoginAuth(c.Username, password, c.Host, clear)},
+		{"PLAIN", smtp.PlainAuth("", c.Username, password, c.Host, local)},
+		{"LOGIN", smtp.LoginAuth(c.Username, password, c.Host, local)},
 		{"SCRAM-SHA-1", smtp.ScramSHA1Auth(c.Username, password)},
 		{"CRAM-MD5", smtp.CRAMMD5Auth(c.Username, password)},
 	} {

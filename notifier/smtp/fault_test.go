@@ -19,8 +19,13 @@ var steps = []struct {
 	step smtpsim.Step
 	lost notifier.Verdict
 }{
-	{smtpsim.Greeting, notifier.Retry}, {smtpsim.Hello, notifier.Retry}, {smtpsim.Login, notifier.Retry}, {smtpsim.From, notifier.Retry},
-	{smtpsim.To, notifier.Retry}, {smtpsim.Data, notifier.Unknown}, {smtpsim.End, notifier.Unknown},
+	{smtpsim.Greeting, notifier.Retry},
+	{smtpsim.Hello, notifier.Retry},
+	{smtpsim.Login, notifier.Retry},
+	{smtpsim.From, notifier.Retry},
+	{smtpsim.To, notifier.Retry},
+	{smtpsim.Data, notifier.Unknown},
+	{smtpsim.End, notifier.Unknown},
 }
 
 func verdict(t testing.TB, want notifier.Verdict, err error, what ...any) {
