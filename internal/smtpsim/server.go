@@ -9,7 +9,6 @@ import (
 	"net"
 	"slices"
 	"sync"
-	"time"
 
 	"github.com/emersion/go-smtp"
 )
@@ -35,7 +34,7 @@ type Server struct {
 	faults  []*Fault
 	begun   int
 	met     int           // faults
-	changed chan struct{} // closed and replaced whenever a mail or a fault has come
+	changed chan struct{} // closed and replaced whenever a fault has come
 }
 
 // New starts a server. It panics when it cannot listen, as httptest does: nothing useful can follow.
@@ -95,25 +94,7 @@ func (s *Server) Transactions() int {
 	return s.begun
 }
 
-// Wait waits until there are so many mails, and returns them; fewer, when that takes too long.
-func (s *Server) Wait(count int, patience time.Duration) []Mail {
-	late := time.After(patience)
-	for {
-		s.mu.Lock()
-		mails, changed := slices.Clone(s.mails), s.changed
-		s.mu.Unlock()
-		if len(mails) >= count {
-			return mails
-		}
-		select {
-		case <-changed:
-		case <-late:
-			return mails
-		}
-	}
-}
-
-// note tells those who wait that something has come. The lock is held.
+// note tells those who wait that a fault has come. The lock is held.
 func (s *Server) note() {
 	close(s.changed)
 	s.changed = make(chan struct{})

@@ -58,7 +58,6 @@ func (s *session) Auth(string) (sasl.Server, error) {
 func (s *session) Mail(from string, _ *smtp.MailOptions) error {
 	s.server.mu.Lock()
 	s.server.begun++
-	s.server.note()
 	s.server.mu.Unlock()
 	if err := s.server.meet(s.wire(), s.server.take(From, "")); err != nil {
 		return err
@@ -93,7 +92,6 @@ func (s *session) Data(r io.Reader) error {
 		mail := Mail{From: s.mail.From, To: slices.Clone(s.mail.To), Raw: raw}
 		s.server.mu.Lock()
 		s.server.mails = append(s.server.mails, mail)
-		s.server.note()
 		s.server.mu.Unlock()
 	}
 	return s.server.meet(s.wire(), f)

@@ -153,6 +153,13 @@ func TestNonsenseIsNoReply(t *testing.T) {
 	}
 }
 
+func TestAnEndlessReplyIsNotRead(t *testing.T) {
+	t.Parallel()
+	err := usual().with("MAIL", strings.Repeat("250-endless\r\n", 30_000)).send(t)
+	verdict(t, notifier.Retry, err)
+	require.ErrorContains(t, err, "the server says more than any mail server does")
+}
+
 func TestRepliesAreQuotedSafely(t *testing.T) {
 	t.Parallel()
 	err := usual().with("MAIL", "550-5.7.1 first\x1b[31m line\r\n550 5.7.1 second "+strings.Repeat("x", 2000)).send(t)
