@@ -60,8 +60,14 @@ func (v view) Preview() string {
 	if len(v.Body) > 0 {
 		first = v.Body[0]
 	}
+	if v.Rich != "" {
+		first = unmarked.Replace(strings.TrimLeft(first, "#>-+ "))
+	}
 	return line(cmp.Or(first, v.Why), 140)
 }
+
+// unmarked takes Markdown's marks away where nothing shows them.
+var unmarked = strings.NewReplacer("*", "", "`", "", "~~", "")
 
 func newView(m notifier.Message) view {
 	label, colors := look(m.Status)

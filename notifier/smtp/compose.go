@@ -64,8 +64,10 @@ func (c *composed) add(all []email.Address) []*netmail.Address {
 	return made
 }
 
+// shown is an address as headers show it. A long name without a space in it would make a line longer than there may be.
 func shown(a email.Address) *netmail.Address {
-	return &netmail.Address{Name: notifier.OneLine(a.Name), Address: a.Addr}
+	const longest = 100
+	return &netmail.Address{Name: notifier.Cut(notifier.OneLine(a.Name), longest), Address: a.Addr}
 }
 
 func (n *Notifier) headers(msg *mail.Msg, made composed, subject string) {

@@ -21,7 +21,7 @@ func (s *session) deliver(from string, mail composed) (refused []string, answer 
 		return nil, "", s.failed("DATA", err)
 	}
 	if _, err := data.Write(mail.raw); err != nil {
-		return nil, "", s.failed("the mail", err) // without its end, which the server must wait for
+		return nil, "", s.failed("the mail", s.interrupted(err)) // without its end, which the server must wait for
 	}
 	if err := data.Close(); err != nil && !accepted(err) {
 		return nil, "", s.refused(s.ctx, "end of the mail", err, true)
@@ -31,6 +31,16 @@ func (s *session) deliver(from string, mail composed) (refused []string, answer 
 	}
 	s.quit()
 	return refused, answer, nil
+}
+
+// interrupted is the reply of a server that did not wait for the mail's end, or the error that told of it.
+func (s *session) interrupted(err error) error {
+	if _, _, said := s.client.Text.ReadResponse(250); said != nil {
+		if reply, ok := errors.AsType[*textproto.Error](said); ok {
+			return reply
+		}
+	}
+	return err
 }
 
 // accepted says whether a reply to the whole mail is a success, though not the one there should be.

@@ -3,6 +3,7 @@ package smtp_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -41,9 +42,7 @@ func verdict(t testing.TB, want notifier.Verdict, err error, what ...any) {
 // large is a mail that does not fit into any buffer on its way.
 func large() notifier.Message {
 	m := notifiertest.Message()
-	for range 8 << 10 {
-		m.Error += "a line of a very long traceback, of which there are many more of the same kind than anybody reads\n"
-	}
+	m.Error = strings.Repeat("a line of a very long traceback, of which there are many more of the same kind than anybody reads\n", 8<<10)
 	m.Vars = map[string]any{"Error": m.Error}
 	return m
 }

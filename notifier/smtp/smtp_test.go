@@ -3,6 +3,7 @@ package smtp_test
 import (
 	"bytes"
 	"encoding/base64"
+	"fmt"
 	"io"
 	"mime"
 	"mime/multipart"
@@ -267,6 +268,28 @@ func TestLongErrorsAreAttached(t *testing.T) {
 		mails := sim.Mails()
 		require.Empty(t, read(t, mails[len(mails)-1].Raw).name, name)
 	}
+}
+
+// TestLinesAreShort shows that no line is longer than RFC 5322 section 2.1.1 lets it be, whatever is in it.
+func TestLinesAreShort(t *testing.T) {
+	t.Parallel()
+	sim, n := start(t, smtpsim.Options{})
+	d := &smtp.Destination{Subject: strings.Repeat("ä", 500), ReplyTo: strings.Repeat("Ä", 800) + " <r@example.org>"}
+	for i := range 100 {
+		d.To = append(d.To, fmt.Sprintf("%s %d <person.%d@example.org>", strings.Repeat("Wörd", 30), i, i))
+	}
+	d.To[0] = strings.Repeat("x", 2000) + " <person.x@example.org>"
+	_, err := n.Send(t.Context(), d, large())
+	require.NoError(t, err)
+	m := sim.Mails()[0]
+	require.Len(t, m.To, 100)
+	for line := range strings.SplitSeq(string(m.Raw), "\r\n") {
+		require.LessOrEqual(t, len(line), 998, "%.100q", line)
+		require.NotContains(t, line, "\n")
+	}
+	people, err := read(t, m.Raw).header.AddressList("To")
+	require.NoError(t, err)
+	require.Len(t, people, 100)
 }
 
 func TestHostileTextMakesNoHeader(t *testing.T) {

@@ -21,8 +21,9 @@ func rewrite(t *testing.T, path, content string) {
 	require.NoError(t, os.WriteFile(path, []byte(content), 0o600))
 }
 
-// wire is a server that says exactly what it is told to, by the client's command; END is the mail's, and the empty
-// command the greeting. A missing one closes the connection.
+// wire is a server that says exactly what it is told to, by the client's command; END is the mail's, MID is said when
+// the mail begins to come, and ends the connection, and the empty command is the greeting. A missing one closes the
+// connection.
 type wire map[string]string
 
 func usual() wire {
@@ -36,6 +37,11 @@ func (w wire) with(command, reply string) wire {
 
 // send sends a mail through the server.
 func (w wire) send(t *testing.T) error {
+	t.Helper()
+	return w.sendThis(t, notifiertest.Message())
+}
+
+func (w wire) sendThis(t *testing.T, m notifier.Message) error {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -52,7 +58,7 @@ func (w wire) send(t *testing.T) error {
 	n, err := smtp.New(smtp.Config{Host: "127.0.0.1", Port: listener.Addr().(*net.TCPAddr).Port, TLS: "none", From: "flyte@example.org"})
 	require.NoError(t, err)
 	begun := time.Now()
-	receipt, err := n.Send(t.Context(), to("ada@example.org"), notifiertest.Message())
+	receipt, err := n.Send(t.Context(), to("ada@example.org"), m)
 	require.Equal(t, err == nil, receipt != nil)
 	require.Less(t, time.Since(begun), time.Minute)
 	return err
@@ -74,6 +80,9 @@ func (w wire) serve(conn net.Conn) {
 		line := lines.Text()
 		command, _, _ := strings.Cut(line, " ")
 		switch {
+		case inMail && w["MID"] != "":
+			say("MID")
+			return
 		case inMail && line != ".":
 			continue
 		case inMail:
@@ -151,6 +160,12 @@ func TestNonsenseIsNoReply(t *testing.T) {
 			}
 		}
 	}
+}
+
+func TestAServerThatDoesNotWaitForTheEnd(t *testing.T) {
+	t.Parallel()
+	verdict(t, notifier.Permanent, usual().with("MID", "552 5.3.4 too large").sendThis(t, large()))
+	verdict(t, notifier.Retry, usual().with("MID", "421 4.3.0 closing").sendThis(t, large()))
 }
 
 func TestAnEndlessReplyIsNotRead(t *testing.T) {
