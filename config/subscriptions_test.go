@@ -94,7 +94,7 @@ func TestSubscriptionsThatAreRefused(t *testing.T) {
 	}
 	require.Equal(t, []string{`connections.team.quiet.times[0]: must be a time span such as 22:00-07:00, not "night"`},
 		refused(minimal+"connections: {team: {quiet: {times: [night]}, slack: {token: {env: A}}}}"))
-	require.Equal(t, []string{`subscriptions[0].honor_launch_plan_notifications: needs defaults.sendgrid: Flyte's own notifications are all sent as e-mail`},
+	require.Equal(t, []string{`subscriptions[0].honor_launch_plan_notifications: needs defaults.sendgrid or defaults.smtp: Flyte's own notifications are all sent as e-mail`},
 		refused(minimal+"subscriptions: [{name: x, honor_launch_plan_notifications: true}]"))
 }
 

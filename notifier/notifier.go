@@ -98,22 +98,24 @@ const (
 	Failure Status = "failure"
 )
 
-// Message is what to say, in no service's own form. All texts are plain text: notifiers escape
-// them, and cut them to their service's limits saying so.
+// Message is what to say, in no service's own form. All texts are plain text, but for a Body that is Markdown:
+// notifiers escape them, and cut them to their service's limits saying so.
 type Message struct {
-	Key    string         // the delivery's id: the same for every attempt, unique to this message and destination
-	Status Status         // for color and symbol
-	Title  string         // one line
-	Body   string         // lines; empty when Facts and Error say all
-	Items  []Item         `json:",omitempty"` // of a message that tells of several things: what Body says of them, for those who show lists
-	More   int            `json:",omitempty"` // how many more there are than Items
-	Facts  []Fact         // short name-value pairs, in order
-	Error  string         // error text, shown as it is, in a fixed-width font
-	Links  []Link         // where to look further, the console first
-	Notes  []string       // small print: that a template failed, for example
-	Reason string         // why it is sent: "phase:FAILED"
-	Time   time.Time      // when the occurrence happened, UTC
-	Vars   map[string]any // every template variable by its name, for a service's own templates
+	Key    string // the delivery's id: the same for every attempt, unique to this message and destination
+	Status Status // for color and symbol
+	Title  string // one line
+	Body   string // lines; empty when Facts and Error say all
+	// Markdown says that Body is: notifiers whose service shows the like convert it, all others show it as it is.
+	Markdown bool           `json:",omitzero"`
+	Items    []Item         `json:",omitempty"` // of a message that tells of several things: what Body says of them, for those who show lists
+	More     int            `json:",omitempty"` // how many more there are than Items
+	Facts    []Fact         // short name-value pairs, in order
+	Error    string         // error text, shown as it is, in a fixed-width font
+	Links    []Link         // where to look further, the console first
+	Notes    []string       // small print: that a template failed, for example
+	Reason   string         // why it is sent: "phase:FAILED"
+	Time     time.Time      // when the occurrence happened, UTC
+	Vars     map[string]any // every template variable by its name, for a service's own templates
 }
 
 // Fact is one name and its value, such as Workflow and its name.

@@ -63,8 +63,9 @@ type Run struct {
 
 // Template is what a spec's `message` holds: Go text/template texts; empty ones mean the default.
 type Template struct {
-	Title string `json:"title,omitempty"`
-	Body  string `json:"body,omitempty"`
+	Title    string `json:"title,omitempty"`
+	Body     string `json:"body,omitempty"`
+	Markdown bool   `json:"markdown,omitempty"` // what Body renders to is Markdown
 }
 
 // Content is what a delivery stores to make its message from.

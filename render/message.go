@@ -32,7 +32,7 @@ func Message(c Content, key string) (m notifier.Message, templateErr error) {
 	}
 	m.Title = cmp.Or(title, m.Title)
 	if body != "" {
-		m.Body, m.Facts, m.Error = body, nil, ""
+		m.Body, m.Facts, m.Error, m.Markdown = body, nil, "", c.Template.Markdown
 	}
 	return m, nil
 }

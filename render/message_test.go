@@ -291,3 +291,16 @@ func TestMessageIsAlwaysFitToShow(t *testing.T) {
 		}
 	})
 }
+
+func TestMarkdownIsOfTheBodyOnly(t *testing.T) {
+	t.Parallel()
+	made := func(c render.Content) notifier.Message {
+		m, _ := render.Message(c, "k")
+		return m
+	}
+	template := render.Template{Body: "**{{.Phase}}**", Markdown: true}
+	require.True(t, made(render.Content{Data: data(), Template: template}).Markdown)
+	require.False(t, made(render.Content{Data: data(), Template: render.Template{Title: "t", Markdown: true}}).Markdown, "the default body")
+	require.False(t, made(render.Content{Data: data(), Template: render.Template{Body: "{{.Foo}}", Markdown: true}}).Markdown, "a template that fails")
+	require.False(t, made(render.NewDigest([]render.Content{{Data: data(), Template: template}})).Markdown)
+}

@@ -51,6 +51,8 @@ type escalationDocument struct {
 type messageDocument struct {
 	Title string `json:"title" doc:"one line, Go text/template"`
 	Body  string `json:"body" doc:"Go text/template"`
+
+	Format string `json:"format" enum:"text,markdown" default:"text" doc:"what body is; markdown shows as such in e-mail and Slack, and as it is written elsewhere; without HTML and images"`
 }
 
 // sendDocument is a notification_send task's spec as it is written.

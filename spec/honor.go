@@ -3,6 +3,7 @@ package spec
 import (
 	"encoding/json"
 	"slices"
+	"strings"
 
 	"github.com/flyte-notifier/flyte-notifier/internal/strict"
 	"github.com/flyte-notifier/flyte-notifier/notifier"
@@ -52,8 +53,11 @@ func (p *parser) honor(path string, wanted bool) *Honor {
 		}
 	}
 	text := "no notifier of this server sends mail"
-	for _, kind := range kinds {
-		text = "needs " + strict.Key("defaults", kind) + ": Flyte's own notifications are all sent as e-mail"
+	if len(kinds) > 0 {
+		for i, kind := range kinds {
+			kinds[i] = strict.Key("defaults", kind)
+		}
+		text = "needs " + strings.Join(kinds, " or ") + ": Flyte's own notifications are all sent as e-mail"
 	}
 	p.add(path, text)
 	return nil

@@ -106,7 +106,7 @@ func (p *parser) name(path, name string) {
 func (p *parser) message(path string, doc messageDocument) render.Template {
 	p.template(path+".title", doc.Title)
 	p.template(path+".body", doc.Body)
-	return render.Template{Title: doc.Title, Body: doc.Body}
+	return render.Template{Title: doc.Title, Body: doc.Body, Markdown: doc.Format == "markdown"}
 }
 
 func (p *parser) template(path, text string) {

@@ -265,6 +265,7 @@ func TestParseTaskRefusesMessages(t *testing.T) {
 	t.Parallel()
 	refuses(t, []refusal{
 		{"a message that is no mapping", rule("message: hello"), []string{"rules[0].message: must be a mapping, not a string"}},
+		{"a bad format", rule(`message: {body: x, format: html}`), []string{`rules[0].message.format: must be one of text, markdown, not "html"`}},
 		{"a bad body", rule(`message: {body: "{{define \"x\"}}{{end}}"}`), []string{"rules[0].message.body: define and block are not supported"}},
 	})
 }
@@ -406,5 +407,14 @@ func BenchmarkParseTask(b *testing.B) {
 		if _, problems := spec.ParseTask(parsed, env); len(problems) > 0 {
 			b.Fatal(fmt.Sprint(problems))
 		}
+	}
+}
+
+func TestFormatOfTheMessage(t *testing.T) {
+	t.Parallel()
+	for format, want := range map[string]bool{"": false, ", format: text": false, ", format: markdown": true} {
+		task, problems := spec.ParseSend(tree(t, `{send: [{slack: {channel: x}}], message: {body: hi`+format+`}}`), server())
+		require.Empty(t, problems)
+		require.Equal(t, want, task.Message.Markdown)
 	}
 }

@@ -101,6 +101,11 @@ func (b body) checkLabels(c *checker) {
 			c.add("categories", "The categories must be unique.")
 		}
 	}
+	for name := range b.Headers {
+		if reserved[strings.ToLower(name)] {
+			c.add("headers", "The following headers are reserved and cannot be used: %s", name)
+		}
+	}
 	size := 0
 	for name, value := range b.CustomArgs {
 		size += len(name) + len(value)
@@ -108,6 +113,12 @@ func (b body) checkLabels(c *checker) {
 	if size > 10_000 {
 		c.add("custom_args", "The custom_args must be no more than 10,000 bytes.")
 	}
+}
+
+// reserved are header names that SendGrid sets itself.
+var reserved = map[string]bool{
+	"x-sg-id": true, "x-sg-eid": true, "received": true, "dkim-signature": true, "content-type": true, "content-transfer-encoding": true,
+	"to": true, "from": true, "subject": true, "reply-to": true, "cc": true, "bcc": true,
 }
 
 func valid(email string) bool {

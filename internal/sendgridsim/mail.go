@@ -22,6 +22,7 @@ type Mail struct {
 	HTML         string
 	Categories   []string
 	CustomArgs   map[string]string
+	Headers      map[string]string
 	TemplateID   string
 	TemplateData map[string]any
 	Sandbox      bool // sandbox mode was on: only seen through a Fault with Store
@@ -72,6 +73,7 @@ type body struct {
 	TemplateID       string            `json:"template_id"`
 	Categories       []string          `json:"categories"`
 	CustomArgs       map[string]string `json:"custom_args"`
+	Headers          map[string]string `json:"headers"`
 	Settings         struct {
 		Sandbox struct {
 			Enable bool `json:"enable"`
@@ -101,7 +103,7 @@ func readMail(r io.Reader, contentType string) (Mail, *refusal) {
 func (b body) mail() Mail {
 	m := Mail{
 		From: b.From.Email, FromName: b.From.Name, Subject: b.Subject, Categories: b.Categories,
-		CustomArgs: b.CustomArgs, TemplateID: b.TemplateID, Sandbox: b.Settings.Sandbox.Enable,
+		CustomArgs: b.CustomArgs, Headers: b.Headers, TemplateID: b.TemplateID, Sandbox: b.Settings.Sandbox.Enable,
 	}
 	if b.ReplyTo != nil {
 		m.ReplyTo = b.ReplyTo.Email

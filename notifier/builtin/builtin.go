@@ -9,6 +9,7 @@ import (
 	"github.com/flyte-notifier/flyte-notifier/notifier/pagerduty"
 	"github.com/flyte-notifier/flyte-notifier/notifier/sendgrid"
 	"github.com/flyte-notifier/flyte-notifier/notifier/slack"
+	"github.com/flyte-notifier/flyte-notifier/notifier/smtp"
 	"github.com/flyte-notifier/flyte-notifier/notifier/stdout"
 	"github.com/flyte-notifier/flyte-notifier/notifier/teams"
 	"github.com/flyte-notifier/flyte-notifier/notifier/telegram"
@@ -21,10 +22,11 @@ func Registry(w io.Writer) *notifier.Registry {
 		slack.Manifest(),
 		slack.WebhookManifest(),
 		sendgrid.Manifest(),
+		smtp.Manifest(),
 		pagerduty.Manifest(),
 		teams.Manifest(),
 		telegram.Manifest(),
 		webhook.Manifest(),
 		stdout.Manifest(w),
-	).Reserve("smtp", "discord", "mattermost", "ntfy")
+	).Reserve("discord", "mattermost", "ntfy")
 }

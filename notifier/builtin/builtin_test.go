@@ -21,7 +21,7 @@ func TestRegistryHoldsTheNotifiersOfThisVersion(t *testing.T) {
 		require.NotEmpty(t, m.Guarantee, m.Kind)
 		require.False(t, r.Reserved(m.Kind), "%s is both there and reserved", m.Kind)
 	}
-	require.Equal(t, []string{"slack", "slack_webhook", "sendgrid", "pagerduty", "teams", "telegram", "webhook", "stdout"}, kinds)
+	require.Equal(t, []string{"slack", "slack_webhook", "sendgrid", "smtp", "pagerduty", "teams", "telegram", "webhook", "stdout"}, kinds)
 	require.True(t, r.Reserved("mattermost"))
 	require.False(t, r.Reserved("carrier-pigeon"))
 }

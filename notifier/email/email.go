@@ -46,6 +46,8 @@ type view struct {
 	Body   []string // lines
 	Items  []item   // what the HTML shows instead of Body
 	More   int      // how many more there are
+	// Rich is Body as safe HTML, where it is Markdown.
+	Rich   template.HTML
 	Facts  []notifier.Fact
 	Error  string
 	Button notifier.Link // the first link
@@ -61,11 +63,17 @@ func (v view) Preview() string {
 	if len(v.Body) > 0 {
 		first = v.Body[0]
 	}
-	if len(v.Items) > 0 {
+	switch {
+	case len(v.Items) > 0:
 		first = v.Items[0].Text
+	case v.Rich != "":
+		first = unmarked.Replace(strings.TrimLeft(first, "#>-+ "))
 	}
 	return line(cmp.Or(first, v.Why), 140)
 }
+
+// unmarked takes Markdown's marks away where nothing shows them.
+var unmarked = strings.NewReplacer("*", "", "`", "", "~~", "")
 
 func newView(m notifier.Message) view {
 	label, colors := look(m.Status)

@@ -76,6 +76,27 @@ func templated() notifier.Message {
 	return m
 }
 
+func written() notifier.Message {
+	m := sample("RUNNING", notifier.Warning)
+	m.Title, m.Facts, m.Markdown = "Nightly training waits for its data", nil, true
+	m.Body = "# What happened\nThe partition **2026-11-21** of `features_daily` is not there *yet*. It is usually there by ~~02:00~~ 03:00.\n\n" +
+		"## What to do\n1. Look at the [loader](https://airflow.example.org/d/loader?env=prod&run=17)\n2. If it runs, wait\n   - for an hour at most\n" +
+		"   - then call https://pager.example.org/data\n3. Else start it again:\n\n```sh\nloader backfill --partition 2026-11-21 && echo <done>\n```\n\n" +
+		"> Nobody needs to be woken for this.\n\n---\n\nQuestions: [the data team](mailto:data@example.org)"
+	return m
+}
+
+func digest() notifier.Message {
+	m := sample("FAILED", notifier.Failure)
+	m.Title, m.Facts, m.Links, m.Reason = "12 messages: 7 × FAILED, 4 × SUCCEEDED, 1 × running_for", nil, nil, "digest"
+	var lines []string
+	for _, phase := range []string{"FAILED", "SUCCEEDED", "FAILED", "TIMED_OUT"} {
+		lines = append(lines, "• 2026-11-22 11:03:04 UTC  churn.workflows.train_and_publish "+phase+"  "+console)
+	}
+	m.Body = strings.Join(append(lines, "… and 8 more"), "\n")
+	return m
+}
+
 func golden(t *testing.T, name, got string) {
 	t.Helper()
 	path := filepath.Join("testdata", name)
@@ -91,7 +112,7 @@ func golden(t *testing.T, name, got string) {
 func TestGolden(t *testing.T) {
 	t.Parallel()
 	for name, m := range map[string]notifier.Message{
-		"failed": failed(), "succeeded": succeeded(), "aborted": aborted(), "templated": templated(), "empty": {},
+		"failed": failed(), "succeeded": succeeded(), "aborted": aborted(), "templated": templated(), "markdown": written(), "digest": digest(), "empty": {},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -23,11 +23,14 @@ const keyArgument = "flyte_notifier_key"
 func (n *Notifier) body(d *Destination, m notifier.Message) ([]byte, error) {
 	subject := d.subject(m)
 	mailing := mail.NewV3Mail()
-	mailing.SetFrom(mail.NewEmail(n.from.name, n.from.address))
+	mailing.SetFrom(mail.NewEmail(n.from.Name, n.from.Addr))
 	mailing.Subject = subject
 	mailing.Categories = categories(d.Categories)
 	if key := notifier.Cut(notifier.OneLine(m.Key), 500); key != "" {
 		mailing.SetCustomArg(keyArgument, key)
+	}
+	for _, h := range email.Headers(n.config.ListUnsubscribe) {
+		mailing.SetHeader(h.Name, h.Value)
 	}
 	people, err := address(mailing, d)
 	if err != nil {
@@ -67,34 +70,25 @@ func encode(v any) ([]byte, error) {
 // address fills in whom the mail goes to. SendGrid refuses an address that comes twice, so that
 // the first of to, cc and bcc counts.
 func address(mailing *mail.SGMailV3, d *Destination) (*mail.Personalization, error) {
-	people := mail.NewPersonalization()
-	seen := map[string]bool{}
-	for _, list := range []struct {
-		name string
-		from []string
-		to   *[]*mail.Email
-	}{{"to", d.To, &people.To}, {"cc", d.Cc, &people.CC}, {"bcc", d.Bcc, &people.BCC}} {
-		for i, s := range list.from {
-			a, err := parseAddress(s)
-			if err != nil {
-				return nil, fmt.Errorf("%s[%d]: %w", list.name, i, err)
-			}
-			if same := strings.ToLower(a.address); !seen[same] {
-				seen[same] = true
-				*list.to = append(*list.to, mail.NewEmail(a.name, a.address))
-			}
-		}
-	}
-	mailing.AddPersonalizations(people)
-	if d.ReplyTo == "" {
-		return people, nil
-	}
-	a, err := parseAddress(d.ReplyTo)
+	recipients, err := d.people().Parse()
 	if err != nil {
-		return nil, fmt.Errorf("reply_to: %w", err)
+		return nil, err
 	}
-	mailing.SetReplyTo(mail.NewEmail(a.name, a.address))
+	people := mail.NewPersonalization()
+	people.To, people.CC, people.BCC = listed(recipients.To), listed(recipients.Cc), listed(recipients.Bcc)
+	mailing.AddPersonalizations(people)
+	if r := recipients.ReplyTo; r != nil {
+		mailing.SetReplyTo(mail.NewEmail(r.Name, r.Addr))
+	}
 	return people, nil
+}
+
+func listed(all []email.Address) []*mail.Email {
+	var made []*mail.Email
+	for _, a := range all {
+		made = append(made, mail.NewEmail(a.Name, a.Addr))
+	}
+	return made
 }
 
 // categories are those not given twice, which SendGrid refuses.

@@ -4,15 +4,17 @@ import (
 	"net/url"
 
 	"github.com/flyte-notifier/flyte-notifier/notifier"
+	"github.com/flyte-notifier/flyte-notifier/notifier/email"
 )
 
 // Config is what the server's config says of a SendGrid connection.
 type Config struct {
-	APIKey        notifier.Secret `json:"api_key" required:"true" doc:"the API key (SG....) with the permission Mail Send: where it is kept, never the key itself"`
-	From          string          `json:"from" required:"true" doc:"the sender, verified in SendGrid: flyte@example.org or Flyte <flyte@example.org>"`
-	Host          string          `json:"host,omitempty" doc:"base URL of the Web API, for a proxy or a test; default https://api.sendgrid.com"`
-	DataResidency string          `json:"data_residency,omitempty" enum:"global,eu" default:"global" doc:"the region that keeps the mails; a host given takes precedence"`
-	Sandbox       bool            `json:"sandbox,omitempty" default:"false" doc:"let SendGrid check the mails without sending them"`
+	APIKey          notifier.Secret `json:"api_key" required:"true" doc:"the API key (SG....) with the permission Mail Send: where it is kept, never the key itself"`
+	From            string          `json:"from" required:"true" doc:"the sender, verified in SendGrid: flyte@example.org or Flyte <flyte@example.org>"`
+	Host            string          `json:"host,omitempty" doc:"base URL of the Web API, for a proxy or a test; default https://api.sendgrid.com"`
+	DataResidency   string          `json:"data_residency,omitempty" enum:"global,eu" default:"global" doc:"the region that keeps the mails; a host given takes precedence"`
+	ListUnsubscribe string          `json:"list_unsubscribe,omitempty" doc:"a mailto: or https: URL by which readers leave: the header List-Unsubscribe"`
+	Sandbox         bool            `json:"sandbox,omitempty" default:"false" doc:"let SendGrid check the mails without sending them"`
 }
 
 // Validate returns what is wrong beside the API key's reference, which validates itself.
@@ -21,7 +23,7 @@ func (c *Config) Validate() []notifier.Problem {
 	add := func(path, text string) { problems = append(problems, notifier.Problem{Path: path, Text: text}) }
 	if c.From == "" {
 		add("from", "required")
-	} else if _, err := parseAddress(c.From); err != nil {
+	} else if _, err := email.ParseAddress(c.From); err != nil {
 		add("from", err.Error())
 	}
 	if text := checkHost(c.Host); text != "" {
@@ -29,6 +31,11 @@ func (c *Config) Validate() []notifier.Problem {
 	}
 	if c.DataResidency != "" && c.DataResidency != "eu" && c.DataResidency != "global" {
 		add("data_residency", "must be global or eu")
+	}
+	if c.ListUnsubscribe != "" {
+		if text := email.CheckUnsubscribe(c.ListUnsubscribe); text != "" {
+			add("list_unsubscribe", text)
+		}
 	}
 	return problems
 }

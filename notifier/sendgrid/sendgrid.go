@@ -15,6 +15,7 @@ import (
 	"github.com/sendgrid/sendgrid-go"
 
 	"github.com/flyte-notifier/flyte-notifier/notifier"
+	"github.com/flyte-notifier/flyte-notifier/notifier/email"
 	"github.com/flyte-notifier/flyte-notifier/notifier/exchange"
 )
 
@@ -46,7 +47,7 @@ func open(config any, d notifier.Deps) (notifier.BaseNotifier, error) {
 // Notifier sends with one API key. It is also a notifier.Checker, and safe for concurrent use.
 type Notifier struct {
 	config Config
-	from   sender
+	from   email.Address
 	http   *http.Client
 }
 
@@ -61,7 +62,7 @@ func New(c Config, client *http.Client) (*Notifier, error) {
 	if problems := c.Validate(); len(problems) > 0 {
 		return nil, fmt.Errorf("open sendgrid: %s", problems[0])
 	}
-	from, err := parseAddress(c.From)
+	from, err := email.ParseAddress(c.From)
 	if err != nil {
 		return nil, fmt.Errorf("open sendgrid: from: %w", err)
 	}

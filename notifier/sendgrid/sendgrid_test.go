@@ -76,7 +76,7 @@ func TestConformance(t *testing.T) {
 
 func TestSendsTextAndHTMLToAll(t *testing.T) {
 	t.Parallel()
-	sim, n := start(t, sendgrid.Config{})
+	sim, n := start(t, sendgrid.Config{ListUnsubscribe: "https://example.org/leave"})
 	d := &sendgrid.Destination{
 		To: []string{"Ada <ada@Example.org>", "bob@example.org", "ADA@example.org"}, Cc: []string{"cy@example.org", "bob@example.org"},
 		Bcc: []string{"di@example.org", "cy@example.org"}, ReplyTo: "Team <team@example.org>",
@@ -98,6 +98,7 @@ func TestSendsTextAndHTMLToAll(t *testing.T) {
 		From: "flyte@example.org", FromName: "Flyte", ReplyTo: "team@example.org", Subject: "train failed",
 		To: []string{"ada@example.org", "bob@example.org"}, Cc: []string{"cy@example.org"}, Bcc: []string{"di@example.org"},
 		Categories: []string{"flyte", "ml"}, CustomArgs: map[string]string{"flyte_notifier_key": "d-0001"},
+		Headers: map[string]string{"Auto-Submitted": "auto-generated", "X-Auto-Response-Suppress": "All", "List-Unsubscribe": "<https://example.org/leave>"},
 	}, got)
 }
 

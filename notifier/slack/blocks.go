@@ -79,8 +79,8 @@ func compose(m notifier.Message, limit int) []slack.Block {
 	if len(m.Items) > 0 {
 		made = append(made, itemBlocks(m, limit)...)
 	} else {
-		for _, part := range split(cut(m.Body, bodyParts*limit), limit) {
-			made = append(made, slack.NewSectionBlock(mrkdwn(running(part)), nil, nil))
+		for _, part := range body(m, limit) {
+			made = append(made, slack.NewSectionBlock(mrkdwn(part), nil, nil))
 		}
 	}
 	made = append(made, factBlocks(m.Facts, min(limit, maxValue))...)
@@ -94,6 +94,20 @@ func compose(m notifier.Message, limit int) []slack.Block {
 		made = append(made, slack.NewContextBlock("", small...))
 	}
 	return made
+}
+
+// body is the message's own text in mrkdwn, no part of it longer than limit.
+func body(m notifier.Message, limit int) []string {
+	if m.Markdown {
+		if parts, ok := rich(m.Body, limit); ok {
+			return parts
+		}
+	}
+	parts := split(cut(m.Body, bodyParts*limit), limit)
+	for i, part := range parts {
+		parts[i] = running(part)
+	}
+	return parts
 }
 
 // symbol tells the kind of news by shape as well as by color.
