@@ -29,8 +29,9 @@ def schema(name: str) -> dict:
 
 
 def described(name: str, part: object, document: str) -> None:
-    """Each key of a schema, or of a part of it, has its place in the document."""
-    text = (root / "docs" / document).read_text()
+    """Each key of a schema, or of a part of it, has its place in the document, or on the page of its service."""
+    pages = [root / "docs" / document, *(root / "docs" / "notifiers").glob("*.md")]
+    text = "\n".join(page.read_text() for page in pages)
     for key in sorted(keys(part)):
         if not re.search(rf"(?<![A-Za-z_]){re.escape(key)}(?![A-Za-z_])", text):
             problems.append(f"docs/{document}: {key} of {name} is not described")
