@@ -40,6 +40,13 @@ type Destination struct {
 	root notifier.Receipt // as WithRoot was told
 }
 
+// Gathered returns a copy without the subject, which is that of one message, in no execution's thread.
+func (d *Destination) Gathered() notifier.Destination {
+	all := *d
+	all.Subject, all.Thread, all.root = "", threadNone, nil
+	return &all
+}
+
 // Validate returns what is wrong with the keys; templates are judged once they are rendered.
 func (d *Destination) Validate() []notifier.Problem {
 	problems := d.people().Validate(maxRecipients)

@@ -47,6 +47,7 @@ var (
 	_ notifier.BaseNotifier = (*Notifier)(nil)
 	_ notifier.Checker      = (*Notifier)(nil)
 	_ notifier.Threaded     = (*Destination)(nil)
+	_ notifier.Gatherer     = (*Destination)(nil)
 	_ notifier.Previewer    = (*Destination)(nil)
 )
 

@@ -50,6 +50,13 @@ func (d *Destination) chat() string { return strings.ToLower(d.ChatID) }
 // WithID returns d itself: Telegram takes names as well as ids.
 func (d *Destination) WithID(string) notifier.Destination { return d }
 
+// Gathered returns a copy whose messages are new ones: one that tells of several executions is no edit of one's.
+func (d *Destination) Gathered() notifier.Destination {
+	all := *d
+	all.Update = false
+	return &all
+}
+
 // Threading is that of the key `update`.
 func (d *Destination) Threading() notifier.Threading {
 	if d.Update {

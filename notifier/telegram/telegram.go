@@ -56,6 +56,7 @@ var (
 	_ notifier.Updater      = (*Notifier)(nil)
 	_ notifier.Checker      = (*Notifier)(nil)
 	_ notifier.Threaded     = (*Destination)(nil)
+	_ notifier.Gatherer     = (*Destination)(nil)
 	_ notifier.Previewer    = (*Destination)(nil)
 )
 

@@ -300,3 +300,10 @@ func golden(t *testing.T, name, got string) {
 	require.NoError(t, err)
 	require.Equal(t, string(want), got)
 }
+
+func TestAMessageOfSeveralExecutionsEditsNone(t *testing.T) {
+	t.Parallel()
+	d := &telegram.Destination{ChatID: "@ml", ThreadID: 7, Silent: true, Update: true}
+	require.Equal(t, &telegram.Destination{ChatID: "@ml", ThreadID: 7, Silent: true}, notifier.Gathered(d))
+	require.True(t, d.Update)
+}
