@@ -19,7 +19,7 @@ var example = regexp.MustCompile("(?s)```yaml\n(.*?)```")
 func TestPagesOfServicesAreRight(t *testing.T) {
 	t.Parallel()
 	r := builtin.Registry(nil)
-	for _, kind := range []string{"slack_webhook", "pagerduty", "teams", "telegram"} {
+	for _, kind := range []string{"slack", "slack_webhook", "pagerduty", "teams", "telegram", "webhook"} {
 		raw, err := os.ReadFile(filepath.Join("../../docs/notifiers", kind+".md"))
 		require.NoError(t, err)
 		page := string(raw)
