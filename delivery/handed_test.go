@@ -59,6 +59,7 @@ func TestOverAQueue(t *testing.T) {
 		"TestWhatIsOverMayHaveArrived":                            TestWhatIsOverMayHaveArrived,
 		"TestWhatIsOverIsLookedUpAfterAKill":                      TestWhatIsOverIsLookedUpAfterAKill,
 		"TestWhatIsOverIsGivenUpQuietly":                          TestWhatIsOverIsGivenUpQuietly,
+		"TestWhatIsOverIsNotSilenced":                             TestWhatIsOverIsNotSilenced,
 		"TestWhatIsOverAndRedrivenIsSent":                         TestWhatIsOverAndRedrivenIsSent,
 		"ALaneThatHangsLetsOthersCome":                            aLaneThatHangsLetsOthersCome,
 		"ASendHasItsFullTime":                                     aSendHasItsFullTime,

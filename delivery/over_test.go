@@ -149,6 +149,19 @@ func TestWhatIsOverIsGivenUpQuietly(t *testing.T) {
 	})
 }
 
+// TestWhatIsOverIsNotSilenced: a redrive of what was silenced shall not bring it back.
+func TestWhatIsOverIsNotSilenced(t *testing.T) {
+	run(t, hangsOnce(notifier.Retry.Errorf("503"), false), func(b *bench) {
+		b.start()
+		ids := b.add("w1", "#a", "#a")
+		b.pass(5 * time.Second)
+		b.over(ids[0])
+		b.silence(time.Hour)
+		b.pass(time.Minute)
+		require.Equal(b.t, []store.DeliveryState{store.Superseded, store.Silenced}, b.states(ids))
+	})
+}
+
 func TestWhatIsOverAndRedrivenIsSent(t *testing.T) {
 	s := hangsOnce(notifier.Permanent.Errorf("channel_not_found"), false)
 	run(t, s, func(b *bench) {
