@@ -14,6 +14,9 @@ import (
 func (l *line) attempt(u until, d store.Delivery) (again time.Duration) {
 	o := l.outbox
 	if d.UnknownAt.IsZero() { // else it may have arrived: that is looked up first
+		if d.Over != "" {
+			return o.settle(u.record, d, o.superseded(d, d.Over))
+		}
 		if again, done := l.silenced(u, d); done {
 			return again
 		}
@@ -87,6 +90,9 @@ func (l *line) ready(u until, d *store.Delivery) (p prepared, again time.Duratio
 			return p, again, false
 		}
 	}
+	if d.Over != "" {
+		return p, o.settle(u.record, *d, o.superseded(*d, d.Over)), false
+	}
 	if p.part.stale {
 		return p, l.apart(u, *d, errStale), false
 	}
@@ -112,6 +118,11 @@ func (l *line) fail(u until, d store.Delivery, err error) (again time.Duration) 
 	if !out.Hold.IsZero() {
 		l.outbox.metrics.holds.WithLabelValues(d.Kind).Inc()
 		l.heed(err)
+	}
+	if d.Over != "" && out.State == store.Dead { // nobody can tell whether it arrived, and nobody need send it
+		hold := out.Hold
+		out = l.outbox.superseded(d, d.Over)
+		out.Hold = hold
 	}
 	return l.outbox.settle(u.record, d, out)
 }
@@ -206,11 +217,11 @@ func (o *Outbox) send(ctx context.Context, p prepared, m notifier.Message) (r no
 }
 
 // look asks the service whether an attempt with an unknown outcome arrived. settled: it did, and
-// that is recorded, or is to be again later. Without an error the message may be sent again.
+// that is recorded, or is to be again later. Without an error the message may be sent again, unless it is over.
 func (o *Outbox) look(u until, d *store.Delivery, p prepared) (again time.Duration, settled bool, err error) {
 	looker, ok := p.connection.Notifier.(notifier.Looker)
 	if !ok {
-		d.Double = true
+		d.Double = d.Double || d.Over == ""
 		return 0, false, nil
 	}
 	ctx, cancel := u.early(o.policy().Timeout)
@@ -218,7 +229,8 @@ func (o *Outbox) look(u until, d *store.Delivery, p prepared) (again time.Durati
 	receipt, found, err := looker.Look(ctx, p.destination, d.ID, d.UnknownAt)
 	switch {
 	case errors.Is(err, notifier.ErrLookImpossible):
-		d.Double = d.Double || p.part.threading != notifier.Edits || p.part.root == nil // an edit is the same twice
+		again := d.Over == "" && (p.part.threading != notifier.Edits || p.part.root == nil) // an edit is the same twice
+		d.Double = d.Double || again
 		return 0, false, nil
 	case err != nil:
 		return 0, false, notifier.Retry.Errorf("look up an unknown outcome: %w", err)

@@ -52,6 +52,33 @@ func TestServersSendEachMessageOnceAndInOrder(t *testing.T) {
 	require.Len(t, s.sent(), 240)
 }
 
+// TestServersTakeBackWhatIsBeingSent: the job that has it open finds out with its next step.
+func TestServersTakeBackWhatIsBeingSent(t *testing.T) {
+	t.Parallel()
+	under, end := make(chan struct{}), make(chan struct{})
+	var calls tally
+	s := &service{send: func(context.Context, *place, notifier.Message) error {
+		if calls.note() > 1 {
+			return nil
+		}
+		close(under)
+		<-end
+		return notifier.Retry.Errorf("busy")
+	}}
+	w := onPostgres(t, s)
+	w.start()
+	w.start()
+	ids := w.add("w", "#a", "#a")
+	<-under
+	require.NoError(t, w.store.Write(t.Context(), store.Change{At: time.Now().UTC(), Superseded: ids[:1], Why: "acknowledged"}))
+	close(end)
+	w.awaitDelivered(soon, ids[1])
+	d := w.get(ids[0])
+	require.Equal(t, store.Superseded, d.State)
+	require.Equal(t, "acknowledged", d.LastError)
+	require.Equal(t, 2, calls.count())
+}
+
 func TestServersShareARate(t *testing.T) {
 	t.Parallel()
 	s := &service{}

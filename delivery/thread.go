@@ -78,6 +78,8 @@ func (o *Outbox) current(ctx context.Context, d store.Delivery, p *prepared, t t
 // underWay is since when the holder's message has been on its way, so that others wait for it; zero if it is not.
 func (t thread) underWay(holder store.Delivery, how notifier.Threading) time.Time {
 	switch {
+	case t.Root != nil && how == notifier.Edits && holder.State == store.Superseded: // nobody repeats it, and it may land yet
+		return t.Since
 	case holder.State != store.Pending:
 		return time.Time{}
 	case !holder.OpenedAt.IsZero():

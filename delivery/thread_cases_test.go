@@ -1,6 +1,7 @@
 package delivery_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"testing"
@@ -169,6 +170,33 @@ func TestAnEditThatFailedComesBeforeTheNext(t *testing.T) {
 		require.Equal(t, []store.DeliveryState{store.Delivered, store.Delivered}, []store.DeliveryState{both[0].State, both[1].State})
 		require.True(t, both[0].SettledAt.Before(both[1].SettledAt))
 		require.Equal(t, []int{3, 1}, []int{both[0].Attempts, both[1].Attempts})
+		require.Equal(t, []string{"FAILED"}, c.shown("one"))
+	})
+}
+
+// TestAnEditThatIsOverIsWaitedFor: nobody makes it again, and yet it may take effect late.
+func TestAnEditThatIsOverIsWaitedFor(t *testing.T) {
+	onBoth(t, func(t *testing.T, c *chat) {
+		c.start()
+		c.told(news{watch: "w1", execution: "f1", phase: "QUEUED", to: edited})
+		c.sim.Fail("chat.update", slacksim.Fault{Hang: true})
+		older := c.tell(news{watch: "w1", execution: "f1", phase: "RUNNING", to: edited})
+		require.NoError(t, c.sim.AwaitCalls(t.Context(), "chat.update", 1))
+		require.NoError(t, c.store.Write(t.Context(), store.Change{At: time.Now().UTC(), Superseded: older}))
+		newer := c.tell(news{watch: "w1", execution: "f1", phase: "FAILED", to: edited})
+		require.Equal(t, store.Superseded, c.await(older...)[0].State)
+		require.Never(t, func() bool { return c.sim.Calls("chat.update") > 1 }, time.Second, 10*time.Millisecond)
+
+		note := c.thread() // two minutes later
+		var held map[string]any
+		require.NoError(t, json.Unmarshal(note.Body, &held))
+		require.Equal(t, older[0], held["holder"])
+		held["since"] = time.Now().Add(-2 * time.Minute).UTC()
+		var err error
+		note.Body, err = json.Marshal(held)
+		require.NoError(t, err)
+		require.NoError(t, c.store.Write(t.Context(), store.Change{At: time.Now().UTC(), Notes: []store.Note{note}}))
+		require.Equal(t, store.Delivered, c.await(newer...)[0].State)
 		require.Equal(t, []string{"FAILED"}, c.shown("one"))
 	})
 }

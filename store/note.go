@@ -29,9 +29,12 @@ type Change struct {
 	At         time.Time  // when: what is superseded is settled then, what is released is due
 	Deliveries []Delivery // inserted unless their ID was ever there; their WatchID may be one that no watch has
 	Notes      []Note     // of each kind and key one; those of a purged watch are not kept
-	Superseded []string   // ids of deliveries: Held ones, and Pending ones without an open attempt that never were, become Superseded; others stay
-	Why        string     // of Superseded, for people, and then their LastError; empty: ItNoLongerHolds, and that stays
-	Released   []Release  // Held deliveries that become Pending
+	// Superseded are ids of deliveries. Held ones, and Pending ones that never were, become Superseded. But a Pending one
+	// with an open attempt stays, and Why is kept as its Over, unless it has one: what becomes of it is the outbox's to
+	// say when that attempt has ended. Others stay as they are.
+	Superseded []string
+	Why        string    // of Superseded, for people, and then their LastError; empty: ItNoLongerHolds, and that stays
+	Released   []Release // Held deliveries that become Pending
 }
 
 // ItNoLongerHolds is why a delivery is superseded where nothing else is said.

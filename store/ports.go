@@ -157,7 +157,7 @@ type Ledger interface {
 	// Watches does the same for watches.
 	Watches(ctx context.Context, f Filter, yield func(Watch) error) error
 	// Redrive makes Dead and Silenced deliveries Pending and due now, keeping key and attempts;
-	// Since and Spent are set, so that the retry policy counts anew.
+	// Since and Spent are set, so that the retry policy counts anew, and Over is cleared.
 	// It returns the ids that it found in no such state, with the state ("" if unknown).
 	Redrive(ctx context.Context, ids []string, now time.Time) (refused map[string]DeliveryState, err error)
 	// Counts returns how many watches and deliveries there are by state.

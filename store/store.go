@@ -111,6 +111,7 @@ type Delivery struct {
 	SettledAt   time.Time // when it left Pending; zero before
 	HeldUntil   time.Time // when its bundle is to be released; zero: it was never held, or until somebody does
 	Bundle      string    // what it is held with; kept once it is released, as HeldUntil is
+	Over        string    // why it is not to be sent again, should its attempt not have told it, see Change; empty: it stands
 }
 
 // Lane is one destination of one connection: its deliveries share a rate, and never wait for

@@ -116,6 +116,7 @@ func (s *source) fill() {
 	}
 	require.NoError(s.t, s.Write(s.t.Context(), store.Change{
 		Deliveries: []store.Delivery{delivery("w1", "held", held), delivery("group", "g1", held), delivery("group", "g2", func(d *store.Delivery) { d.Address = "#g" })},
+		Superseded: []string{"open"},
 		Notes: []store.Note{
 			{Kind: "progress", Key: "1", WatchID: "w1", Due: after(9), Execution: watch("w1").Execution, Body: json.RawMessage(`{"n": 1}`)},
 			{Kind: "progress", Key: "3", WatchID: "w3"},

@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -47,16 +48,17 @@ type affected struct {
 	standing
 	kind    string
 	bundled bool // it was held once
+	over    bool // it is known already that it is
 }
 
 func scanAffected(row pgx.Row) (d affected, err error) {
-	d.standing, err = scanStanding(prefixed{prefixed{row, &d.kind}, &d.bundled})
+	d.standing, err = scanStanding(prefixed{prefixed{prefixed{row, &d.kind}, &d.bundled}, &d.over})
 	return d, err
 }
 
 // lockAffected locks deliveries, and with each those that may become the head of its lane, or have to give that
 // up for it.
-const lockAffected = "SELECT d.kind, d.bundle <> '', " + standingColumns + ` FROM flyte_notifier.deliveries d WHERE d.seq IN (
+const lockAffected = "SELECT d.kind, d.bundle <> '', d.over <> '', " + standingColumns + ` FROM flyte_notifier.deliveries d WHERE d.seq IN (
 	SELECT o.seq FROM flyte_notifier.deliveries o WHERE o.id = ANY($1)
 	UNION SELECT n.seq FROM flyte_notifier.deliveries o CROSS JOIN LATERAL (
 		SELECT p.seq FROM flyte_notifier.deliveries p WHERE p.state = 'pending' AND p.watch_id = o.watch_id
@@ -85,6 +87,7 @@ type outRows struct {
 	content                  []*string
 	superseded, why          []string
 	supersededAt             []*int64
+	open, openWhy            []string // to be superseded as well, but with an open attempt
 	releasedLanes, leftLanes turns
 }
 
@@ -103,15 +106,27 @@ func (w *moves) out(g *ground, c *edits) {
 	}
 	for _, id := range c.superseded {
 		d := g.affected[id]
-		if d == nil || d.state != store.Held && (d.state != store.Pending || d.opened != nil || d.bundled && !here[id]) {
+		o := &w.outs
+		switch {
+		case d == nil || d.state != store.Held && (d.state != store.Pending || d.bundled && !here[id]):
+			continue
+		case d.state == store.Pending && d.opened != nil:
+			o.remember(d, c.why)
 			continue
 		}
 		d.state = store.Superseded
-		o := &w.outs
 		o.superseded, o.supersededAt = append(o.superseded, d.id), append(o.supersededAt, micros(c.at))
 		o.why = append(o.why, c.why)
 		o.leftLanes.add(d.turn())
 		w.tell(g, d, store.SupersededEvent(d.kind, d.address, c.why, c.at))
+	}
+}
+
+// remember notes of a delivery with an open attempt that it is over, and why, unless that is known.
+func (o *outRows) remember(d *affected, why string) {
+	if !d.over {
+		d.over = true
+		o.open, o.openWhy = append(o.open, d.id), append(o.openWhy, cmp.Or(why, store.ItNoLongerHolds))
 	}
 }
 
@@ -129,12 +144,17 @@ func (o *outRows) save(p *pipeline, promoted *[]queued) {
 		FROM unnest($1::text[], $2::bigint[], $3::text[]) AS i(id, at, content) WHERE d.id = i.id`
 	const supersede = `UPDATE flyte_notifier.deliveries d SET state = 'superseded', settled_at = i.at, head = false,
 		last_error = coalesce(nullif(i.why, ''), d.last_error) FROM unnest($1::text[], $2::bigint[], $3::text[]) AS i(id, at, why) WHERE d.id = i.id`
+	const remember = `UPDATE flyte_notifier.deliveries d SET over = i.why
+		FROM unnest($1::text[], $2::text[]) AS i(id, why) WHERE d.id = i.id`
 	lanes := o.leftLanes
 	if len(o.released) > 0 {
 		p.exec(release, o.released, o.releasedAt, o.content)
 	}
 	if len(o.superseded) > 0 {
 		p.exec(supersede, o.superseded, o.supersededAt, o.why)
+	}
+	if len(o.open) > 0 {
+		p.exec(remember, o.open, o.openWhy)
 	}
 	if r := o.releasedLanes; len(o.released) > 0 {
 		p.exec(demote, r.watch, r.connection, r.address)

@@ -15,7 +15,7 @@ import (
 const deliveryColumns = `d.id, d.key, d.watch_id, d.org, d.project, d.domain, d.name, d.rule, d.reason, d.kind,
 	d.connection, d.address, d.state, d.attempts, d.next_at, d.opened_at, d.unknown_at, d.double,
 	d.created_at, d.settled_at, d.since, d.spent, d.trace, d.last_error, d.render_error, d.receipt, d.destination, d.content,
-	d.held_until, d.bundle`
+	d.held_until, d.bundle, d.over`
 
 // scanDelivery reads a row of deliveryColumns. With an engine.DamageError the delivery holds all the rest.
 func scanDelivery(row pgx.Row) (d store.Delivery, err error) {
@@ -28,7 +28,7 @@ func scanDelivery(row pgx.Row) (d store.Delivery, err error) {
 		&d.ID, &d.Key, &d.WatchID, &x.Org, &x.Project, &x.Domain, &x.Name, &d.Rule, &d.Reason, &d.Kind,
 		&d.Connection, &d.Address, &state, &d.Attempts, &next, &opened, &unknown, &d.Double,
 		&created, &settled, &since, &d.Spent, &d.Trace, &d.LastError, &d.RenderError, &receipt, &destination, &content,
-		&held, &d.Bundle,
+		&held, &d.Bundle, &d.Over,
 	)
 	if err != nil {
 		return store.Delivery{}, err
@@ -44,7 +44,7 @@ func scanDelivery(row pgx.Row) (d store.Delivery, err error) {
 func cleanDelivery(d store.Delivery) store.Delivery {
 	x := &d.Execution
 	cleanAll(&d.ID, &d.Key, &d.WatchID, &x.Org, &x.Project, &x.Domain, &x.Name, &d.Rule, &d.Reason, &d.Kind,
-		&d.Connection, &d.Address, &d.Trace, &d.LastError, &d.RenderError, &d.Bundle)
+		&d.Connection, &d.Address, &d.Trace, &d.LastError, &d.RenderError, &d.Bundle, &d.Over)
 	d.State = store.DeliveryState(clean(string(d.State)))
 	if d.State == "" {
 		d.State = store.Pending
@@ -70,18 +70,18 @@ type deliveryRows struct {
 	opened, unknown, settled, held                 []*int64
 	trace, lastError, renderError                  []string
 	receipt, destination, content                  []*string
-	bundle                                         []string
+	bundle, over                                   []string
 }
 
 // insertDeliveries inserts deliveryRows in the order of their ids, so that no two transactions that insert the
 // same wait for each other.
 const insertDeliveries = `INSERT INTO flyte_notifier.deliveries (seq, id, key, watch_id, org, project, domain, name, rule, reason, kind,
 	connection, address, state, head, double, attempts, next_at, created_at, since, spent, opened_at, unknown_at, settled_at,
-	trace, last_error, render_error, receipt, destination, content, held_until, bundle)
+	trace, last_error, render_error, receipt, destination, content, held_until, bundle, over)
 	SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
 	$9::text[], $10::text[], $11::text[], $12::text[], $13::text[], $14::text[], $15::boolean[], $16::boolean[], $17::bigint[],
 	$18::bigint[], $19::bigint[], $20::bigint[], $21::bigint[], $22::bigint[], $23::bigint[], $24::bigint[],
-	$25::text[], $26::text[], $27::text[], $28::text[], $29::text[], $30::text[], $31::bigint[], $32::text[]) AS i(seq, id)
+	$25::text[], $26::text[], $27::text[], $28::text[], $29::text[], $30::text[], $31::bigint[], $32::text[], $33::text[]) AS i(seq, id)
 	ORDER BY i.id ON CONFLICT (id) DO NOTHING`
 
 func (r *deliveryRows) args() []any {
@@ -89,7 +89,7 @@ func (r *deliveryRows) args() []any {
 		r.seq, r.id, r.key, r.watch, r.org, r.project, r.domain, r.name, r.rule, r.reason, r.kind,
 		r.connection, r.address, r.state, r.head, r.double, r.attempts, r.next, r.created, r.since, r.spent,
 		r.opened, r.unknown, r.settled, r.trace, r.lastError, r.renderError, r.receipt, r.destination, r.content,
-		r.held, r.bundle,
+		r.held, r.bundle, r.over,
 	}
 }
 
@@ -111,6 +111,6 @@ func (r *deliveryRows) add(seq int64, d store.Delivery, head bool) error {
 	r.trace, r.lastError, r.renderError = append(r.trace, d.Trace), append(r.lastError, d.LastError), append(r.renderError, d.RenderError)
 	r.receipt = append(r.receipt, receipt)
 	r.destination, r.content = append(r.destination, verbatim(d.Destination)), append(r.content, verbatim(d.Content))
-	r.held, r.bundle = append(r.held, micros(d.HeldUntil)), append(r.bundle, d.Bundle)
+	r.held, r.bundle, r.over = append(r.held, micros(d.HeldUntil)), append(r.bundle, d.Bundle), append(r.over, d.Over)
 	return nil
 }

@@ -85,7 +85,7 @@ const demote = `UPDATE flyte_notifier.deliveries d SET head = false
 // revive makes deliveries pending, and finds who is the head of their lanes now.
 func (s *Store) revive(ctx context.Context, tx pgx.Tx, ids []string, now time.Time, lanes *turns, events *eventRows) error {
 	const revive = `UPDATE flyte_notifier.deliveries SET state = 'pending', next_at = $1, since = $1, spent = attempts,
-		settled_at = NULL, opened_at = NULL, held_until = NULL, bundle = '', head = false WHERE id = ANY($2)`
+		settled_at = NULL, opened_at = NULL, held_until = NULL, bundle = '', over = '', head = false WHERE id = ANY($2)`
 	if len(ids) == 0 {
 		return nil
 	}

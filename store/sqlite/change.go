@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -90,12 +91,14 @@ type met struct {
 	notes      []storedNote
 	released   []affected
 	superseded []affected
+	open       []affected // what is to be superseded as well, but has an open attempt
 }
 
 // affected is what a change must know of a delivery that it supersedes or releases.
 type affected struct {
 	place
 	kind string
+	open bool // it is Pending, with an open attempt
 }
 
 // meet reads what a change meets. Where that is not what was read for it, it returns store.ErrConflict.
@@ -121,11 +124,14 @@ func (t *tx) meet(c *change) (m met, err error) {
 		m.released = append(m.released, d)
 	}
 	for _, id := range c.superseded {
-		d, ok, err := t.affected(id, "(state = 'held' OR state = 'pending' AND opened_at IS NULL AND bundle = '')")
-		if err != nil {
+		d, ok, err := t.affected(id, "(state = 'held' OR state = 'pending' AND bundle = '')")
+		switch {
+		case err != nil:
 			return m, fmt.Errorf("supersede delivery %s: %w", id, err)
-		}
-		if ok {
+		case !ok:
+		case d.open:
+			m.open = append(m.open, d)
+		default:
 			m.superseded = append(m.superseded, d)
 		}
 	}
@@ -134,8 +140,8 @@ func (t *tx) meet(c *change) (m met, err error) {
 
 // affected finds a delivery, if it is as wanted.
 func (t *tx) affected(id, wanted string) (d affected, ok bool, err error) {
-	query := "SELECT seq, watch_id, connection, address, kind FROM deliveries WHERE id = ? AND " + wanted
-	err = t.row(query, []any{id}, &d.seq, &d.watch, &d.connection, &d.address, &d.kind)
+	query := "SELECT seq, watch_id, connection, address, kind, state = 'pending' AND opened_at IS NOT NULL FROM deliveries WHERE id = ? AND " + wanted
+	err = t.row(query, []any{id}, &d.seq, &d.watch, &d.connection, &d.address, &d.kind, &d.open)
 	if errors.Is(err, store.ErrNotFound) {
 		return d, false, nil
 	}
@@ -168,6 +174,12 @@ func (t *tx) apply(c *change, m met, moved string, events []store.Event) error {
 	for _, d := range m.superseded {
 		if err := t.supersede(d, c.why, c.at); err != nil {
 			return fmt.Errorf("supersede delivery: %w", err)
+		}
+	}
+	for _, d := range m.open {
+		const remember = "UPDATE deliveries SET over = ?1 WHERE seq = ?2 AND over = ''"
+		if err := t.exec(remember, cmp.Or(c.why, store.ItNoLongerHolds), d.seq); err != nil {
+			return fmt.Errorf("remember that a delivery is over: %w", err)
 		}
 	}
 	return nil

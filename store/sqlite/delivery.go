@@ -13,7 +13,7 @@ import (
 const deliveryColumns = `id, key, watch_id, org, project, domain, name, rule, reason, kind,
 	connection, address, state, attempts, next_at, opened_at, unknown_at, double,
 	created_at, settled_at, last_error, render_error, receipt, destination, content, since, spent, trace,
-	held_until, bundle`
+	held_until, bundle, over`
 
 // deliveryArgs returns a delivery as columns, see watchArgs.
 func deliveryArgs(d store.Delivery) ([]any, error) {
@@ -29,7 +29,7 @@ func deliveryArgs(d store.Delivery) ([]any, error) {
 		d.ID, d.Key, d.WatchID, x.Org, x.Project, x.Domain, x.Name, d.Rule, d.Reason, d.Kind,
 		d.Connection, d.Address, string(d.State), d.Attempts, d.NextAt.UnixMicro(), micros(d.OpenedAt), micros(d.UnknownAt), d.Double,
 		d.CreatedAt.UnixMicro(), micros(d.SettledAt), d.LastError, d.RenderError, receipt, verbatim(d.Destination), verbatim(d.Content),
-		since.UnixMicro(), d.Spent, d.Trace, micros(d.HeldUntil), d.Bundle,
+		since.UnixMicro(), d.Spent, d.Trace, micros(d.HeldUntil), d.Bundle, d.Over,
 	}, nil
 }
 
@@ -43,7 +43,7 @@ func scanDelivery(row scanner) (d store.Delivery, err error) {
 		&d.ID, &d.Key, &d.WatchID, &x.Org, &x.Project, &x.Domain, &x.Name, &d.Rule, &d.Reason, &d.Kind,
 		&d.Connection, &d.Address, &d.State, &d.Attempts, &next, &opened, &unknown, &d.Double,
 		&created, &settled, &d.LastError, &d.RenderError, &receipt, &destination, &content,
-		&since, &d.Spent, &d.Trace, &held, &d.Bundle,
+		&since, &d.Spent, &d.Trace, &held, &d.Bundle, &d.Over,
 	)
 	if err != nil {
 		return store.Delivery{}, err
@@ -60,7 +60,7 @@ func (t *tx) addDelivery(watchID, id string, args []any) error {
 		OR EXISTS (SELECT 1 FROM purged_watches WHERE id = ?1) OR EXISTS (SELECT 1 FROM purged_unplaced WHERE id = ?2)`
 	const insert = "INSERT INTO deliveries (" + deliveryColumns + `, head)
 		VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18,
-			?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30,
+			?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31,
 			?13 = 'pending' AND NOT EXISTS (SELECT 1 FROM deliveries INDEXED BY deliveries_order
 				WHERE state = 'pending' AND watch_id = ?3 AND connection = ?11 AND address = ?12))
 		ON CONFLICT (id) DO NOTHING`

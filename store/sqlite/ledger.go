@@ -31,7 +31,7 @@ func (s *Store) Redrive(ctx context.Context, ids []string, now time.Time) (map[s
 func (t *tx) redrive(id string, now time.Time, refused map[string]store.DeliveryState) error {
 	const find = "SELECT seq, " + deliveryColumns + " FROM deliveries WHERE id = ?"
 	const revive = `UPDATE deliveries SET state = 'pending', next_at = ?1, since = ?1, spent = attempts,
-		settled_at = NULL, opened_at = NULL, held_until = NULL, bundle = '' WHERE seq = ?2`
+		settled_at = NULL, opened_at = NULL, held_until = NULL, bundle = '', over = '' WHERE seq = ?2`
 	found, err := list(t, table[store.Delivery]{scan: scanDelivery}.scanPlaced, find, id)
 	switch {
 	case err != nil:

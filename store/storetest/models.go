@@ -226,7 +226,7 @@ func (m *outboxModel) redrive(t *testing.T, r *rapid.T, s store.Store, now time.
 	require.NoError(r, err)
 	require.Empty(r, refused)
 	d.State, d.NextAt, d.SettledAt, d.Since, d.Spent = store.Pending, now, time.Time{}, now, d.Attempts
-	d.HeldUntil, d.Bundle = time.Time{}, ""
+	d.HeldUntil, d.Bundle, d.Over = time.Time{}, "", ""
 	m.all[d.ID] = d
 }
 

@@ -32,7 +32,7 @@ func (m *outboxModel) release(t *testing.T, r *rapid.T, s store.Store, now time.
 	m.all[d.ID] = d
 }
 
-// supersede names up to four deliveries, of which those that may be are superseded.
+// supersede names up to four deliveries, of which those that may be are superseded, now or once their attempt has ended.
 func (m *outboxModel) supersede(t *testing.T, r *rapid.T, s store.Store, now time.Time) {
 	c := store.Change{At: now, Superseded: []string{"nobody"}}
 	for range rapid.IntRange(1, 4).Draw(r, "deliveries") {
@@ -41,10 +41,13 @@ func (m *outboxModel) supersede(t *testing.T, r *rapid.T, s store.Store, now tim
 			return
 		}
 		c.Superseded = append(c.Superseded, d.ID)
-		if d.State == store.Held || d.State == store.Pending && d.OpenedAt.IsZero() && d.Bundle == "" {
+		switch {
+		case d.State == store.Pending && d.Bundle == "" && !d.OpenedAt.IsZero():
+			d.Over = store.ItNoLongerHolds
+		case d.State == store.Held || d.State == store.Pending && d.Bundle == "":
 			d.State, d.SettledAt = store.Superseded, now
-			m.all[d.ID] = d
 		}
+		m.all[d.ID] = d
 	}
 	require.NoError(r, s.Write(t.Context(), c))
 }

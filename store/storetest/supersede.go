@@ -13,7 +13,10 @@ func supersedeCases() []testCase {
 	return []testCase{
 		{"what waits is superseded, and the next takes its turn", supersedePending},
 		{"it is said why", supersedeSayingWhy},
-		{"what is settled, under way or unknown is left alone", supersedeLeaves},
+		{"what is settled or unknown is left alone", supersedeLeaves},
+		{"what is under way is over, and stays so until it is redriven", supersedeOpen},
+		{"what is over stays so though its attempt is cut short", supersedeCutShort},
+		{"what is under way and was held once is left alone", supersedeOpenHeld},
 		{"what comes in its place is sent", supersedeReplaced},
 		{"from behind, and several of a lane at once", supersedeSeveral},
 	}
@@ -58,14 +61,63 @@ func supersedePending(t *testing.T, s store.Store) {
 }
 
 func supersedeLeaves(t *testing.T, s store.Store) {
-	insert(t, s, "w", delivery("open", "w"), delivery("dead", "w", settled(store.Dead, after(1))), delivery("next", "w"))
-	begin(t, s, "open", 0, after(1))
+	insert(t, s, "w", delivery("dead", "w", settled(store.Dead, after(1))), delivery("sent", "w", settled(store.Delivered, after(1))), delivery("next", "w"))
 	before := listDeliveries(t, s, store.Filter{})
-	supersede(t, s, after(3), "open", "dead", "nobody")
+	supersede(t, s, after(3), "sent", "dead", "nobody")
 	equal(t, before, listDeliveries(t, s, store.Filter{}))
 	require.Equal(t, []string{store.EventRegistered}, kinds(events(t, s, "w")))
+}
+
+func supersedeOpen(t *testing.T, s store.Store) {
+	over := func(why string, ids ...string) {
+		t.Helper()
+		require.NoError(t, s.Write(t.Context(), store.Change{At: after(3), Superseded: ids, Why: why}))
+	}
+	insert(t, s, "w", delivery("open", "w"), delivery("next", "w"), delivery("mail", "w", to("mail", "a@b")))
+	begin(t, s, "open", 0, after(1))
+	begin(t, s, "mail", 0, after(1))
+	over("acknowledged", "open", "nobody", "open")
+	over("", "open", "mail", "mail")
+	want := delivery("open", "w", func(d *store.Delivery) { d.Attempts, d.OpenedAt, d.Over = 1, after(1), "acknowledged" })
+	equal(t, want, readDelivery(t, s, "open"))
+	require.Equal(t, store.ItNoLongerHolds, readDelivery(t, s, "mail").Over)
+	require.Empty(t, readDelivery(t, s, "next").Over)
+	require.Equal(t, []string{store.EventRegistered}, kinds(events(t, s, "w")), "nothing has come of it yet")
+	require.Empty(t, dueIDs(t, s, lane(), after(4), 10), "its attempt is open still")
+
+	settle(t, s, "mail", store.Delivered, after(4))
+	require.Equal(t, store.ItNoLongerHolds, readDelivery(t, s, "mail").Over)
 	settle(t, s, "open", store.Pending, after(4))
-	require.Equal(t, []string{"open"}, dueIDs(t, s, lane(), after(4), 10))
+	due, err := s.Due(t.Context(), lane(), after(4), 10)
+	require.NoError(t, err)
+	require.Len(t, due, 1)
+	require.Equal(t, "acknowledged", due[0].Over)
+	settle(t, s, "open", store.Dead, after(5))
+	_, err = s.Redrive(t.Context(), []string{"open"}, after(6))
+	require.NoError(t, err)
+	require.Empty(t, readDelivery(t, s, "open").Over, "somebody wants it")
+}
+
+func supersedeCutShort(t *testing.T, s store.Store) {
+	insert(t, s, "w", delivery("open", "w"))
+	begin(t, s, "open", 0, after(1))
+	supersede(t, s, after(3), "open")
+	recoverAll(t, s, after(4), map[string]time.Time{"open": after(1)})
+	want := delivery("open", "w", at(after(4)), func(d *store.Delivery) {
+		d.Attempts, d.UnknownAt, d.Over = 1, after(1), store.ItNoLongerHolds
+	})
+	equal(t, want, readDelivery(t, s, "open"))
+	supersede(t, s, after(5), "open")
+	require.Equal(t, store.Superseded, readDelivery(t, s, "open").State, "no attempt is open any more")
+}
+
+func supersedeOpenHeld(t *testing.T, s store.Store) {
+	insert(t, s, "w", delivery("h", "w", held("q", after(1))))
+	require.NoError(t, s.Write(t.Context(), store.Change{At: after(2), Released: []store.Release{{ID: "h"}}}))
+	begin(t, s, "h", 0, after(2))
+	before := readDelivery(t, s, "h")
+	supersede(t, s, after(3), "h")
+	equal(t, before, readDelivery(t, s, "h"))
 }
 
 func supersedeReplaced(t *testing.T, s store.Store) {

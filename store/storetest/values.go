@@ -65,7 +65,7 @@ func everywhere(t *testing.T, s store.Store, id, text string) (store.Watch, stor
 		w.Reason, w.Phase, w.Outputs = text, text, []string{text, text}
 	}))
 	d := delivery(id, id, func(d *store.Delivery) {
-		d.Rule, d.Reason, d.Address, d.Connection, d.LastError, d.RenderError = text, text, text, text, text, text
+		d.Rule, d.Reason, d.Address, d.Connection, d.LastError, d.RenderError, d.Over = text, text, text, text, text, text, text
 		d.Receipt = notifier.Receipt{"ts": text}
 	})
 	said := []store.Event{{At: start(), Kind: "phase", Text: text}}
@@ -78,7 +78,7 @@ func checkEverywhere(t *testing.T, s store.Store, id, text string) {
 	w, d, line := everywhere(t, s, id, text)
 	for _, got := range []string{
 		w.Execution.Project, w.Execution.Name, w.Node, w.Own.Name, w.Reason, w.Phase, w.Outputs[1],
-		d.Rule, d.Reason, d.Address, d.Connection, d.LastError, d.RenderError, d.Receipt["ts"], line[1].Text,
+		d.Rule, d.Reason, d.Address, d.Connection, d.LastError, d.RenderError, d.Over, d.Receipt["ts"], line[1].Text,
 	} {
 		require.True(t, text == got, "a text of %d bytes came back as one of %d", len(text), len(got))
 	}
@@ -108,6 +108,8 @@ func valueBroken(t *testing.T, s store.Store) {
 		said := []store.Event{{At: start(), Kind: "error", Text: text}}
 		require.NoError(t, s.Move(t.Context(), store.Transition{Watch: w, Change: store.Change{Deliveries: []store.Delivery{d}}, Events: said}))
 		begin(t, s, id, 0, start())
+		require.NoError(t, s.Write(t.Context(), store.Change{At: start(), Superseded: []string{id}, Why: text}))
+		require.NotEmpty(t, readDelivery(t, s, id).Over)
 		record(t, s, id, store.Outcome{State: store.Pending, NextAt: start(), At: start(), LastError: text})
 
 		require.NotEmpty(t, readWatch(t, s, id).Reason)
