@@ -92,6 +92,24 @@ func TestWhereNobodyCanLookTheMessageGoesAgainAndSaysSo(t *testing.T) {
 	}
 }
 
+// telling is the config of a connection whose service tells copies of a message by its key.
+type telling bool
+
+func (t telling) Idempotent() bool { return bool(t) }
+
+func TestWhereTheServiceTellsCopiesTheMessageGoesAgainAndIsNoDouble(t *testing.T) {
+	run(t, &service{after: lostAnswer()}, func(b *bench) {
+		b.conns[0].Config = telling(true)
+		b.start()
+		ids := b.add("w1", "#a")
+		b.pass(10 * time.Second)
+		d := b.get(ids[0])
+		require.Equal(b.t, store.Delivered, d.State)
+		require.Equal(b.t, 2, d.Attempts)
+		require.False(b.t, d.Double)
+	})
+}
+
 func TestAnUnknownOutcomeIsLookedUpEvenWhenNoSendIsLeft(t *testing.T) {
 	for name, arrives := range map[string]bool{"arrived": true, "did not": false} {
 		t.Run(name, func(t *testing.T) {
