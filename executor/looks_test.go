@@ -123,11 +123,30 @@ func TestAnUnknownParentDelaysNoOtherRule(t *testing.T) {
 		b.admin.set("p1", "RUNNING", started)
 		b.admin.broke("p1")
 		b.admin.set("c1", "FAILED", started, func(x *flyte.Execution) { x.Parent = id("p1") })
-		w := b.register("c1", []spec.Rule{onPhases("ended", "FAILED"), when("alone", spec.When{Phases: []string{"FAILED"}}, inhibited)})
-		b.pass(2 * time.Minute)
+		waits := func(w *store.Watch) { w.Wait, w.Own = true, id("own") }
+		w := b.register("c1", []spec.Rule{onPhases("ended", "FAILED"), when("alone", spec.When{Phases: []string{"FAILED"}}, inhibited)}, waits)
+		b.pass(25 * time.Second)
 		require.Equal(t, []string{"ended phase:FAILED"}, b.told(w.ID))
-		b.admin.broke()
-		b.pass(20 * time.Second)
+		require.Equal(t, store.Active, b.watch(w.ID).State, "its task waits for what is still to be told")
+		b.pass(10 * time.Second)
 		require.Equal(t, []string{"ended phase:FAILED", "alone phase:FAILED"}, b.told(w.ID), "it had its time")
+		require.Equal(t, store.Ended, b.watch(w.ID).State)
+		reads := b.reads()
+		b.pass(2 * time.Minute)
+		require.Len(t, b.told(w.ID), 2, "and nothing twice")
+		require.Equal(t, reads, b.reads(), "nothing waits for the parent any more")
+	})
+}
+
+func TestAnUnknownParentThatFailedIsHeardOfInTime(t *testing.T) {
+	run(t, func(b *bench) {
+		b.admin.set("p1", "FAILED", started)
+		b.admin.broke("p1")
+		b.admin.set("c1", "FAILED", started, func(x *flyte.Execution) { x.Parent = id("p1") })
+		w := b.register("c1", []spec.Rule{when("alone", spec.When{Phases: []string{"FAILED"}}, inhibited)})
+		b.pass(20 * time.Second)
+		b.admin.broke()
+		b.pass(2 * time.Minute)
+		require.Empty(t, b.told(w.ID))
 	})
 }

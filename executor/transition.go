@@ -142,7 +142,7 @@ func (n *NotifierExecutor) fire(ctx context.Context, t *store.Transition, f Fact
 			return err
 		}
 	}
-	lacking := f.lacks.looks() || f.lacks.above
+	lacking := f.lacks.looks()
 	if lacking {
 		learned.due = earliest(learned.due, now.Add(max(n.cfg.NodeInterval, dueEvery)))
 	}
