@@ -41,6 +41,8 @@ type discovery struct {
 	found time.Time            // when it last found one
 	next  time.Time            // when to look again
 	seen  map[string]time.Time // names that were seen to, with their creation
+
+	silent bool // the last look failed, and took long to
 }
 
 // look finds what was created in the scope since the last look, and a while before it: an execution becomes
@@ -120,7 +122,7 @@ func (x *discovery) window(ctx context.Context, n *NotifierExecutor, from, to, n
 		if err := x.window(ctx, n, from, middle, now); err != nil {
 			return err
 		}
-		if middle.Before(now) {
+		if middle.Before(now) && middle.After(x.known) { // a look begins before what is known
 			x.known = middle
 			if err := x.save(ctx, n); err != nil {
 				return err
