@@ -77,18 +77,37 @@ func (n *NotifierExecutor) lookInto(ctx context.Context, note store.Note) error 
 	defer func() { _ = n.spend(ctx, f.calls()) }() // what it cost more is owed; it fails when stopping
 	var before inside
 	if known, ok := n.inside.Load(w.ID); ok {
-		before, _ = known.(inside)
+		if was, ok := known.(*inside); ok {
+			before = *was
+		}
 	}
 	now := f.inside(before)
 	if maps.Equal(before, now) {
 		return missing
 	}
-	n.inside.Store(w.ID, now) // before, since it is forgotten when this look finds the end
+	n.inside.Store(w.ID, &now) // before, since it is forgotten when this look finds the end
 	done, err := n.lookAgain(ctx, note)
 	if err != nil || !done {
 		n.inside.Delete(w.ID)
 	}
 	return errors.Join(missing, err)
+}
+
+// unknown sees to it that a look that can read what these facts lack judges the watch by it, though it may be what the last
+// one had read.
+func (n *NotifierExecutor) unknown(w store.Watch, f Facts) {
+	known, ok := n.inside.Load(w.ID)
+	if !ok || !f.lacks.looks() {
+		return
+	}
+	judged, read := inside{}, f.inside(nil)
+	if before, ok := known.(*inside); ok {
+		judged = maps.Clone(*before)
+	}
+	maps.DeleteFunc(judged, func(what, _ string) bool { return read[what] == "" })
+	if !n.inside.CompareAndSwap(w.ID, known, &judged) {
+		n.inside.Delete(w.ID)
+	}
 }
 
 // spend waits until so many calls may be made.

@@ -118,6 +118,45 @@ func TestWhatWasToldWaitsForWhatCannotBeRead(t *testing.T) {
 	})
 }
 
+func TestWhatCannotBeReadIsAskedForWithinTheBudget(t *testing.T) {
+	run(t, func(b *bench) {
+		b.stop()
+		_, b.stop = b.execute(func(o *executor.Options) { o.Config.NodeCalls = 1 })
+		b.admin.broke("running")
+		for i := range 100 {
+			name := fmt.Sprint("f", i)
+			b.admin.set(name, "RUNNING", started)
+			_, err := b.store.Register(b.t.Context(), b.prepare(name, []spec.Rule{when("limit", spec.When{Kind: spec.WhenBeforeTimeout, For: time.Minute})}))
+			require.NoError(t, err)
+		}
+		b.pass(2 * time.Minute)
+		before := b.admin.nodeReads()
+		b.pass(2 * time.Minute)
+		require.LessOrEqual(t, b.admin.nodeReads()-before, 130)
+		b.admin.broke()
+		b.admin.run(flyte.Node{ID: "n0", Phase: "RUNNING", StartedAt: time.Now().UTC(), Timeout: 10 * time.Minute})
+		b.pass(16 * time.Minute)
+		require.Len(t, b.all(), 100, "and told all the same")
+	})
+}
+
+// TestWhatWasReadBeforeItCouldNotBeIsJudgedAgain: another change was judged without it meanwhile.
+func TestWhatWasReadBeforeItCouldNotBeIsJudgedAgain(t *testing.T) {
+	run(t, func(b *bench) {
+		b.admin.set("f1", "RUNNING", started)
+		b.admin.wait(flyte.Gate{Signal: "ship"})
+		w := b.register("f1", []spec.Rule{when("gate", spec.When{Kind: spec.WhenGate}, every(5*time.Minute, 0)), onNode("node", "n1", "RUNNING")})
+		b.pass(time.Minute)
+		b.admin.broke("gates")
+		b.admin.setNode(flyte.Node{ID: "n1", Phase: "RUNNING"})
+		b.pass(time.Minute)
+		require.Equal(t, []string{"gate gate:ship", "node node:n1:RUNNING"}, b.told(w.ID))
+		b.admin.broke()
+		b.pass(5 * time.Minute)
+		require.Equal(t, []string{"gate gate:ship", "node node:n1:RUNNING", "gate gate:ship"}, b.told(w.ID), "its reminder is due again")
+	})
+}
+
 func TestAnUnknownParentDelaysNoOtherRule(t *testing.T) {
 	run(t, func(b *bench) {
 		b.admin.set("p1", "RUNNING", started)

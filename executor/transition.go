@@ -19,6 +19,9 @@ const (
 	eventError   = "error"   // something could not be judged or made
 )
 
+// lackShare is for what cannot be read of an execution that has ended: after this part of the time since, it is tried again.
+const lackShare = 10
+
 // judge adds to the facts what the watch's rules need of the inside of its execution, and brings the watch to them in
 // one transaction. It returns false if there was nothing to record. Rules that need what cannot be read are judged when
 // a later look has read it; they keep none of the others waiting.
@@ -28,6 +31,7 @@ func (n *NotifierExecutor) judge(ctx context.Context, w store.Watch, f Facts, en
 	if ctx.Err() != nil {
 		return false, ctx.Err()
 	}
+	n.unknown(w, f)
 	defer n.alone(w, f, sets)()
 	t, err := n.transition(ctx, w, f, ended, now, sets, unreadable)
 	if err != nil || !news(w, t) {
@@ -143,11 +147,12 @@ func (n *NotifierExecutor) fire(ctx context.Context, t *store.Transition, f Fact
 		}
 	}
 	lacking := f.lacks.looks()
-	if lacking {
-		learned.due = earliest(learned.due, now.Add(max(n.cfg.NodeInterval, dueEvery)))
-	}
 	if t.Watch.Wait && t.Watch.State == store.Ended && (lacking || learned.waits()) {
 		t.Watch.State, t.Watch.EndedAt = store.Active, time.Time{} // its task waits for what is still to be told
+	}
+	if lacking && t.Watch.State != store.Active { // while it is active, looks see to that
+		since := now.Sub(t.Watch.EndedAt) / lackShare
+		learned.due = earliest(learned.due, now.Add(max(n.cfg.NodeInterval, dueEvery, since)))
 	}
 	if need.memory {
 		looks := look{needed: need.looks() && t.Watch.State == store.Active}
