@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -66,7 +67,12 @@ func (n *NotifierExecutor) lookInto(ctx context.Context, note store.Note) error 
 	}
 	need := sets.needs()
 	if !need.looks() {
-		return nil // another server's config may have a rule that does
+		return n.unneeded(ctx, note)
+	}
+	if !note.Due.IsZero() {
+		if err := n.restAt(ctx, note, time.Time{}); err != nil {
+			return err
+		}
 	}
 	if err := n.spend(ctx, need.calls()); err != nil {
 		return nil //nolint:nilerr // stopping, or the next look comes sooner
@@ -91,6 +97,28 @@ func (n *NotifierExecutor) lookInto(ctx context.Context, note store.Note) error 
 		n.inside.Delete(w.ID)
 	}
 	return errors.Join(missing, err)
+}
+
+// unneeded ends the looks at a watch of which no rule needs them any more; not at once, since another server's config may
+// have one that does.
+func (n *NotifierExecutor) unneeded(ctx context.Context, note store.Note) error {
+	now := time.Now().UTC()
+	switch {
+	case n.subscribed.Load() == nil:
+		return nil // nobody knows the rules yet
+	case note.Due.IsZero():
+		return n.restAt(ctx, note, now.Add(keepsBirth))
+	case now.Before(note.Due):
+		return nil
+	}
+	n.inside.Delete(note.WatchID)
+	return n.rest(ctx, note)
+}
+
+// restAt notes when the looks at a watch end, unless a rule needs them before; zero: they are needed.
+func (n *NotifierExecutor) restAt(ctx context.Context, note store.Note, at time.Time) error {
+	note.Due = at
+	return settled(n.store.Write(ctx, store.Change{At: time.Now().UTC(), Notes: []store.Note{note}}))
 }
 
 // unknown sees to it that a look that can read what these facts lack judges the watch by it, though it may be what the last

@@ -118,6 +118,34 @@ func TestWhatWasToldWaitsForWhatCannotBeRead(t *testing.T) {
 	})
 }
 
+func TestLooksThatNoRuleNeedsAnyMoreEnd(t *testing.T) {
+	run(t, func(b *bench) {
+		looked := func() int {
+			notes, err := b.store.AllNotes(b.t.Context(), "look", "", 10)
+			require.NoError(t, err)
+			return len(notes)
+		}
+		without, with := to("gates", onPhases("ended", "FAILED")), to("gates", onPhases("ended", "FAILED"), onGate("gate"))
+		b.subscribe(with)
+		b.admin.set("f1", "RUNNING", of("nightly"), started)
+		b.pass(time.Minute)
+		require.Equal(t, 1, looked())
+		b.subscribe(without)
+		b.pass(50 * time.Minute)
+		require.Equal(t, 1, looked(), "another server may have the rule still")
+		b.subscribe(with)
+		b.pass(time.Minute)
+		b.subscribe(without)
+		b.pass(50 * time.Minute)
+		require.Equal(t, 1, looked(), "it was needed meanwhile")
+		b.pass(15 * time.Minute)
+		require.Zero(t, looked())
+		b.admin.set("f1", "FAILED", ends)
+		b.pass(time.Minute)
+		require.Equal(t, []string{"f1 ended phase:FAILED"}, b.all())
+	})
+}
+
 func TestWhatCannotBeReadIsAskedForWithinTheBudget(t *testing.T) {
 	run(t, func(b *bench) {
 		b.stop()
