@@ -42,6 +42,7 @@ type fakeAdmin struct {
 	hang       bool
 	mute       map[flyte.Scope]bool // in which Discover hangs
 	flaky      int                  // Discover fails once in so many calls; 0: never
+	deaf       bool                 // Gates hangs
 	asked      time.Duration        // the longest time that Discover was asked for
 	projects   []flyte.Project      // beside ml
 	broken     map[string]error     // by what is read: gates, running, a node, an execution
@@ -183,6 +184,12 @@ func (a *fakeAdmin) Gates(ctx context.Context, _ flyte.ExecutionID) ([]flyte.Gat
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.nodeBegun++
+	if a.deaf {
+		a.mu.Unlock()
+		<-ctx.Done()
+		a.mu.Lock()
+		return nil, ctx.Err()
+	}
 	return slices.Clone(a.gates), a.broken["gates"]
 }
 

@@ -80,7 +80,8 @@ func (n *NotifierExecutor) lookInto(ctx context.Context, note store.Note) error 
 	x.Phase = w.Phase
 	f := Facts{Execution: x}
 	missing := n.gather(ctx, &f, need.inside())
-	defer func() { _ = n.spend(ctx, f.calls()) }() // what it cost more is owed; it fails when stopping
+	owed := f.more
+	defer func() { _ = n.spend(ctx, owed) }() // it fails when stopping
 	var before inside
 	if known, ok := n.inside.Load(w.ID); ok {
 		if was, ok := known.(*inside); ok {
@@ -91,7 +92,8 @@ func (n *NotifierExecutor) lookInto(ctx context.Context, note store.Note) error 
 	if maps.Equal(before, now) {
 		return missing
 	}
-	n.inside.Store(w.ID, &now) // before, since it is forgotten when this look finds the end
+	n.inside.Store(w.ID, &now)        // before, since it is forgotten when this look finds the end
+	owed += 1 + need.calls() + f.more // judging reads the execution, and all that once more
 	done, err := n.lookAgain(ctx, note)
 	if err != nil || !done {
 		n.inside.Delete(w.ID)
@@ -146,19 +148,6 @@ func (n *NotifierExecutor) spend(ctx context.Context, calls int) error {
 		}
 	}
 	return nil
-}
-
-// calls is how many more than needs.calls knows of were made for these facts.
-func (f Facts) calls() (calls int) {
-	for _, node := range f.Running {
-		if node.Parent {
-			calls++
-		}
-		if !node.AttemptStartedAt.IsZero() {
-			calls++
-		}
-	}
-	return calls
 }
 
 // inside is what no list call tells, in short, by what was read.

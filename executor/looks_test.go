@@ -62,6 +62,26 @@ func TestEveryCallOfALookCounts(t *testing.T) {
 	})
 }
 
+func TestWhatALookFindsCountsToo(t *testing.T) {
+	run(t, func(b *bench) {
+		b.stop()
+		_, b.stop = b.execute(func(o *executor.Options) { o.Config.NodeCalls = 1 })
+		for i := range 10 {
+			name := fmt.Sprint("f", i)
+			b.admin.set(name, "RUNNING", started)
+			_, err := b.store.Register(b.t.Context(), b.prepare(name, []spec.Rule{onGate("gate")}))
+			require.NoError(t, err)
+		}
+		b.pass(2 * time.Minute)
+		before := b.admin.nodeReads()
+		for i := range 120 { // every look finds another gate
+			b.admin.wait(flyte.Gate{Signal: fmt.Sprint("ship", i)})
+			b.pass(time.Second)
+		}
+		require.InDelta(t, 80, b.admin.nodeReads()-before, 12, "two of three calls: the third reads the execution")
+	})
+}
+
 func TestWhatCannotBeReadDelaysNoOtherRule(t *testing.T) {
 	run(t, func(b *bench) {
 		rules := []spec.Rule{
@@ -93,6 +113,25 @@ func TestWhatCannotBeReadDelaysNoOtherRule(t *testing.T) {
 		require.Equal(t, store.Ended, b.watch(w.ID).State)
 		b.pass(time.Minute)
 		require.Len(t, b.told(w.ID), 5, "and nothing twice")
+	})
+}
+
+func TestASilentReadDelaysNoOtherRuleForLong(t *testing.T) {
+	run(t, func(b *bench) {
+		b.admin.mu.Lock()
+		b.admin.deaf = true
+		b.admin.mu.Unlock()
+		b.admin.set("f1", "RUNNING", started)
+		b.admin.wait(flyte.Gate{Signal: "ship"})
+		w := b.register("f1", []spec.Rule{onPhases("runs", "RUNNING"), onGate("gate")})
+		b.pass(1100 * time.Millisecond)
+		require.Equal(t, []string{"runs phase:RUNNING"}, b.told(w.ID))
+		b.pass(time.Minute)
+		b.admin.mu.Lock()
+		b.admin.deaf = false
+		b.admin.mu.Unlock()
+		b.pass(20 * time.Second)
+		require.Equal(t, []string{"runs phase:RUNNING", "gate gate:ship"}, b.told(w.ID))
 	})
 }
 

@@ -223,6 +223,14 @@ func earliest(a, b time.Time) time.Time {
 	return a
 }
 
+// latest of two times.
+func latest(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
 // counted is where progress holds that the execution's end is part of its launch plan's history.
 const counted = "|counted"
 

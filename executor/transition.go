@@ -24,10 +24,10 @@ const lackShare = 10
 
 // judge adds to the facts what the watch's rules need of the inside of its execution, and brings the watch to them in
 // one transaction. It returns false if there was nothing to record. Rules that need what cannot be read are judged when
-// a later look has read it; they keep none of the others waiting.
+// a later look has read it; they keep none of the others waiting for longer than sendFacts when the phase is new.
 func (n *NotifierExecutor) judge(ctx context.Context, w store.Watch, f Facts, ended bool, now time.Time) (bool, error) {
 	sets, unreadable := n.rulesets(w, f.Execution) // then there are none, and the transition shows why
-	missing := n.gather(ctx, &f, sets.needs())
+	missing := n.gatherSoon(ctx, &f, sets.needs(), f.phase() != w.Phase)
 	if ctx.Err() != nil {
 		return false, ctx.Err()
 	}
