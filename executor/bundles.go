@@ -145,10 +145,3 @@ func (n *NotifierExecutor) window(ctx context.Context, bundle string, s flyte.Sc
 	opened.Due = w.Until.Add(max(every, time.Hour)) // nobody needs it then
 	return &opened, w.Until, nil
 }
-
-func latest(a, b time.Time) time.Time {
-	if a.After(b) {
-		return a
-	}
-	return b
-}

@@ -14,6 +14,8 @@ import (
 const (
 	projectsEvery    = time.Minute
 	projectsPatience = time.Second // for their list; those that are known do meanwhile
+	silentAfter      = factsTimeout / 2
+	silentLooks      = 4 // at scopes that were silent, at once
 )
 
 // discoverer finds new executions of all scopes that subscriptions select and this server holds. A scope that is
@@ -23,6 +25,7 @@ type discoverer struct {
 	scopes map[flyte.Scope]*discovery
 	looks  sync.WaitGroup // and lists of projects
 	slots  chan struct{}  // one for each look that asks flyteadmin
+	doubts chan struct{}  // in their place for scopes that were silent at the last look
 
 	subs     *[]subscription  // by which selected was made,
 	listed   *[]flyte.Project // and these
@@ -35,7 +38,7 @@ type discoverer struct {
 }
 
 func newDiscoverer(n *NotifierExecutor) *discoverer {
-	return &discoverer{n: n, scopes: map[flyte.Scope]*discovery{}, slots: make(chan struct{}, readers)}
+	return &discoverer{n: n, scopes: map[flyte.Scope]*discovery{}, slots: make(chan struct{}, readers), doubts: make(chan struct{}, silentLooks)}
 }
 
 // run discovers until ctx ends, and all that it began has ended.
@@ -78,15 +81,22 @@ func (d *discoverer) discover(ctx context.Context) error {
 	return nil
 }
 
-// look looks at one scope, when its turn has come.
+// look looks at one scope, when its turn has come. Those that were silent take turns of their own: many of
+// them would leave none to those that answer.
 func (d *discoverer) look(ctx context.Context, x *discovery, subs *[]subscription) {
+	slots := d.slots
+	if x.silent {
+		slots = d.doubts
+	}
 	select {
 	case <-ctx.Done():
 		return
-	case d.slots <- struct{}{}:
+	case slots <- struct{}{}:
 	}
+	began := time.Now()
 	err := x.look(ctx, d.n, subs)
-	<-d.slots
+	<-slots
+	x.silent = err != nil && time.Since(began) >= silentAfter
 	d.n.pauses.note(x.scope, d.n.cfg.Feed.Interval, err)
 	if err != nil && ctx.Err() == nil {
 		d.n.log.WarnContext(ctx, "discovery is held up", "scope", x.scope.String(), "error", err)

@@ -41,6 +41,8 @@ type discovery struct {
 	found time.Time            // when it last found one
 	next  time.Time            // when to look again
 	seen  map[string]time.Time // names that were seen to, with their creation
+
+	silent bool // the last look failed, and took long to
 }
 
 // look finds what was created in the scope since the last look, and a while before it: an execution becomes
@@ -120,7 +122,7 @@ func (x *discovery) window(ctx context.Context, n *NotifierExecutor, from, to, n
 		if err := x.window(ctx, n, from, middle, now); err != nil {
 			return err
 		}
-		if middle.Before(now) {
+		if middle.Before(now) && middle.After(x.known) { // a look begins before what is known
 			x.known = middle
 			if err := x.save(ctx, n); err != nil {
 				return err
@@ -155,14 +157,14 @@ func (x *discovery) meet(ctx context.Context, n *NotifierExecutor, found []flyte
 			continue
 		}
 		if !e.EndedAt.IsZero() {
-			if err := n.meet(ctx, e, sets, asked); err != nil {
+			if err := n.enroll(ctx, e, sets, asked); err != nil {
 				errs = append(errs, err)
 				continue
 			}
 			x.seen[e.ID.Name] = e.CreatedAt
 			continue
 		}
-		met.Go(func() error { return n.meet(ctx, e, sets, asked) })
+		met.Go(func() error { return n.enroll(ctx, e, sets, asked) })
 	}
 	err := errors.Join(append(errs, met.Wait())...)
 	if err == nil {
@@ -173,10 +175,10 @@ func (x *discovery) meet(ctx context.Context, n *NotifierExecutor, found []flyte
 	return err
 }
 
-// meet registers the watch of an execution that subscriptions select, and judges it by what the list told. Where that
+// enroll registers the watch of an execution that subscriptions select, and judges it by what the list told. Where that
 // is long ago, since much is caught up with, flyteadmin is asked again: of a change right after the list no read by time
 // tells any more.
-func (n *NotifierExecutor) meet(ctx context.Context, x flyte.Execution, sets rulesets, asked time.Time) error {
+func (n *NotifierExecutor) enroll(ctx context.Context, x flyte.Execution, sets rulesets, asked time.Time) error {
 	w, err := n.store.Register(ctx, store.Watch{
 		ID: NewID("w", "subscribed|"+x.ID.Org+"|"+x.ID.String()), Kind: store.Follow, State: store.Active,
 		Execution: x.ID, CreatedAt: time.Now().UTC(),

@@ -27,6 +27,7 @@ type Facts struct {
 	Recovered bool              // the launch plan has succeeded since
 
 	lacks needs // what rules need of these and could not be read
+	more  int   // calls that it took beside those that needs.calls counts
 }
 
 // Occurrence is one firing of a rule for one execution.

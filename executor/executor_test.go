@@ -40,8 +40,12 @@ type fakeAdmin struct {
 	running    []flyte.Node
 	down       error
 	hang       bool
-	mute       flyte.Scope      // in which Discover hangs
-	broken     map[string]error // by what is read: gates, running, a node, an execution
+	mute       map[flyte.Scope]bool // in which Discover hangs
+	flaky      int                  // Discover fails once in so many calls; 0: never
+	deaf       bool                 // Gates hangs
+	asked      time.Duration        // the longest time that Discover was asked for
+	projects   []flyte.Project      // beside ml
+	broken     map[string]error     // by what is read: gates, running, a node, an execution
 	latency    time.Duration
 	reads      map[string]int
 	begun      int
@@ -180,6 +184,12 @@ func (a *fakeAdmin) Gates(ctx context.Context, _ flyte.ExecutionID) ([]flyte.Gat
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.nodeBegun++
+	if a.deaf {
+		a.mu.Unlock()
+		<-ctx.Done()
+		a.mu.Lock()
+		return nil, ctx.Err()
+	}
 	return slices.Clone(a.gates), a.broken["gates"]
 }
 
@@ -208,7 +218,11 @@ func (a *fakeAdmin) Discover(ctx context.Context, s flyte.Scope, from, to time.T
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.discovered++
-	if s == a.mute {
+	a.asked = max(a.asked, to.Sub(from))
+	if a.flaky > 0 && a.discovered%a.flaky == 0 {
+		return nil, false, errors.New("it fails now and then")
+	}
+	if a.mute[s] {
 		a.mu.Unlock()
 		<-ctx.Done()
 		a.mu.Lock()
@@ -240,7 +254,10 @@ func (a *fakeAdmin) Succeeded(ctx context.Context, s flyte.Scope, launchPlan str
 }
 
 func (a *fakeAdmin) Projects(ctx context.Context) ([]flyte.Project, error) {
-	return []flyte.Project{{ID: "ml", Domains: []string{"development", "production"}}}, a.begin(ctx)
+	a.mu.Lock()
+	all := append([]flyte.Project{{ID: "ml", Domains: []string{"development", "production"}}}, a.projects...)
+	a.mu.Unlock()
+	return all, a.begin(ctx)
 }
 
 // wait sets the gates that wait.

@@ -169,16 +169,18 @@ func (n *NotifierExecutor) refresh(ctx context.Context, id flyte.ExecutionID, wa
 
 // refreshBy is refresh for facts that were read just now.
 func (n *NotifierExecutor) refreshBy(ctx context.Context, x flyte.Execution, watches []store.Watch) (moved int, err error) {
-	for range 3 {
+	for round := range 3 {
+		if round > 0 {
+			if watches, err = n.again(ctx, x.ID, watches); err != nil {
+				return moved, err
+			}
+			if x, err = n.facts(ctx, x.ID); err != nil {
+				return moved, err
+			}
+		}
 		did, err := n.moveAll(ctx, x, watches)
 		moved += did
 		if !errors.Is(err, store.ErrConflict) {
-			return moved, err
-		}
-		if watches, err = n.again(ctx, x.ID, watches); err != nil {
-			return moved, err
-		}
-		if x, err = n.facts(ctx, x.ID); err != nil {
 			return moved, err
 		}
 	}

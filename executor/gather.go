@@ -29,7 +29,7 @@ func (n *NotifierExecutor) gather(ctx context.Context, f *Facts, need needs) err
 	}
 	if need.running && !f.ended() {
 		reads.Go(func() {
-			if f.Running, running = n.limits(ctx, was.Execution, need.before); running != nil {
+			if f.Running, f.more, running = n.limits(ctx, was.Execution, need.before); running != nil {
 				f.lacks.running, running = true, fmt.Errorf("find the running nodes of %s: %w", id, running)
 			}
 		})
@@ -46,6 +46,16 @@ func (n *NotifierExecutor) gather(ctx context.Context, f *Facts, need needs) err
 	}
 	reads.Wait()
 	return errors.Join(gates, running, above, nodes)
+}
+
+// gatherSoon is gather, which waits for sendFacts only where others wait for the news: what takes longer is left to a later look.
+func (n *NotifierExecutor) gatherSoon(ctx context.Context, f *Facts, need needs, news bool) error {
+	if news {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, sendFacts)
+		defer cancel()
+	}
+	return n.gather(ctx, f, need)
 }
 
 // nodesOf adds nodes to the facts, as far as they have started.
@@ -80,20 +90,26 @@ func (n *NotifierExecutor) above(ctx context.Context, f Facts) (string, error) {
 }
 
 // limits are the running nodes. Once the first attempt of one would be told of, which attempt is running is
-// asked for: its limit counts from there.
-func (n *NotifierExecutor) limits(ctx context.Context, x flyte.Execution, before time.Duration) ([]flyte.Node, error) {
-	nodes, err := n.admin.RunningNodes(ctx, x)
-	if err != nil {
-		return nil, err
+// asked for: its limit counts from there. more is how many calls it took beside the first; those of a list that fails
+// halfway are not known.
+func (n *NotifierExecutor) limits(ctx context.Context, x flyte.Execution, before time.Duration) (nodes []flyte.Node, more int, err error) {
+	if nodes, err = n.admin.RunningNodes(ctx, x); err != nil {
+		return nil, 0, err
 	}
 	now := time.Now()
+	for _, node := range nodes {
+		if node.Parent {
+			more++ // what is below it was listed
+		}
+	}
 	for i, node := range nodes {
 		if node.Timeout <= 0 || node.StartedAt.IsZero() || now.Before(node.StartedAt.Add(node.Timeout-before)) {
 			continue
 		}
+		more++
 		if nodes[i], err = n.admin.Attempt(ctx, x.ID, node); err != nil {
-			return nil, err
+			return nil, more, err
 		}
 	}
-	return nodes, nil
+	return nodes, more, nil
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -66,7 +67,12 @@ func (n *NotifierExecutor) lookInto(ctx context.Context, note store.Note) error 
 	}
 	need := sets.needs()
 	if !need.looks() {
-		return nil // another server's config may have a rule that does
+		return n.unneeded(ctx, note)
+	}
+	if !note.Due.IsZero() {
+		if err := n.restAt(ctx, note, time.Time{}); err != nil {
+			return err
+		}
 	}
 	if err := n.spend(ctx, need.calls()); err != nil {
 		return nil //nolint:nilerr // stopping, or the next look comes sooner
@@ -74,21 +80,64 @@ func (n *NotifierExecutor) lookInto(ctx context.Context, note store.Note) error 
 	x.Phase = w.Phase
 	f := Facts{Execution: x}
 	missing := n.gather(ctx, &f, need.inside())
-	defer func() { _ = n.spend(ctx, f.calls()) }() // what it cost more is owed; it fails when stopping
+	owed := f.more
+	defer func() { _ = n.spend(ctx, owed) }() // it fails when stopping
 	var before inside
 	if known, ok := n.inside.Load(w.ID); ok {
-		before, _ = known.(inside)
+		if was, ok := known.(*inside); ok {
+			before = *was
+		}
 	}
 	now := f.inside(before)
 	if maps.Equal(before, now) {
 		return missing
 	}
-	n.inside.Store(w.ID, now) // before, since it is forgotten when this look finds the end
+	n.inside.Store(w.ID, &now)        // before, since it is forgotten when this look finds the end
+	owed += 1 + need.calls() + f.more // judging reads the execution, and all that once more
 	done, err := n.lookAgain(ctx, note)
 	if err != nil || !done {
 		n.inside.Delete(w.ID)
 	}
 	return errors.Join(missing, err)
+}
+
+// unneeded ends the looks at a watch of which no rule needs them any more; not at once, since another server's config may
+// have one that does.
+func (n *NotifierExecutor) unneeded(ctx context.Context, note store.Note) error {
+	now := time.Now().UTC()
+	switch {
+	case n.subscribed.Load() == nil:
+		return nil // nobody knows the rules yet
+	case note.Due.IsZero():
+		return n.restAt(ctx, note, now.Add(keepsBirth))
+	case now.Before(note.Due):
+		return nil
+	}
+	n.inside.Delete(note.WatchID)
+	return n.rest(ctx, note)
+}
+
+// restAt notes when the looks at a watch end, unless a rule needs them before; zero: they are needed.
+func (n *NotifierExecutor) restAt(ctx context.Context, note store.Note, at time.Time) error {
+	note.Due = at
+	return settled(n.store.Write(ctx, store.Change{At: time.Now().UTC(), Notes: []store.Note{note}}))
+}
+
+// unknown sees to it that a look that can read what these facts lack judges the watch by it, though it may be what the last
+// one had read.
+func (n *NotifierExecutor) unknown(w store.Watch, f Facts) {
+	known, ok := n.inside.Load(w.ID)
+	if !ok || !f.lacks.looks() {
+		return
+	}
+	judged, read := inside{}, f.inside(nil)
+	if before, ok := known.(*inside); ok {
+		judged = maps.Clone(*before)
+	}
+	maps.DeleteFunc(judged, func(what, _ string) bool { return read[what] == "" })
+	if !n.inside.CompareAndSwap(w.ID, known, &judged) {
+		n.inside.Delete(w.ID)
+	}
 }
 
 // spend waits until so many calls may be made.
@@ -99,19 +148,6 @@ func (n *NotifierExecutor) spend(ctx context.Context, calls int) error {
 		}
 	}
 	return nil
-}
-
-// calls is how many more than needs.calls knows of were made for these facts.
-func (f Facts) calls() (calls int) {
-	for _, node := range f.Running {
-		if node.Parent {
-			calls++
-		}
-		if !node.AttemptStartedAt.IsZero() {
-			calls++
-		}
-	}
-	return calls
 }
 
 // inside is what no list call tells, in short, by what was read.

@@ -62,6 +62,26 @@ func TestEveryCallOfALookCounts(t *testing.T) {
 	})
 }
 
+func TestWhatALookFindsCountsToo(t *testing.T) {
+	run(t, func(b *bench) {
+		b.stop()
+		_, b.stop = b.execute(func(o *executor.Options) { o.Config.NodeCalls = 1 })
+		for i := range 10 {
+			name := fmt.Sprint("f", i)
+			b.admin.set(name, "RUNNING", started)
+			_, err := b.store.Register(b.t.Context(), b.prepare(name, []spec.Rule{onGate("gate")}))
+			require.NoError(t, err)
+		}
+		b.pass(2 * time.Minute)
+		before := b.admin.nodeReads()
+		for i := range 120 { // every look finds another gate
+			b.admin.wait(flyte.Gate{Signal: fmt.Sprint("ship", i)})
+			b.pass(time.Second)
+		}
+		require.InDelta(t, 80, b.admin.nodeReads()-before, 12, "two of three calls: the third reads the execution")
+	})
+}
+
 func TestWhatCannotBeReadDelaysNoOtherRule(t *testing.T) {
 	run(t, func(b *bench) {
 		rules := []spec.Rule{
@@ -96,6 +116,25 @@ func TestWhatCannotBeReadDelaysNoOtherRule(t *testing.T) {
 	})
 }
 
+func TestASilentReadDelaysNoOtherRuleForLong(t *testing.T) {
+	run(t, func(b *bench) {
+		b.admin.mu.Lock()
+		b.admin.deaf = true
+		b.admin.mu.Unlock()
+		b.admin.set("f1", "RUNNING", started)
+		b.admin.wait(flyte.Gate{Signal: "ship"})
+		w := b.register("f1", []spec.Rule{onPhases("runs", "RUNNING"), onGate("gate")})
+		b.pass(1100 * time.Millisecond)
+		require.Equal(t, []string{"runs phase:RUNNING"}, b.told(w.ID))
+		b.pass(time.Minute)
+		b.admin.mu.Lock()
+		b.admin.deaf = false
+		b.admin.mu.Unlock()
+		b.pass(20 * time.Second)
+		require.Equal(t, []string{"runs phase:RUNNING", "gate gate:ship"}, b.told(w.ID))
+	})
+}
+
 func TestWhatWasToldWaitsForWhatCannotBeRead(t *testing.T) {
 	run(t, func(b *bench) {
 		lasting := onGate("lasting")
@@ -118,16 +157,102 @@ func TestWhatWasToldWaitsForWhatCannotBeRead(t *testing.T) {
 	})
 }
 
+func TestLooksThatNoRuleNeedsAnyMoreEnd(t *testing.T) {
+	run(t, func(b *bench) {
+		looked := func() int {
+			notes, err := b.store.AllNotes(b.t.Context(), "look", "", 10)
+			require.NoError(t, err)
+			return len(notes)
+		}
+		without, with := to("gates", onPhases("ended", "FAILED")), to("gates", onPhases("ended", "FAILED"), onGate("gate"))
+		b.subscribe(with)
+		b.admin.set("f1", "RUNNING", of("nightly"), started)
+		b.pass(time.Minute)
+		require.Equal(t, 1, looked())
+		b.subscribe(without)
+		b.pass(50 * time.Minute)
+		require.Equal(t, 1, looked(), "another server may have the rule still")
+		b.subscribe(with)
+		b.pass(time.Minute)
+		b.subscribe(without)
+		b.pass(50 * time.Minute)
+		require.Equal(t, 1, looked(), "it was needed meanwhile")
+		b.pass(15 * time.Minute)
+		require.Zero(t, looked())
+		b.admin.set("f1", "FAILED", ends)
+		b.pass(time.Minute)
+		require.Equal(t, []string{"f1 ended phase:FAILED"}, b.all())
+	})
+}
+
+func TestWhatCannotBeReadIsAskedForWithinTheBudget(t *testing.T) {
+	run(t, func(b *bench) {
+		b.stop()
+		_, b.stop = b.execute(func(o *executor.Options) { o.Config.NodeCalls = 1 })
+		b.admin.broke("running")
+		for i := range 100 {
+			name := fmt.Sprint("f", i)
+			b.admin.set(name, "RUNNING", started)
+			_, err := b.store.Register(b.t.Context(), b.prepare(name, []spec.Rule{when("limit", spec.When{Kind: spec.WhenBeforeTimeout, For: time.Minute})}))
+			require.NoError(t, err)
+		}
+		b.pass(2 * time.Minute)
+		before := b.admin.nodeReads()
+		b.pass(2 * time.Minute)
+		require.LessOrEqual(t, b.admin.nodeReads()-before, 130)
+		b.admin.broke()
+		b.admin.run(flyte.Node{ID: "n0", Phase: "RUNNING", StartedAt: time.Now().UTC(), Timeout: 10 * time.Minute})
+		b.pass(16 * time.Minute)
+		require.Len(t, b.all(), 100, "and told all the same")
+	})
+}
+
+// TestWhatWasReadBeforeItCouldNotBeIsJudgedAgain: another change was judged without it meanwhile.
+func TestWhatWasReadBeforeItCouldNotBeIsJudgedAgain(t *testing.T) {
+	run(t, func(b *bench) {
+		b.admin.set("f1", "RUNNING", started)
+		b.admin.wait(flyte.Gate{Signal: "ship"})
+		w := b.register("f1", []spec.Rule{when("gate", spec.When{Kind: spec.WhenGate}, every(5*time.Minute, 0)), onNode("node", "n1", "RUNNING")})
+		b.pass(time.Minute)
+		b.admin.broke("gates")
+		b.admin.setNode(flyte.Node{ID: "n1", Phase: "RUNNING"})
+		b.pass(time.Minute)
+		require.Equal(t, []string{"gate gate:ship", "node node:n1:RUNNING"}, b.told(w.ID))
+		b.admin.broke()
+		b.pass(5 * time.Minute)
+		require.Equal(t, []string{"gate gate:ship", "node node:n1:RUNNING", "gate gate:ship"}, b.told(w.ID), "its reminder is due again")
+	})
+}
+
 func TestAnUnknownParentDelaysNoOtherRule(t *testing.T) {
 	run(t, func(b *bench) {
 		b.admin.set("p1", "RUNNING", started)
 		b.admin.broke("p1")
 		b.admin.set("c1", "FAILED", started, func(x *flyte.Execution) { x.Parent = id("p1") })
-		w := b.register("c1", []spec.Rule{onPhases("ended", "FAILED"), when("alone", spec.When{Phases: []string{"FAILED"}}, inhibited)})
-		b.pass(2 * time.Minute)
+		waits := func(w *store.Watch) { w.Wait, w.Own = true, id("own") }
+		w := b.register("c1", []spec.Rule{onPhases("ended", "FAILED"), when("alone", spec.When{Phases: []string{"FAILED"}}, inhibited)}, waits)
+		b.pass(25 * time.Second)
 		require.Equal(t, []string{"ended phase:FAILED"}, b.told(w.ID))
-		b.admin.broke()
-		b.pass(20 * time.Second)
+		require.Equal(t, store.Active, b.watch(w.ID).State, "its task waits for what is still to be told")
+		b.pass(10 * time.Second)
 		require.Equal(t, []string{"ended phase:FAILED", "alone phase:FAILED"}, b.told(w.ID), "it had its time")
+		require.Equal(t, store.Ended, b.watch(w.ID).State)
+		reads := b.reads()
+		b.pass(2 * time.Minute)
+		require.Len(t, b.told(w.ID), 2, "and nothing twice")
+		require.Equal(t, reads, b.reads(), "nothing waits for the parent any more")
+	})
+}
+
+func TestAnUnknownParentThatFailedIsHeardOfInTime(t *testing.T) {
+	run(t, func(b *bench) {
+		b.admin.set("p1", "FAILED", started)
+		b.admin.broke("p1")
+		b.admin.set("c1", "FAILED", started, func(x *flyte.Execution) { x.Parent = id("p1") })
+		w := b.register("c1", []spec.Rule{when("alone", spec.When{Phases: []string{"FAILED"}}, inhibited)})
+		b.pass(20 * time.Second)
+		b.admin.broke()
+		b.pass(2 * time.Minute)
+		require.Empty(t, b.told(w.ID))
 	})
 }

@@ -107,13 +107,11 @@ func (a *Advanced) first(f Facts, r spec.Rule, o Occurrence, t Told, now time.Ti
 	}
 	if r.Inhibit {
 		above, until := f.above(r), t.Since.Add(r.For+inhibitWait)
+		unknown := above == "" && f.lacks.above // like what runs, it is given its time and no more
 		switch {
-		case f.lacks.above:
-			a.again(now.Add(inhibitLook))
-			return t
 		case spec.Failing(above):
 			return Told{At: now, Over: true, Inhibited: true}
-		case above != "" && !flyte.Terminal(above) && now.Before(until):
+		case now.Before(until) && (unknown || above != "" && !flyte.Terminal(above)):
 			a.again(earliest(until, now.Add(inhibitLook)))
 			return t
 		}
@@ -223,6 +221,14 @@ func earliest(a, b time.Time) time.Time {
 		return b
 	}
 	return a
+}
+
+// latest of two times.
+func latest(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }
 
 // counted is where progress holds that the execution's end is part of its launch plan's history.

@@ -21,45 +21,57 @@ const (
 func (n *NotifierExecutor) releases(ctx context.Context) (next time.Time, err error) {
 	now := time.Now().UTC()
 	next = now.Add(dueEvery)
-	held, err := n.release(ctx, now)
+	held, err := n.release(ctx)
 	if held.After(now) {
 		next = earliest(next, held)
 	}
 	return next, errors.Join(err, n.forgets(ctx, now))
 }
 
-// release sends what was held until now, one message for each bundle, and returns when the next is due.
-func (n *NotifierExecutor) release(ctx context.Context, now time.Time) (next time.Time, err error) {
+// release sends what was held until now, one message for each bundle, and returns when the next is due. The bundles go on
+// in turns, so that a large one keeps no other waiting. One that fails, or that another server is at, is left for later.
+func (n *NotifierExecutor) release(ctx context.Context) (next time.Time, err error) {
+	var errs []error
+	left := map[string]bool{}
 	for {
+		now := time.Now().UTC()
 		if next, err = n.store.NextBundle(ctx); err != nil {
-			return next, fmt.Errorf("find what is held: %w", err)
+			return next, errors.Join(append(errs, fmt.Errorf("find what is held: %w", err))...)
 		}
 		if next.IsZero() || next.After(now) {
-			return next, nil
+			return next, errors.Join(errs...)
 		}
-		due, err := n.store.Bundles(ctx, now, bundlesAtOnce)
+		due, err := n.store.Bundles(ctx, now, bundlesAtOnce+len(left))
 		if err != nil {
-			return next, fmt.Errorf("find what is held: %w", err)
+			return next, errors.Join(append(errs, fmt.Errorf("find what is held: %w", err))...)
 		}
-		var errs []error // one failure does not stop the others
+		idle := true
 		for _, bundle := range due {
-			if err := n.releaseBundle(ctx, bundle, now); err != nil {
+			if left[bundle] {
+				continue
+			}
+			did, err := n.releasePage(ctx, bundle, now)
+			if err != nil {
 				errs = append(errs, fmt.Errorf("release bundle %s: %w", bundle, err))
 			}
+			if !did {
+				left[bundle] = true
+			}
+			idle = idle && !did
 		}
-		if len(errs) > 0 {
+		if idle {
 			return next, errors.Join(errs...)
 		}
 	}
 }
 
-// releaseBundle makes one message of a bundle: the first delivery becomes it, all others are told in it. Of two
-// servers that do so at once one wins. A large bundle is first made smaller, a page at a time.
-func (n *NotifierExecutor) releaseBundle(ctx context.Context, bundle string, now time.Time) error {
-	for limit := bundlePage; ; {
+// releasePage makes one message of a bundle: the first delivery becomes it, all others are told in it. Of two
+// servers that do so at once one wins. A large bundle is made smaller by a page instead. did says whether it was either.
+func (n *NotifierExecutor) releasePage(ctx context.Context, bundle string, now time.Time) (did bool, err error) {
+	for limit := bundlePage; ; limit *= 2 {
 		held, err := n.store.Held(ctx, bundle, limit)
 		if err != nil {
-			return err
+			return false, err
 		}
 		more := len(held) == limit
 		due, c := n.dueOfBundle(ctx, held, now)
@@ -68,22 +80,17 @@ func (n *NotifierExecutor) releaseBundle(ctx context.Context, bundle string, now
 			err = tellAll(&c, due)
 		case more && len(due) > 2:
 			err = fold(&c, due)
-		case more && len(c.Released) == 0: // those of the bundle's next time are in the way
-			limit *= 2
-			continue
+		case more && len(c.Released) == 0:
+			continue // those of the bundle's next time are in the way
 		}
-		if err == nil && len(c.Released) > 0 {
-			err = n.store.Write(ctx, c)
+		if err != nil || len(c.Released) == 0 {
+			return false, err
 		}
-		if errors.Is(err, store.ErrConflict) {
-			return nil // another server is at it
+		if err := n.store.Write(ctx, c); err != nil {
+			return false, settled(err)
 		}
-		if err == nil && len(c.Released) > 0 {
-			n.delivered()
-		}
-		if err != nil || !more {
-			return err
-		}
+		n.delivered()
+		return true, nil
 	}
 }
 
@@ -120,7 +127,8 @@ func tellAll(c *store.Change, due []store.Delivery) (err error) {
 }
 
 // fold puts a delivery that is of no watch, and held as they are, in the place of all but the first. To release one of
-// them as well makes the change fail if another server folded it meanwhile.
+// them as well makes the change fail if another server folded it meanwhile; that one is not sent, though its timeline says
+// until when it was held.
 func fold(c *store.Change, due []store.Delivery) (err error) {
 	some := due[1:]
 	d := some[0]

@@ -233,7 +233,7 @@ func TestASilentScopeDelaysNoOther(t *testing.T) {
 			Name: "all", CatchUp: spec.CatchUpSend, Match: spec.Match{Project: "m*"}, Rules: []spec.Rule{onPhases("failed", "FAILED")},
 		})
 		b.admin.mu.Lock()
-		b.admin.mute = flyte.Scope{Project: "ml", Domain: "development"}
+		b.admin.mute = map[flyte.Scope]bool{{Project: "ml", Domain: "development"}: true}
 		b.admin.mu.Unlock()
 		b.rounds(2)
 		for i := range 10 {

@@ -19,15 +19,19 @@ const (
 	eventError   = "error"   // something could not be judged or made
 )
 
+// lackShare is for what cannot be read of an execution that has ended: after this part of the time since, it is tried again.
+const lackShare = 10
+
 // judge adds to the facts what the watch's rules need of the inside of its execution, and brings the watch to them in
 // one transaction. It returns false if there was nothing to record. Rules that need what cannot be read are judged when
-// a later look has read it; they keep none of the others waiting.
+// a later look has read it; they keep none of the others waiting for longer than sendFacts when the phase is new.
 func (n *NotifierExecutor) judge(ctx context.Context, w store.Watch, f Facts, ended bool, now time.Time) (bool, error) {
 	sets, unreadable := n.rulesets(w, f.Execution) // then there are none, and the transition shows why
-	missing := n.gather(ctx, &f, sets.needs())
+	missing := n.gatherSoon(ctx, &f, sets.needs(), f.phase() != w.Phase)
 	if ctx.Err() != nil {
 		return false, ctx.Err()
 	}
+	n.unknown(w, f)
 	defer n.alone(w, f, sets)()
 	t, err := n.transition(ctx, w, f, ended, now, sets, unreadable)
 	if err != nil || !news(w, t) {
@@ -142,12 +146,13 @@ func (n *NotifierExecutor) fire(ctx context.Context, t *store.Transition, f Fact
 			return err
 		}
 	}
-	lacking := f.lacks.looks() || f.lacks.above
-	if lacking {
-		learned.due = earliest(learned.due, now.Add(max(n.cfg.NodeInterval, dueEvery)))
-	}
+	lacking := f.lacks.looks()
 	if t.Watch.Wait && t.Watch.State == store.Ended && (lacking || learned.waits()) {
 		t.Watch.State, t.Watch.EndedAt = store.Active, time.Time{} // its task waits for what is still to be told
+	}
+	if lacking && t.Watch.State != store.Active { // while it is active, looks see to that
+		since := now.Sub(t.Watch.EndedAt) / lackShare
+		learned.due = earliest(learned.due, now.Add(max(n.cfg.NodeInterval, dueEvery, since)))
 	}
 	if need.memory {
 		looks := look{needed: need.looks() && t.Watch.State == store.Active}
