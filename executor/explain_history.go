@@ -123,11 +123,3 @@ func (s Series) whyRate(r spec.Rule) string {
 	}
 	return text
 }
-
-// Declared are the rules that an execution's own notifications stand for, where a subscription honors them.
-func Declared(h *spec.Honor, x flyte.Execution) (all []spec.Rule) {
-	for i, n := range x.Notifications {
-		all = append(all, h.Rule(fmt.Sprintf("%s%s-%d", spec.HonoredPrefix, n.Kind, i), n.Phases, n.Recipients))
-	}
-	return all
-}
