@@ -1,9 +1,7 @@
 package executor_test
 
 import (
-	"context"
 	"fmt"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -109,28 +107,6 @@ func TestASubscriptionThatAServerGoesByIsNotOver(t *testing.T) {
 		b.goBy(one, to("a", onPhases("failed", "FAILED")))
 		require.Equal(b.t, born, b.born())
 	})
-}
-
-// meddled is a store in which somebody else writes one of the notes of a kind whenever they are read, for so many times.
-type meddled struct {
-	executor.Store
-	kind  string
-	times atomic.Int32
-}
-
-func (s *meddled) AllNotes(ctx context.Context, kind, after string, limit int) ([]store.Note, error) {
-	all, err := s.Store.AllNotes(ctx, kind, after, limit)
-	if err == nil {
-		err = s.meddle(ctx, kind, all)
-	}
-	return all, err
-}
-
-func (s *meddled) meddle(ctx context.Context, kind string, all []store.Note) error {
-	if kind != s.kind || len(all) == 0 || s.times.Add(-1) < 0 {
-		return nil
-	}
-	return s.Write(ctx, store.Change{At: time.Now().UTC(), Notes: []store.Note{all[len(all)/2]}})
 }
 
 func TestAllHistoriesOfASubscriptionAreForgotten(t *testing.T) {
