@@ -95,17 +95,22 @@ func TestASubscriptionThatNobodyHasAnyMoreIsForgotten(t *testing.T) {
 // Neither its server nor its store could say for long that it is there still.
 func TestASubscriptionThatAServerGoesByIsNotOver(t *testing.T) {
 	share(t, func(b *bench, c *cluster) {
-		one := b.serve(c)
-		b.goBy(one, to("a", onPhases("failed", "FAILED")))
+		one, rules := b.serve(c), to("a", when("first", spec.When{Kind: spec.WhenFirstFailure}))
+		b.goBy(one, rules)
 		born := b.born()
+		b.admin.set("f1", "FAILED", of("nightly"), started, ends)
+		b.rounds(3)
 		one.stop()
 		other := b.serve(c)
 		b.goBy(other)
 		other.stop()
 		b.pass(2 * time.Hour)
 		require.Zero(b.t, b.born())
-		b.goBy(one, to("a", onPhases("failed", "FAILED")))
+		b.goBy(one, rules)
 		require.Equal(b.t, born, b.born())
+		history, err := b.store.AllNotes(b.t.Context(), "series", "", 10)
+		require.NoError(b.t, err)
+		require.Len(b.t, history, 1, "it goes on")
 	})
 }
 
