@@ -12,11 +12,9 @@ import (
 	"github.com/flyte-notifier/flyte-notifier/store"
 )
 
-// noteThread is the kind of the notes that hold threads: one for each execution, lane and way of threading. It goes
-// with no watch, since several may tell in the thread, and is due when it has not been written for threadKept: the
-// executor then removes it, unless the execution is followed still.
-const noteThread = "thread"
-
+// threadKept is when the note of a thread is due after it was written last: the executor then removes it, unless the
+// execution is followed still. There is one for each execution, lane and way of threading. It goes with no watch, since
+// several may tell in the thread.
 const threadKept = 7 * 24 * time.Hour
 
 const (
@@ -103,8 +101,8 @@ func (t thread) newer(d store.Delivery, at time.Time) bool {
 // thread reads the thread of a delivery; the note's Version is 0 if there is none yet.
 func (o *Outbox) thread(ctx context.Context, d store.Delivery, how notifier.Threading) (note store.Note, t thread, err error) {
 	key := strings.Join([]string{string(how), d.Execution.Org, d.Execution.String(), d.Connection, d.Address}, "|")
-	note = store.Note{Kind: noteThread, Key: key, Execution: d.Execution}
-	found, err := o.Store.Notes(ctx, noteThread, []string{key})
+	note = store.Note{Kind: store.NoteThread, Key: key, Execution: d.Execution}
+	found, err := o.Store.Notes(ctx, store.NoteThread, []string{key})
 	if err == nil && len(found) > 0 {
 		note = found[0]
 		err = json.Unmarshal(note.Body, &t)

@@ -257,7 +257,7 @@ func TestAThreadIsKeptWhileItIsUsed(t *testing.T) {
 // thread is the only thread there is.
 func (c *chat) thread() store.Note {
 	c.t.Helper()
-	all, err := c.store.AllNotes(c.t.Context(), "thread", "", 10)
+	all, err := c.store.AllNotes(c.t.Context(), store.NoteThread, "", 10)
 	require.NoError(c.t, err)
 	require.Len(c.t, all, 1)
 	return all[0]

@@ -189,43 +189,6 @@ func TestSilencesAndALargeBundle(t *testing.T) {
 	})
 }
 
-func TestAThreadIsForgottenWhenNobodyNeedsIt(t *testing.T) {
-	run(t, func(b *bench) {
-		b.admin.set("f1", "RUNNING", started)
-		b.register("f1", []spec.Rule{onPhases("failed", "FAILED")})
-		b.rounds(1)
-		due := time.Now().UTC().Add(10 * time.Minute)
-		var notes []store.Note
-		for _, name := range []string{"f1", "gone"} {
-			notes = append(notes, store.Note{Kind: "thread", Key: name, Execution: id(name), Due: due, Body: json.RawMessage(`{}`)})
-		}
-		elsewhere := id("f1")
-		elsewhere.Project = "quiet"
-		notes = append(notes, store.Note{Kind: "thread", Key: "quiet", Execution: elsewhere, Due: due, Body: json.RawMessage(`{}`)})
-		require.NoError(b.t, b.store.Write(b.t.Context(), store.Change{At: time.Now().UTC(), Notes: notes}))
-		kept := func() (keys []string) {
-			all, err := b.store.AllNotes(b.t.Context(), "thread", "", 10)
-			require.NoError(b.t, err)
-			for _, n := range all {
-				keys = append(keys, n.Key)
-			}
-			return keys
-		}
-		b.pass(9 * time.Minute)
-		require.Len(b.t, kept(), 3)
-		b.pass(2 * time.Minute)
-		require.Equal(b.t, []string{"f1"}, kept())
-		b.admin.set("f1", "SUCCEEDED", ends)
-		b.pass(61 * time.Minute)
-		require.Equal(b.t, []string{"f1"}, kept(), "its watch is there still")
-		n, err := b.store.Purge(b.t.Context(), time.Now().UTC(), time.Time{}, 10)
-		require.NoError(b.t, err)
-		require.Equal(b.t, 1, n)
-		b.pass(61 * time.Minute)
-		require.Empty(b.t, kept())
-	})
-}
-
 // byUser is an execution that somebody started.
 func byUser(name string) func(*flyte.Execution) {
 	return func(x *flyte.Execution) { x.User = name }

@@ -89,7 +89,9 @@ type NotifierExecutor struct {
 	pauses      pauses
 	clock       *alarm                // of timers
 	bundleClock *alarm                // of what is held
-	wanted      atomic.Pointer[Rules] // by Resubscribe
+	subscribing sync.Mutex            // held while they are taken up
+	wanted      atomic.Pointer[Rules] // by Subscribe or Resubscribe
+	taken       *Rules                // that were taken up last; subscribing guards it
 	quietHours  atomic.Pointer[map[string]*spec.Quiet]
 	rewanted    chan struct{}
 	subscribed  atomic.Pointer[[]subscription]

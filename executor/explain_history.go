@@ -2,7 +2,6 @@ package executor
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"time"
@@ -18,20 +17,9 @@ func seriesOf(ctx context.Context, s Births, subscription string, x flyte.Execut
 	if err != nil || born.IsZero() {
 		return series, false, err
 	}
-	p := plan{Scope: x.ID.Scope, LaunchPlan: x.LaunchPlan, Set: birth{Born: born}.key(subscription)}
-	found, err := s.Notes(ctx, noteSeries, []string{p.key()})
-	if err != nil || len(found) == 0 {
-		return series, false, err
-	}
-	var k kept
-	if err := json.Unmarshal(found[0].Body, &k); err != nil {
-		return series, false, fmt.Errorf("read history of launch plan %s: %w", x.LaunchPlan, err)
-	}
-	return k.Series, true, nil
+	note, k, err := readSeries(ctx, s, plan{Scope: x.ID.Scope, LaunchPlan: x.LaunchPlan, Set: birth{Born: born}.key(subscription)})
+	return k.Series, note.Version > 0, err
 }
-
-// OfHistory says whether a rule of a subscription looks at how other executions of the launch plan ended.
-func OfHistory(r spec.Rule) bool { return ofHistory(r) }
 
 // Past adds to the facts what the store remembers of the launch plan for a subscription, and returns the numbers that
 // decide about the rule's condition.
@@ -45,31 +33,45 @@ func Past(ctx context.Context, s Births, subscription string, r spec.Rule, f Fac
 	if nothing && len(numbers) > 0 {
 		numbers = []string{"the subscription knows of no end of an execution of launch plan " + f.Execution.LaunchPlan}
 	}
-	return f.past(series), numbers, nil
+	f, whole := f.past(series)
+	if n := f.History.Failures; n > 0 && !whole {
+		numbers = append(numbers, fmt.Sprintf("when it ended, there were at least %d failures: no earlier end is kept", n))
+	}
+	return f, numbers, nil
 }
 
-// past are the facts with what a series says of the execution: of an end what was known then.
-func (f Facts) past(s Series) Facts {
-	before := s.until(f.Execution.EndedAt)
+// past are the facts with what a series says of the execution: of an end what was known then. whole is false if there
+// may have been more failures, of ends that are not kept any more.
+func (f Facts) past(s Series) (_ Facts, whole bool) {
+	before, whole := s.until(f.Execution.EndedAt)
 	after, _ := before.Ended(f.Execution, nil)
 	f.History = after.History(before)
-	f.Recovered = f.ended() && failed(f.Execution.Phase) && s.LastSuccess.After(f.Execution.EndedAt)
-	return f
+	f.Recovered = f.recovered(s)
+	return f, whole
 }
 
-// until is the series as it was before a time, as far as its ends are kept; all of it for the zero time.
-func (s Series) until(at time.Time) Series {
+// until is the series as it was before a time, as far as its ends are kept; all of it for the zero time. whole is false
+// if all that are kept of that time failed and a success has come since: there may have been more failures.
+func (s Series) until(at time.Time) (_ Series, whole bool) {
 	at = at.Truncate(time.Microsecond)
 	n := slices.IndexFunc(s.Last, func(e End) bool { return !e.At.Before(at) })
 	if at.IsZero() || n < 0 {
-		return s
+		return s, true
 	}
 	ends := s.Last[:n]
-	s.Last, s.Failures, s.FailedSince, s.LastSuccess = nil, 0, time.Time{}, time.Time{}
+	if n > 0 && s.Failures >= len(s.Last) { // all of those that are kept go on, and perhaps earlier ones
+		s.Last, s.Failures = ends, s.Failures-(len(s.Last)-n)
+		return s, true
+	}
+	full := len(s.Last) >= longest(nil)
+	s.Last, s.Failures, s.FailedSince = nil, 0, time.Time{}
+	if !s.LastSuccess.Before(at) {
+		s.LastSuccess = time.Time{}
+	}
 	for _, end := range ends {
 		s.take(end, len(ends))
 	}
-	return s
+	return s, !full || s.Failures < n
 }
 
 // Why are the numbers that decide about a rule's condition, in sentences without a period; none for a condition
@@ -122,12 +124,4 @@ func (s Series) whyRate(r spec.Rule) string {
 		text += "; told, and not again before it was less"
 	}
 	return text
-}
-
-// Declared are the rules that an execution's own notifications stand for, where a subscription honors them.
-func Declared(h *spec.Honor, x flyte.Execution) (all []spec.Rule) {
-	for i, n := range x.Notifications {
-		all = append(all, h.Rule(fmt.Sprintf("%s%s-%d", spec.HonoredPrefix, n.Kind, i), n.Phases, n.Recipients))
-	}
-	return all
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/flyte-notifier/flyte-notifier/executor"
 	"github.com/flyte-notifier/flyte-notifier/flyte"
+	"github.com/flyte-notifier/flyte-notifier/render"
 	"github.com/flyte-notifier/flyte-notifier/spec"
 )
 
@@ -62,6 +63,48 @@ func TestTheNumbersOfALaunchPlansHistory(t *testing.T) {
 		facts, _ = ask("f3", "first")
 		require.True(b.t, facts.Recovered)
 		require.Equal(b.t, 3, facts.History.Failures)
+	})
+}
+
+// Of a launch plan that fails on and on, fewer ends are kept than it failed.
+func TestTheNumbersOfManyFailures(t *testing.T) {
+	run(t, func(b *bench) {
+		rule := when("ok", spec.When{Kind: spec.WhenRecovered})
+		b.subscribe(to("s", rule))
+		ask := func(name string) (render.History, []string) {
+			facts, why, err := executor.Past(b.t.Context(), b.store, "s", rule, executor.Facts{Execution: b.admin.executions[name]}, time.Now())
+			require.NoError(b.t, err)
+			return facts.History, why[1:]
+		}
+		fail := func(from, to int) {
+			for i := from; i < to; i++ {
+				b.admin.set(fmt.Sprintf("f%d", i), "FAILED", of("nightly"), ends)
+				b.pass(time.Minute)
+			}
+		}
+		b.admin.set("f0", "SUCCEEDED", of("nightly"), ends)
+		b.pass(time.Minute)
+		fail(1, 31)
+		last, first := b.admin.executions["f0"].EndedAt, b.admin.executions["f1"].EndedAt
+		for name, failures := range map[string]int{"f30": 30, "f20": 20, "f12": 12} {
+			was, why := ask(name)
+			require.Equal(b.t, render.History{Failures: failures, Since: first, LastSuccess: last}, was, name)
+			require.Empty(b.t, why)
+		}
+		b.admin.set("g0", "SUCCEEDED", of("nightly"), ends)
+		b.pass(time.Minute)
+		was, why := ask("g0")
+		require.Equal(b.t, 19, was.Failures)
+		require.Equal(b.t, []string{"when it ended, there were at least 19 failures: no earlier end is kept"}, why)
+		_, why = ask("f30")
+		require.Equal(b.t, []string{"when it ended, there were at least 19 failures: no earlier end is kept"}, why)
+
+		fail(31, 34)
+		b.admin.set("g1", "SUCCEEDED", of("nightly"), ends)
+		b.pass(time.Minute)
+		was, why = ask("g1")
+		require.Equal(b.t, 3, was.Failures)
+		require.Empty(b.t, why, "all of them are kept")
 	})
 }
 

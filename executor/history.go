@@ -59,19 +59,26 @@ type kept struct {
 	Series Series `json:"series"`
 }
 
-// readSeries reads a launch plan's series, or begins it.
-func (n *NotifierExecutor) readSeries(ctx context.Context, set ruleset, p plan) (note store.Note, k kept, err error) {
-	found, err := n.store.Notes(ctx, noteSeries, []string{p.key()})
+// beginSeries reads a launch plan's series, or begins it.
+func (n *NotifierExecutor) beginSeries(ctx context.Context, set ruleset, p plan) (note store.Note, k kept, err error) {
+	note, k, err = readSeries(ctx, n.store, p)
+	if err == nil && note.Version == 0 {
+		return newSeries(p), kept{Plan: p, Series: Series{Born: set.born}}, nil
+	}
+	return note, k, err
+}
+
+// readSeries reads a launch plan's series. The note's Version is 0 if there is none.
+func readSeries(ctx context.Context, s Births, p plan) (note store.Note, k kept, err error) {
+	found, err := s.Notes(ctx, noteSeries, []string{p.key()})
+	if err == nil && len(found) > 0 {
+		note = found[0]
+		err = json.Unmarshal(note.Body, &k)
+	}
 	if err != nil {
 		return note, k, fmt.Errorf("read history of launch plan %s: %w", p.LaunchPlan, err)
 	}
-	if len(found) == 0 {
-		return newSeries(p), kept{Plan: p, Series: Series{Born: set.born}}, nil
-	}
-	if err := json.Unmarshal(found[0].Body, &k); err != nil {
-		return note, k, fmt.Errorf("read history of launch plan %s: %w", p.LaunchPlan, err)
-	}
-	return found[0], k, nil
+	return note, k, nil
 }
 
 func newSeries(p plan) store.Note {
@@ -84,7 +91,7 @@ func (n *NotifierExecutor) history(ctx context.Context, set ruleset, f *Facts, b
 	if f.Execution.LaunchPlan == "" {
 		return nil, nil // a row tells nothing of it
 	}
-	note, k, err := n.readSeries(ctx, set, planOf(set, f.Execution))
+	note, k, err := n.beginSeries(ctx, set, planOf(set, f.Execution))
 	if err != nil {
 		return nil, err
 	}
@@ -103,7 +110,7 @@ func (n *NotifierExecutor) history(ctx context.Context, set ruleset, f *Facts, b
 		}
 	}
 	f.History = s.History(was)
-	f.Recovered = f.ended() && failed(f.Execution.Phase) && s.LastSuccess.After(f.Execution.EndedAt)
+	f.Recovered = f.recovered(s)
 	_, silent, due := s.Silent(set.rules, now)
 	if len(silent) > 0 { // the timers tell of it
 		due = earliest(due, now)
@@ -116,6 +123,11 @@ func (n *NotifierExecutor) history(ctx context.Context, set ruleset, f *Facts, b
 		return nil, nil
 	}
 	return written(note, kept{Plan: k.Plan, Series: s}, due)
+}
+
+// recovered says whether the execution failed, and one of its launch plan has succeeded since.
+func (f Facts) recovered(s Series) bool {
+	return f.ended() && failed(f.Execution.Phase) && s.LastSuccess.After(f.Execution.EndedAt)
 }
 
 func failed(phase string) bool { return phase == "FAILED" || phase == "TIMED_OUT" }
@@ -137,7 +149,7 @@ func (n *NotifierExecutor) expect(ctx context.Context, all []subscription, now t
 			continue
 		}
 		p := plan{Scope: scope, LaunchPlan: s.Match.LaunchPlan, Set: s.set.key}
-		note, k, err := n.readSeries(ctx, s.set, p)
+		note, k, err := n.beginSeries(ctx, s.set, p)
 		if err != nil {
 			return err
 		}

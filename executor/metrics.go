@@ -24,7 +24,7 @@ func newMetrics(r Registerer) *metrics {
 			Name: "flyte_notifier_occurrences_total", Help: "Rules that fired.",
 		}),
 		ruleErrors: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "flyte_notifier_rule_errors_total", Help: "Rules whose if failed at run time.",
+			Name: "flyte_notifier_rule_errors_total", Help: "Rules that failed at run time: their if, or that they cannot be read.",
 		}),
 		lag: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name:    "flyte_notifier_detection_lag_seconds",

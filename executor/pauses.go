@@ -8,10 +8,11 @@ import (
 	"github.com/flyte-notifier/flyte-notifier/flyte"
 )
 
-// maxPause is the longest pause between first looks at a scope that fails.
+// maxPause is the longest pause between looks at a scope that fails.
 const maxPause = 10 * time.Second
 
-// pauses back off from scopes whose first looks fail, however often new watches wake the executor.
+// pauses back off from scopes for which flyteadmin fails: from first looks, however often new watches wake the executor,
+// from what is due, and from discovery.
 type pauses struct {
 	mu sync.Mutex
 	of map[flyte.Scope]pause

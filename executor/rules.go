@@ -149,9 +149,9 @@ func (n needs) inside() needs {
 // looks says whether flyteadmin must be asked while nothing changes: no list call tells of nodes.
 func (n needs) looks() bool { return n.gates || n.running || len(n.nodes) > 0 }
 
-// ofHistory says whether a rule of a subscription looks at the other executions of a launch plan: for its
+// OfHistory says whether a rule of a subscription looks at the other executions of a launch plan: for its
 // condition, or to end its reminders when one succeeds.
-func ofHistory(r spec.Rule) bool {
+func OfHistory(r spec.Rule) bool {
 	switch r.When.Is() {
 	case spec.WhenFirstFailure, spec.WhenRecovered, spec.WhenNoSuccessFor, spec.WhenFailureRate:
 		return true
@@ -189,7 +189,7 @@ func needsOf(rules []spec.Rule) (n needs) {
 		kind := r.When.Is()
 		n.memory = n.memory || kind != spec.WhenPhase || r.Repeat != nil || r.Escalate != nil || r.For > 0 || r.Inhibit
 		n.above = n.above || r.Inhibit
-		n.history = n.history || ofHistory(r)
+		n.history = n.history || OfHistory(r)
 		n.gates = n.gates || kind == spec.WhenGate
 		if kind == spec.WhenBeforeTimeout {
 			n.running, n.before = true, max(n.before, r.When.For)

@@ -34,7 +34,7 @@ func TestARuleThatCannotBeReadStopsNoOther(t *testing.T) {
 		require.NoError(b.t, err)
 		require.Equal(b.t, `rule "nightly" cannot be read: unknown time zone "Mars/Olympus", must be one such as Europe/Paris`, events[2].Text)
 		require.NoError(b.t, testutil.GatherAndCompare(registry, strings.NewReader(`
-# HELP flyte_notifier_rule_errors_total Rules whose if failed at run time.
+# HELP flyte_notifier_rule_errors_total Rules that failed at run time: their if, or that they cannot be read.
 # TYPE flyte_notifier_rule_errors_total counter
 flyte_notifier_rule_errors_total 2
 `), "flyte_notifier_rule_errors_total"))

@@ -22,6 +22,13 @@ const noteSubscription = "subscription"
 // with the old one must not end what others know.
 const keepsBirth = time.Hour
 
+// saysAgain is how often each server says which subscriptions its config has and lacks: one that another server
+// lacked, which came and went, is not over.
+const saysAgain = keepsBirth / 4
+
+// tries are made to write what somebody else writes as well.
+const tries = 3
+
 // subscription is one of the config's, since its birth.
 type subscription struct {
 	spec.Subscription
@@ -38,6 +45,16 @@ type birth struct {
 // over says whether a subscription with this birth will not come back.
 func (b birth) over(now time.Time) bool {
 	return !b.Gone.IsZero() && now.Sub(b.Gone) >= keepsBirth
+}
+
+// back is the birth once a server's config has it that another's lacked. While configs differ they lack it again and
+// again: what was passed by since the first time is looked at, as far back as newcomers look.
+func (b birth) back(now time.Time) birth {
+	since := b.Gone
+	if b.Gone.Sub(b.Back) < keepsBirth {
+		since = earliest(b.Gone, latest(b.Back, now.Add(saysAgain-keepsBirth)))
+	}
+	return birth{Born: b.Born, Back: since}
 }
 
 // key names a subscription in the keys of what it tells. Removed for long and added again it is another one.
@@ -68,9 +85,17 @@ type Rules struct {
 
 // Subscribe makes the executor go by these subscriptions, and quiet hours, from the next transition on. A subscription is its
 // name: one that was not there is born now, and hears of executions that are created from now on; one that has
-// not been there for an hour is forgotten.
+// not been there for an hour, in any server's config, is forgotten.
 func (n *NotifierExecutor) Subscribe(ctx context.Context, r Rules) error {
-	now := time.Now().UTC()
+	n.wanted.Store(&r)
+	return n.subscribe(ctx)
+}
+
+// subscribe takes up what is wanted, and says in the store what this server's config has and lacks.
+func (n *NotifierExecutor) subscribe(ctx context.Context) error {
+	n.subscribing.Lock()
+	defer n.subscribing.Unlock()
+	r, now := n.wanted.Load(), time.Now().UTC()
 	known := map[string]store.Note{}
 	for after := ""; ; {
 		page, err := n.store.AllNotes(ctx, noteSubscription, after, namesPerCall)
@@ -101,9 +126,18 @@ func (n *NotifierExecutor) Subscribe(ctx context.Context, r Rules) error {
 	if err := n.expect(ctx, all, now); err != nil {
 		return err
 	}
+	if r == n.taken && slices.EqualFunc(all, n.subscriptions(), subscription.born) {
+		return nil // nobody is to look again at what he has looked at
+	}
 	n.subscribed.Store(&all)
 	n.quietHours.Store(&r.Quiet)
+	n.taken = r
 	return nil
+}
+
+// born says whether both were born, and came, at the same time.
+func (s subscription) born(o subscription) bool {
+	return s.set.key == o.set.key && s.set.came.Equal(o.set.came)
 }
 
 // unsubscribe notes that a subscription is gone, or forgets one that was gone for long.
@@ -132,17 +166,19 @@ func (n *NotifierExecutor) unsubscribe(ctx context.Context, note store.Note, now
 	return nil
 }
 
-// forgetSeries removes the histories of launch plans that a subscription has heard of.
+// forgetSeries removes the histories of launch plans that a subscription has heard of. The error wraps
+// store.ErrConflict where others write them all the time: whoever forgets the subscription tries again, since nobody
+// does once it is forgotten.
 func (n *NotifierExecutor) forgetSeries(ctx context.Context, key string, now time.Time) error {
-	prefix := key + "|"
+	prefix, failed := key+"|", 0
 	for after := prefix; ; {
 		page, err := n.store.AllNotes(ctx, noteSeries, after, namesPerCall)
 		if err != nil {
 			return fmt.Errorf("read histories of subscription %s: %w", key, err)
 		}
-		c := store.Change{At: now}
+		c, last := store.Change{At: now}, after
 		for _, note := range page {
-			if after = note.Key; strings.HasPrefix(note.Key, prefix) {
+			if last = note.Key; strings.HasPrefix(note.Key, prefix) {
 				note.Removed = true
 				c.Notes = append(c.Notes, note)
 			}
@@ -150,50 +186,35 @@ func (n *NotifierExecutor) forgetSeries(ctx context.Context, key string, now tim
 		if len(c.Notes) == 0 {
 			return nil
 		}
-		if err := settled(n.store.Write(ctx, c)); err != nil {
+		err = n.store.Write(ctx, c)
+		switch {
+		case err == nil:
+			after, failed = last, 0
+		case errors.Is(err, store.ErrConflict) && failed < tries:
+			failed++ // one of them was written meanwhile: read them again
+		default:
 			return fmt.Errorf("forget histories of subscription %s: %w", key, err)
 		}
 	}
 }
 
-// Resubscribe is Subscribe while the executor runs: it is done as soon as the store takes it.
-func (n *NotifierExecutor) Resubscribe(r Rules) {
-	n.wanted.Store(&r)
-	select {
-	case n.rewanted <- struct{}{}:
-	default: // it is on its way already
-	}
-}
-
-// resubscribes sees to what Resubscribe wants.
-func (n *NotifierExecutor) resubscribes(ctx context.Context) error {
-	for {
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-n.rewanted:
-		}
-		for err := n.Subscribe(ctx, *n.wanted.Load()); err != nil; err = n.Subscribe(ctx, *n.wanted.Load()) {
-			n.log.WarnContext(ctx, "subscriptions are not taken up yet", "error", err)
-			if err := sleep(ctx, n.cfg.Feed.Interval); err != nil {
-				return err
-			}
-		}
-	}
-}
-
-// born returns when a subscription was, which is now if nobody knows it.
+// born returns when a subscription was, which is now if nobody knows it. One that this server goes by is not over,
+// though neither it nor the store could say so for long.
 func (n *NotifierExecutor) born(ctx context.Context, name string, note store.Note, now time.Time) (b birth, err error) {
-	for range 3 {
-		b = birth{Born: now.Truncate(time.Microsecond)}
+	for range tries {
+		var was birth
 		if note.Version > 0 {
-			was, err := readBirth(note)
-			if err != nil || was.Gone.IsZero() {
+			if was, err = readBirth(note); err != nil || was.Gone.IsZero() {
 				return was, err
 			}
-			if !was.over(now) {
-				b = birth{Born: was.Born, Back: was.Gone}
-			} else if err := n.forgetSeries(ctx, was.key(name), now); err != nil {
+		}
+		b = n.bornHere(name, now)
+		switch {
+		case note.Version == 0:
+		case !was.over(now), was.Born.Equal(b.Born):
+			b = was.back(now)
+		default:
+			if err := n.forgetSeries(ctx, was.key(name), now); err != nil {
 				return b, err
 			}
 		}
@@ -214,6 +235,16 @@ func (n *NotifierExecutor) born(ctx context.Context, name string, note store.Not
 		}
 	}
 	return b, fmt.Errorf("keep subscription %s: %w", name, store.ErrConflict)
+}
+
+// bornHere is the birth that this server knows of a subscription.
+func (n *NotifierExecutor) bornHere(name string, now time.Time) birth {
+	for _, s := range n.subscriptions() {
+		if s.Name == name {
+			return birth{Born: s.set.born, Back: s.set.came}
+		}
+	}
+	return birth{Born: now.Truncate(time.Microsecond)}
 }
 
 // readBirth reads a subscription's note.
@@ -288,6 +319,14 @@ func (s subscription) setFor(x flyte.Execution) ruleset {
 	}
 	set.rules = slices.Concat(set.rules, Declared(s.Honor, x))
 	return set
+}
+
+// Declared are the rules that an execution's own notifications stand for, where a subscription honors them.
+func Declared(h *spec.Honor, x flyte.Execution) (all []spec.Rule) {
+	for i, n := range x.Notifications {
+		all = append(all, h.Rule(fmt.Sprintf("%s%s-%d", spec.HonoredPrefix, n.Kind, i), n.Phases, n.Recipients))
+	}
+	return all
 }
 
 // SubjectOf is what a subscription's match looks at of an execution.

@@ -111,31 +111,38 @@ func (n *NotifierExecutor) dueLooks(ctx context.Context) (next time.Time, err er
 
 // dueOf looks at the notes of a kind that are due, of this server's shards.
 func (n *NotifierExecutor) dueOf(ctx context.Context, kind string, now time.Time, look func(context.Context, []store.Note) error) error {
-	return n.dueWhere(ctx, kind, now, n.holding.Load().has, func(ctx context.Context, _ flyte.Scope, notes []store.Note) error {
-		return look(ctx, notes)
+	held := n.holding.Load()
+	return n.eachDue(ctx, kind, now, func(due []store.Note) error {
+		mine := byScope(due, held.has)
+		return inScopes(n, mine, func(_ flyte.Scope, batch []store.Note) error { return look(ctx, batch) })
 	})
 }
 
-// dueWhere does something for the notes of a kind that are due, of some executions.
-func (n *NotifierExecutor) dueWhere(ctx context.Context, kind string, now time.Time, of func(flyte.ExecutionID) bool, do func(context.Context, flyte.Scope, []store.Note) error) error {
+// eachDue does something with all notes of a kind that are due, a page at a time. One failure does not stop the others.
+func (n *NotifierExecutor) eachDue(ctx context.Context, kind string, now time.Time, do func(page []store.Note) error) error {
 	var errs []error
 	for after := (store.Note{}); ; {
 		due, err := n.store.DueNotes(ctx, kind, now, after, duePage)
 		if err != nil {
 			return errors.Join(append(errs, fmt.Errorf("find what is due: %w", err))...)
 		}
-		mine := map[flyte.Scope][]store.Note{}
-		for _, note := range due {
-			if of(note.Execution) {
-				mine[note.Execution.Scope] = append(mine[note.Execution.Scope], note)
-			}
-		}
-		errs = append(errs, inScopes(n, mine, func(s flyte.Scope, batch []store.Note) error { return do(ctx, s, batch) }))
+		errs = append(errs, do(due))
 		if len(due) < duePage {
 			return errors.Join(errs...)
 		}
 		after = due[len(due)-1]
 	}
+}
+
+// byScope are the notes of some executions, by scope.
+func byScope(notes []store.Note, of func(flyte.ExecutionID) bool) map[flyte.Scope][]store.Note {
+	all := map[flyte.Scope][]store.Note{}
+	for _, note := range notes {
+		if of(note.Execution) {
+			all[note.Execution.Scope] = append(all[note.Execution.Scope], note)
+		}
+	}
+	return all
 }
 
 // lookAll looks at the watches of these notes.

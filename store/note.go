@@ -46,6 +46,10 @@ type Release struct {
 	Content json.RawMessage // what it shall hold from now on; nil: what it holds
 }
 
+// NoteThread is the kind of the notes of threads of messages about an execution. The outbox writes them, and when they
+// are due at the earliest; the executor removes those that nobody needs any more.
+const NoteThread = "thread"
+
 var (
 	errNoKey = errors.New("the kind or the key is empty")
 	errTwice = errors.New("it is there twice")
