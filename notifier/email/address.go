@@ -35,7 +35,7 @@ func ParseAddress(s string) (Address, error) {
 	}
 	local, domain, _ := strings.Cut(parsed.Address, "@")
 	if local == "" || domain == "" || len(parsed.Address) > 320 || strings.ContainsFunc(parsed.Address, unicode.IsSpace) ||
-		strings.ContainsAny(local, `"(),:;<>@[\]`) || strings.ContainsAny(domain, `"(),:;<>@[\]/`) {
+		strings.ContainsAny(local, `"(),:;<>@[\]%!`) || strings.ContainsAny(domain, `"(),:;<>@[\]/`) {
 		return Address{}, wrong
 	}
 	return Address{parsed.Name, local + "@" + strings.ToLower(domain)}, nil

@@ -17,10 +17,14 @@ const maxKey = 255
 
 // dedupKey is what makes messages one incident. The messages of an execution share one; those of a launch plan's
 // history share the launch plan's, so that `recovered`, which a later execution causes, resolves what `first_failure`
-// opened. A message about neither, a test say, is an incident of its own.
+// opened. Those of a node are apart from those of its execution. A message about neither, a test say, or about several
+// executions, is an incident of its own.
 func (d *Destination) dedupKey(m notifier.Message) string {
 	if own := notifier.OneLine(d.DedupKey); own != "" {
 		return fit(own)
+	}
+	if len(m.Items) > 0 { // of several executions
+		return fit("flyte/" + notifier.OneLine(m.Key))
 	}
 	scope := "flyte/" + variable(m, "Project") + "/" + variable(m, "Domain") + "/"
 	execution, plan := variable(m, "Name"), variable(m, "LaunchPlan")
@@ -28,6 +32,9 @@ func (d *Destination) dedupKey(m notifier.Message) string {
 		execution, plan = plan, execution
 	}
 	if name := cmp.Or(execution, plan); name != "" {
+		if node := variable(m, "Node"); node != "" && strings.HasPrefix(m.Reason, "node:") {
+			name += "/" + node
+		}
 		return fit(scope + name)
 	}
 	return fit("flyte/" + cmp.Or(notifier.OneLine(m.Key), "message"))

@@ -64,7 +64,9 @@ func (l *line) sign(r *request, key string) error {
 		return nil
 	}
 	now := time.Now()
-	r.header.Set("Idempotency-Key", id)
+	if !l.chat { // net/http makes a POST that has it again by itself, where a connection that was in use breaks off
+		r.header.Set("Idempotency-Key", id)
+	}
 	r.header.Set(standardwebhooks.HeaderWebhookID, id)
 	r.header.Set(standardwebhooks.HeaderWebhookTimestamp, strconv.FormatInt(now.Unix(), 10))
 	var all []string

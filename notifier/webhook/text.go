@@ -24,7 +24,7 @@ type dialect struct {
 }
 
 // bareURL is a URL in a text, without what could end it or begin something else.
-var bareURL = regexp.MustCompile(`https?://[0-9A-Za-z._~/?#&=%+,;:@!$-]*[0-9A-Za-z_/]`)
+var bareURL = regexp.MustCompile(`https?://[0-9A-Za-z][0-9A-Za-z._~/?#&=%+,;:@!$-]*[0-9A-Za-z_/]`)
 
 // text is s so that it is shown as it stands, in no more than the given size. What is cut says so.
 func (d dialect) text(s string, most int) string {
@@ -72,7 +72,7 @@ func (d dialect) next(s string, first bool) (piece, rest string) {
 // Slack would write it, <!channel>; backslashes would not.
 func markdown(r rune, first bool) string {
 	switch {
-	case r == '@' || r == '<':
+	case r == '@' || r == '<' || r == '&': // &#64; is an @ to Mattermost
 		return string(r) + gap
 	case strings.ContainsRune("\\`*_~|>[]()!", r), first && strings.ContainsRune("#-+", r):
 		return `\` + string(r)

@@ -135,12 +135,13 @@ type line struct {
 	header  http.Header
 	signers []signer
 	own     bool // the URL is the connection's
+	chat    bool // it takes no heed of ids
 	private *http.Client
 }
 
 // line reads what the connection refers to.
 func (n *Notifier) line() (*line, error) {
-	l := &line{Service: exchange.Service{Name: Kind, Client: n.deps.Guarded}, header: http.Header{}, private: n.deps.Guarded}
+	l := &line{Service: exchange.Service{Name: Kind, Client: n.deps.Guarded}, header: http.Header{}, chat: n.config.chat(), private: n.deps.Guarded}
 	if n.config.AllowPrivate {
 		l.private = n.deps.Private
 	}
