@@ -94,6 +94,18 @@ func TestConformance(t *testing.T) {
 	})
 }
 
+func ofNode(node string, status notifier.Status, reason string) notifier.Message {
+	m := message(status, reason, "f1")
+	m.Vars["Node"] = node
+	return m
+}
+
+func several(key, name string) notifier.Message {
+	m := message(notifier.Failure, "phase:FAILED", name)
+	m.Key, m.Items = key, []notifier.Item{{Text: "f1 FAILED"}, {Text: "f2 FAILED"}}
+	return m
+}
+
 // The messages of one execution are one incident, and those of a launch plan's history one too.
 func TestGoodNewsResolveWhatBadNewsOpened(t *testing.T) {
 	t.Parallel()
@@ -122,7 +134,11 @@ func TestGoodNewsResolveWhatBadNewsOpened(t *testing.T) {
 		"a key of one's own": {d: pagerduty.Destination{DedupKey: "my\nkey", Dedup: "launch_plan"}, sent: []notifier.Message{
 			message(notifier.Failure, "phase:FAILED", "f1"), message(notifier.Success, "recovered", "f2"),
 		}, want: "my key 2 false"},
-		"about nothing": {sent: []notifier.Message{{Key: "d-1"}, {Key: "d-2"}, {}}, want: "flyte/d-1 1 true; flyte/d-2 1 true; flyte/message 1 true"},
+		"nodes are apart": {sent: []notifier.Message{
+			ofNode("n1", notifier.Failure, "node:FAILED"), ofNode("n2", notifier.Success, "node:SUCCEEDED"),
+		}, want: "flyte/flytesnacks/production/f1/n1 1 true"},
+		"several executions": {sent: []notifier.Message{several("d-1", "f1"), several("d-2", "f1")}, want: "flyte/d-1 1 true; flyte/d-2 1 true"},
+		"about nothing":      {sent: []notifier.Message{{Key: "d-1"}, {Key: "d-2"}, {}}, want: "flyte/d-1 1 true; flyte/d-2 1 true; flyte/message 1 true"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -19,6 +19,19 @@ import (
 	"github.com/flyte-notifier/flyte-notifier/notifier/webhook"
 )
 
+// net/http repeats a POST that has an Idempotency-Key by itself, which a chat would show twice.
+func TestAChatIsSentNoIdempotencyKey(t *testing.T) {
+	t.Parallel()
+	for _, format := range []string{"mattermost", "google-chat", "ntfy"} {
+		r := receive(t)
+		n := open(t, webhook.Config{URL: secret(t, r.URL+"/topic"), Format: format, AllowPrivate: true}, r.Client())
+		_, _ = n.Send(t.Context(), &webhook.Destination{}, failed()) // what comes of it does not matter here
+		require.Len(t, r.all(), 1, format)
+		require.Empty(t, r.all()[0].header.Get("Idempotency-Key"), format)
+		require.NotEmpty(t, r.all()[0].header.Get("webhook-id"), format)
+	}
+}
+
 func TestEveryAttemptHasTheSameIDAndASignature(t *testing.T) {
 	t.Parallel()
 	const other = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"
