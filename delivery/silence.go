@@ -132,10 +132,10 @@ func (s *Silence) Check() error {
 // why says on one line what held a delivery back.
 func (s *Silence) why() string {
 	text := silencedBy + s.ID + " until " + utc(s.Until)
-	if by := oneLine(s.By); by != "" {
+	if by := notifier.OneLine(s.By); by != "" {
 		text += ", by " + by
 	}
-	if comment := oneLine(s.Comment); comment != "" {
+	if comment := notifier.OneLine(s.Comment); comment != "" {
 		text += ": " + comment
 	}
 	return text
@@ -145,5 +145,3 @@ func (s *Silence) why() string {
 const silencedBy = "silenced by "
 
 func utc(t time.Time) string { return t.UTC().Format(time.RFC3339) }
-
-func oneLine(s string) string { return strings.Join(strings.Fields(notifier.Printable(s)), " ") }

@@ -35,7 +35,7 @@ func (n *NotifierExecutor) resubscribes(ctx context.Context) error {
 
 // wants waits until subscriptions are to be taken up, or said again. The error is the context's.
 func (n *NotifierExecutor) wants(ctx context.Context) error {
-	timer := time.NewTimer(saysAgain - rand.N(saysAgain/8)) //nolint:gosec // jitter is no secret
+	timer := time.NewTimer(saysAgain - rand.N(saysAgain/8))
 	defer timer.Stop()
 	select {
 	case <-ctx.Done():

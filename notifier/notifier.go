@@ -98,6 +98,19 @@ const (
 	Failure Status = "failure"
 )
 
+// Symbol tells the kind of news by its shape as well as by its color.
+func (s Status) Symbol() string {
+	switch s {
+	case Success:
+		return "✅"
+	case Failure:
+		return "❌"
+	case Warning:
+		return "⚠️"
+	}
+	return "ℹ️"
+}
+
 // Message is what to say, in no service's own form. All texts are plain text, but for a Body that is Markdown:
 // notifiers escape them, and cut them to their service's limits saying so.
 type Message struct {

@@ -3,7 +3,6 @@ package email
 import (
 	"fmt"
 	"html/template"
-	"regexp"
 	"strings"
 	"unicode/utf8"
 
@@ -60,16 +59,13 @@ func look(s notifier.Status) (label string, c colors) {
 	return "Info", colors{"#175cd3", "#175cd3", "#eff8ff", "#84caff", "#102a56"}
 }
 
-// bareURL is a URL in running text, without the punctuation that ends a sentence.
-var bareURL = regexp.MustCompile(`https?://[^\s<>"|]*[^\s<>"|.,;:!?)'\]}]`)
-
 // Lines are those of a body that is plain text, in pieces: its URLs are links, but for those after the first hundred.
 func (v view) Lines() [][]notifier.Link {
 	most := 100
 	lines := make([][]notifier.Link, len(v.Body))
 	for i, line := range v.Body {
 		rest := 0
-		for _, at := range bareURL.FindAllStringIndex(line, most) {
+		for _, at := range notifier.FindURLs(line, most) {
 			text := line[at[0]:at[1]]
 			lines[i] = append(lines[i], notifier.Link{Text: line[rest:at[0]]}, notifier.Link{Text: shorter(text), URL: web(text)})
 			rest = at[1]

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
 
 	"github.com/flyte-notifier/flyte-notifier/notifier"
@@ -15,7 +16,7 @@ func JSON(v any) ([]byte, error) {
 	enc := json.NewEncoder(&out)
 	enc.SetEscapeHTML(false)
 	if err := enc.Encode(v); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("write JSON: %w", err)
 	}
 	return bytes.TrimSpace(out.Bytes()), nil
 }
@@ -24,7 +25,7 @@ func JSON(v any) ([]byte, error) {
 func (s Service) PostJSON(ctx context.Context, address string, v any) (Answer, error) {
 	body, err := JSON(v)
 	if err != nil {
-		return Answer{}, notifier.Permanent.Errorf("%s: write request: %w", s.Name, err)
+		return Answer{}, notifier.Permanent.Errorf("%s: %w", s.Name, err)
 	}
 	header := http.Header{"Content-Type": {"application/json; charset=utf-8"}}
 	return s.Do(ctx, http.MethodPost, address, header, string(body))

@@ -34,6 +34,15 @@ func VerdictOf(status int) notifier.Verdict {
 	return notifier.Permanent
 }
 
+// VerdictOfOther is VerdictOf for an answer that is not what the service says when it takes a message: with 2xx it may be
+// somebody else's, a proxy's say, and nobody knows.
+func VerdictOfOther(status int) notifier.Verdict {
+	if verdict := VerdictOf(status); verdict != notifier.Delivered {
+		return verdict
+	}
+	return notifier.Unknown
+}
+
 // Refused is an answer as an error of this verdict: its status, what the service said and what to do about it, the
 // latter two where they are not empty. said is the service's own text, without secrets already (see Quote).
 func (s Service) Refused(verdict notifier.Verdict, a Answer, said, hint string) error {

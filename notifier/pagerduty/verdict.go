@@ -5,24 +5,16 @@ import (
 	"net/http"
 	"strings"
 
-	"github.com/flyte-notifier/flyte-notifier/notifier"
 	"github.com/flyte-notifier/flyte-notifier/notifier/exchange"
 )
 
-// verdictOf is what an answer's status comes to. PagerDuty takes an event with 202 only. After a 5xx the event may have
-// been taken; sent again with its dedup_key it comes to the same alert, so that unknown costs nothing.
+// refused is the answer as an error that says what is wrong and how to mend it, without the key. PagerDuty takes an event
+// with 202 only. After a 5xx the event may have been taken; sent again with its dedup_key it comes to the same alert, so
+// that unknown costs nothing.
 // https://developer.pagerduty.com/docs/events-api-v2-overview
-func verdictOf(status int) notifier.Verdict {
-	if verdict := exchange.VerdictOf(status); verdict != notifier.Delivered {
-		return verdict
-	}
-	return notifier.Unknown
-}
-
-// refused is the answer as an error that says what is wrong and how to mend it, without the key.
 func refused(s exchange.Service, a exchange.Answer) error {
 	said := explanation(s, a.Body)
-	return s.Refused(verdictOf(a.Status), a, said, hint(a.Status, said))
+	return s.Refused(exchange.VerdictOfOther(a.Status), a, said, hint(a.Status, said))
 }
 
 // explanation is PagerDuty's list of errors in one line, or its message. What is not its JSON, a proxy's page say, is

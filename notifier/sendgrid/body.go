@@ -1,10 +1,7 @@
 package sendgrid
 
 import (
-	"bytes"
 	"cmp"
-	"encoding/json"
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -13,6 +10,7 @@ import (
 
 	"github.com/flyte-notifier/flyte-notifier/notifier"
 	"github.com/flyte-notifier/flyte-notifier/notifier/email"
+	"github.com/flyte-notifier/flyte-notifier/notifier/exchange"
 )
 
 // keyArgument is the custom argument that holds the delivery's key: SendGrid's event webhook and
@@ -46,25 +44,14 @@ func (n *Notifier) body(d *Destination, m notifier.Message) ([]byte, error) {
 	if d.TemplateID != "" {
 		mailing.SetTemplateID(d.TemplateID)
 		people.DynamicTemplateData = templateData(m, subject)
-		return encode(mailing)
+		return exchange.JSON(mailing) // the library's GetRequestBody posts an empty body on failure
 	}
 	html, err := email.HTML(m)
 	if err != nil {
 		return nil, err
 	}
 	mailing.AddContent(mail.NewContent("text/plain", email.Text(m)), mail.NewContent("text/html", html))
-	return encode(mailing)
-}
-
-// encode is the library's GetRequestBody without its silence: that posts an empty body on failure.
-func encode(v any) ([]byte, error) {
-	var out bytes.Buffer
-	enc := json.NewEncoder(&out)
-	enc.SetEscapeHTML(false) // < would take six bytes, and HTML is full of it
-	if err := enc.Encode(v); err != nil {
-		return nil, fmt.Errorf("write mail: %w", err)
-	}
-	return out.Bytes(), nil
+	return exchange.JSON(mailing)
 }
 
 // address fills in whom the mail goes to. SendGrid refuses an address that comes twice, so that
@@ -112,7 +99,7 @@ func templateData(m notifier.Message, subject string) map[string]any {
 	}
 	data["title"], data["subject"], data["status"] = email.Subject(m.Title), subject, string(m.Status)
 	data["body"] = cmp.Or(strings.TrimSpace(portable(m.Body).(string)), email.Text(m))
-	if raw, err := encode(data); err != nil || len(raw) > most {
+	if raw, err := exchange.JSON(data); err != nil || len(raw) > most {
 		data["Inputs"] = nil
 	}
 	return data

@@ -1,10 +1,9 @@
 package sendgrid
 
 import (
-	"net/url"
-
 	"github.com/flyte-notifier/flyte-notifier/notifier"
 	"github.com/flyte-notifier/flyte-notifier/notifier/email"
+	"github.com/flyte-notifier/flyte-notifier/notifier/exchange"
 )
 
 // Config is what the server's config says of a SendGrid connection.
@@ -26,7 +25,7 @@ func (c *Config) Validate() []notifier.Problem {
 	} else if _, err := email.ParseAddress(c.From); err != nil {
 		add("from", err.Error())
 	}
-	if text := checkHost(c.Host); text != "" {
+	if text := exchange.CheckBase(c.Host); text != "" {
 		add("host", text)
 	}
 	if c.DataResidency != "" && c.DataResidency != "eu" && c.DataResidency != "global" {
@@ -38,18 +37,4 @@ func (c *Config) Validate() []notifier.Problem {
 		}
 	}
 	return problems
-}
-
-func checkHost(host string) string {
-	if host == "" {
-		return ""
-	}
-	u, err := url.Parse(host)
-	switch {
-	case err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https":
-		return "must be an http or https URL"
-	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "" || u.User != nil:
-		return "must have no user, query or fragment"
-	}
-	return ""
 }

@@ -32,8 +32,8 @@ const (
 
 // tidy is m with all texts printable, the short ones on one line, and no more parts than are shown.
 func tidy(m notifier.Message) notifier.Message {
-	m.Title = symbol(m.Status) + " " + cmp.Or(notifier.OneLine(m.Title), notifier.OneLine(m.Reason), "Flyte notification")
-	m.Body, m.Error, m.Reason = lines(m.Body), lines(m.Error), notifier.OneLine(m.Reason)
+	m.Title = m.Status.Symbol() + " " + cmp.Or(notifier.OneLine(m.Title), notifier.OneLine(m.Reason), "Flyte notification")
+	m.Body, m.Error, m.Reason = notifier.Lines(m.Body), notifier.Lines(m.Error), notifier.OneLine(m.Reason)
 	facts, links, notes, items := m.Facts, m.Links, m.Notes, m.Items
 	m.Facts, m.Links, m.Notes, m.Items = nil, nil, nil, nil
 	for _, item := range items {
@@ -108,19 +108,6 @@ func body(m notifier.Message, limit int) []string {
 		parts[i] = running(part)
 	}
 	return parts
-}
-
-// symbol tells the kind of news by shape as well as by color.
-func symbol(s notifier.Status) string {
-	switch s {
-	case notifier.Success:
-		return "✅"
-	case notifier.Failure:
-		return "❌"
-	case notifier.Warning:
-		return "⚠️"
-	}
-	return "ℹ️"
 }
 
 // factBlocks shows facts in two columns, ten in a block.

@@ -3,15 +3,11 @@ package slack
 import (
 	"fmt"
 	"net/url"
-	"regexp"
 	"strings"
 	"unicode/utf8"
 
 	"github.com/flyte-notifier/flyte-notifier/notifier"
 )
-
-// bareURL is a URL in running text, without the punctuation that ends a sentence.
-var bareURL = regexp.MustCompile(`https?://[^\s<>"|]*[^\s<>"|.,;:!?)'\]}]`)
 
 // escape is the one escaping that mrkdwn knows. With it no mention, date or link can be made.
 func escape(s string) string { return escaper.Replace(s) }
@@ -23,7 +19,7 @@ var escaper = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;")
 func running(s string) string {
 	var b strings.Builder
 	rest := 0
-	for _, at := range bareURL.FindAllStringIndex(s, -1) {
+	for _, at := range notifier.FindURLs(s, -1) {
 		b.WriteString(escape(s[rest:at[0]]) + "<" + escape(s[at[0]:at[1]]) + ">")
 		rest = at[1]
 	}
@@ -49,11 +45,6 @@ func anchor(text, target string) string {
 		return text
 	}
 	return "<" + safe + "|" + text + ">"
-}
-
-// lines is s as printable text, without empty lines around it.
-func lines(s string) string {
-	return strings.TrimRight(strings.TrimLeft(notifier.Printable(s), "\n"), " \t\n")
 }
 
 // cost is how much of a limit a rune takes up at most: escaped, and in UTF-16.

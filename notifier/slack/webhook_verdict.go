@@ -17,10 +17,7 @@ var webhookCode = regexp.MustCompile(`^[a-z][a-z_]{1,60}$`)
 // code is unknown.
 // https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks#handling_errors
 func webhookMeaning(status int, code string) meaning {
-	verdict := exchange.VerdictOf(status)
-	if verdict == notifier.Delivered {
-		verdict = notifier.Unknown // it does not say "ok"
-	}
+	verdict := exchange.VerdictOfOther(status) // it does not say "ok"
 	switch code {
 	case "rate_limited", "ratelimited":
 		return meaning{notifier.Retry, ""}

@@ -98,7 +98,7 @@ func payload(m notifier.Message) ([]byte, error) {
 
 // envelope is m with no text longer than limit, but for what is shorter than 100 anyway.
 func envelope(m notifier.Message, limit int) message {
-	title := notifier.Cut(symbol(m.Status)+" "+cmp.Or(notifier.OneLine(m.Title), notifier.OneLine(m.Reason), "Flyte notification"), maxTitle)
+	title := notifier.Cut(m.Status.Symbol()+" "+cmp.Or(notifier.OneLine(m.Title), notifier.OneLine(m.Reason), "Flyte notification"), maxTitle)
 	body := []element{{Type: "Container", Style: style(m.Status), Bleed: true, Items: []element{text(run{Text: title, Size: "Large", Weight: "Bolder"})}}}
 	if items := lines(m.Body, limit, linked); len(items) > 0 {
 		body = append(body, element{Type: "Container", Items: items})
@@ -122,19 +122,6 @@ func text(runs ...run) element {
 		runs[i].Type = "TextRun"
 	}
 	return element{Type: "RichTextBlock", Inlines: runs}
-}
-
-// symbol tells the kind of news by shape as well as by color.
-func symbol(s notifier.Status) string {
-	switch s {
-	case notifier.Success:
-		return "✅"
-	case notifier.Failure:
-		return "❌"
-	case notifier.Warning:
-		return "⚠️"
-	}
-	return "ℹ️"
 }
 
 // style is the color of the title's ground.

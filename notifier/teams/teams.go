@@ -73,7 +73,7 @@ func (n *Notifier) Send(ctx context.Context, d notifier.Destination, m notifier.
 	}
 	body, err := payload(m)
 	if err != nil {
-		return nil, notifier.Permanent.Errorf("teams: write card: %w", err)
+		return nil, notifier.Permanent.Errorf("teams: %w", err)
 	}
 	service := exchange.Service{Name: Kind, Secrets: parts, Client: n.http}
 	// Without a charset some tenants break emojis.

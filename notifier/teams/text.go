@@ -57,15 +57,12 @@ func indented(line string) string {
 
 func monospaced(line string) []run { return []run{{Text: line, Font: "Monospace"}} }
 
-// bareURL is a URL in running text, without the punctuation that ends a sentence.
-var bareURL = regexp.MustCompile(`https?://[^\s<>"|]*[^\s<>"|.,;:!?)'\]}]`)
-
 // linked are a line's runs, its URLs such as open.
 func linked(line string) []run {
 	const most = 10
 	var runs []run
 	rest := 0
-	for _, at := range bareURL.FindAllStringIndex(line, most) {
+	for _, at := range notifier.FindURLs(line, most) {
 		shown := line[at[0]:at[1]]
 		address := exchange.WebLink(shown, maxURL)
 		if address == "" {

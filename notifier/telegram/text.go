@@ -38,7 +38,7 @@ func text(m notifier.Message) string {
 
 // compose makes the text, no part of it longer than limit, but for what is shorter than 100 anyway.
 func compose(m notifier.Message, limit int) string {
-	title := symbol(m.Status) + " " + cmp.Or(notifier.OneLine(m.Title), notifier.OneLine(m.Reason), "Flyte notification")
+	title := m.Status.Symbol() + " " + cmp.Or(notifier.OneLine(m.Title), notifier.OneLine(m.Reason), "Flyte notification")
 	parts := []string{
 		"<b>" + escape(notifier.Cut(title, maxTitle)) + "</b>",
 		running(notifier.CutMiddle(notifier.Lines(m.Body), max(limit, 100))),
@@ -49,19 +49,6 @@ func compose(m notifier.Message, limit int) string {
 	}
 	parts = append(parts, links(m.Links, min(limit, maxLabel)), smallPrint(m, min(limit, maxValue)))
 	return strings.Join(filled(parts), "\n\n")
-}
-
-// symbol tells the kind of news.
-func symbol(s notifier.Status) string {
-	switch s {
-	case notifier.Success:
-		return "✅"
-	case notifier.Failure:
-		return "❌"
-	case notifier.Warning:
-		return "⚠️"
-	}
-	return "ℹ️"
 }
 
 func facts(all []notifier.Fact, limit int) string {
@@ -143,14 +130,11 @@ func anchor(text, target string) string {
 	return escape(text)
 }
 
-// bareURL is a URL in running text, without the punctuation that ends a sentence.
-var bareURL = regexp.MustCompile(`https?://[^\s<>"|]*[^\s<>"|.,;:!?)'\]}]`)
-
 // running is plain text with its URLs made links.
 func running(s string) string {
 	var b strings.Builder
 	rest := 0
-	for _, at := range bareURL.FindAllStringIndex(s, maxURLs) {
+	for _, at := range notifier.FindURLs(s, maxURLs) {
 		b.WriteString(escape(s[rest:at[0]]) + anchor(s[at[0]:at[1]], s[at[0]:at[1]]))
 		rest = at[1]
 	}

@@ -36,15 +36,8 @@ func read(a exchange.Answer) response {
 	return r
 }
 
-// verdictOf is what an answer that does not accept comes to. Telegram accepts with 200 and "ok": true only.
-func verdictOf(status int) notifier.Verdict {
-	if verdict := exchange.VerdictOf(status); verdict != notifier.Delivered {
-		return verdict
-	}
-	return notifier.Unknown
-}
-
-// refused is the answer as an error that says what is wrong and how to mend it, without the token. How long to wait
+// refused is the answer as an error that says what is wrong and how to mend it, without the token. Telegram
+// accepts with 200 and "ok": true only. How long to wait
 // stands in the answer's text.
 func refused(s exchange.Service, a exchange.Answer) error {
 	r := read(a)
@@ -54,7 +47,7 @@ func refused(s exchange.Service, a exchange.Answer) error {
 		}
 		a.Header.Set("Retry-After", strconv.FormatInt(seconds, 10))
 	}
-	err := s.Refused(verdictOf(a.Status), a, s.Quote(r.Description, 300), hint(a.Status, r))
+	err := s.Refused(exchange.VerdictOfOther(a.Status), a, s.Quote(r.Description, 300), hint(a.Status, r))
 	if lost(r.Description) {
 		return &lostError{err}
 	}

@@ -1,7 +1,6 @@
 package webhook
 
 import (
-	"bytes"
 	"cmp"
 	"encoding/json"
 	"errors"
@@ -56,17 +55,17 @@ func (c *Config) body(topic string, d *Destination, m notifier.Message) (content
 		content, body, err = c.templated(d)
 	case formatCloudEvents:
 		content = "application/cloudevents+json; charset=utf-8"
-		body, err = encode(cloudEvent(m, cmp.Or(c.Source, "flyte-notifier")))
+		body, err = exchange.JSON(cloudEvent(m, cmp.Or(c.Source, "flyte-notifier")))
 	case formatMattermost:
-		body, err = encode(mattermost(m))
+		body, err = exchange.JSON(mattermost(m))
 	case formatDiscord:
-		body, err = encode(discord(m))
+		body, err = exchange.JSON(discord(m))
 	case formatGoogleChat:
 		body, err = googleChat(m)
 	case formatNtfy:
 		body, err = ntfy(topic, m)
 	default:
-		body, err = encode(neutral(m))
+		body, err = exchange.JSON(neutral(m))
 	}
 	return content, body, err
 }
@@ -82,17 +81,6 @@ func (c *Config) templated(d *Destination) (content string, body []byte, err err
 		return "", nil, errors.New("body: is not JSON (write texts as {{.Error | toJson}}, without quotes around it)")
 	}
 	return content, []byte(d.Body), nil
-}
-
-// encode is v as JSON in one line, where < stays < and takes no six bytes.
-func encode(v any) ([]byte, error) {
-	var out bytes.Buffer
-	enc := json.NewEncoder(&out)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(v); err != nil {
-		return nil, fmt.Errorf("write body: %w", err)
-	}
-	return bytes.TrimSpace(out.Bytes()), nil
 }
 
 // receipt is the status, and what a service calls the message.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/flyte-notifier/flyte-notifier/notifier"
+	"github.com/flyte-notifier/flyte-notifier/notifier/exchange"
 )
 
 // Google Chat's limit is 32,000 bytes for a whole message:
@@ -83,7 +84,7 @@ type openLink struct {
 func googleChat(m notifier.Message) ([]byte, error) {
 	c := contentOf(m, googleFacts)
 	for share := 1; share <= 16; share *= 2 {
-		body, err := encode(googleCard(c, share))
+		body, err := exchange.JSON(googleCard(c, share))
 		if err != nil || len(body) <= googleMost {
 			return body, err
 		}

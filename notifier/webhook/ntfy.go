@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/flyte-notifier/flyte-notifier/notifier"
+	"github.com/flyte-notifier/flyte-notifier/notifier/exchange"
 )
 
 // ntfy's limits in bytes, as a server has them that is not set otherwise: 4,096 for a message, which becomes a file
@@ -82,7 +83,7 @@ func ntfy(topic string, m notifier.Message) ([]byte, error) {
 	}
 	for most := ntfyMessage; most > 0; most -= 500 {
 		post.Message = ntfyText(c, shown, most)
-		body, err := encode(post)
+		body, err := exchange.JSON(post)
 		if err != nil || len(body) <= ntfyMost {
 			return body, err
 		}
