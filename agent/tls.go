@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"slices"
+	"reflect"
 	"sync"
 )
 
@@ -37,13 +37,13 @@ type reloader struct {
 
 	mu     sync.Mutex
 	config *tls.Config
-	of     []stamp // the files that config was made of
+	of     pems // what config was made of
 }
 
-// stamp tells one content of a file from the next.
-type stamp struct {
-	modified int64 // nanoseconds
-	size     int64
+// pems are the contents of the files. They tell a renewal, which times and sizes need not: two
+// certificates of one size may be written within one tick of a file system's clock.
+type pems struct {
+	cert, key, clientCA []byte
 }
 
 // current returns the config of the files as they are. While a renewed file cannot be read (half
@@ -60,11 +60,11 @@ func (r *reloader) current() (*tls.Config, error) {
 }
 
 func (r *reloader) refresh() error {
-	now, err := r.files.stamps()
-	if err != nil || r.config != nil && slices.Equal(now, r.of) {
+	now, err := r.files.read()
+	if err != nil || r.config != nil && reflect.DeepEqual(now, r.of) {
 		return err
 	}
-	config, err := r.files.load()
+	config, err := r.files.parse(now)
 	if err != nil {
 		return err
 	}
@@ -72,36 +72,32 @@ func (r *reloader) refresh() error {
 	return nil
 }
 
-func (t TLS) stamps() ([]stamp, error) {
-	var all []stamp
-	for _, f := range []string{t.Cert, t.Key, t.ClientCA} {
-		if f == "" {
+func (t TLS) read() (p pems, err error) {
+	for _, f := range []struct {
+		path string
+		into *[]byte
+	}{{t.Cert, &p.cert}, {t.Key, &p.key}, {t.ClientCA, &p.clientCA}} {
+		if f.path == "" {
 			continue
 		}
-		info, err := os.Stat(f)
-		if err != nil {
-			return nil, fmt.Errorf("read certificate: %w", err)
+		if *f.into, err = os.ReadFile(f.path); err != nil {
+			return p, fmt.Errorf("read certificate: %w", err)
 		}
-		all = append(all, stamp{info.ModTime().UnixNano(), info.Size()})
 	}
-	return all, nil
+	return p, nil
 }
 
-func (t TLS) load() (*tls.Config, error) {
-	pair, err := tls.LoadX509KeyPair(t.Cert, t.Key)
+func (t TLS) parse(p pems) (*tls.Config, error) {
+	pair, err := tls.X509KeyPair(p.cert, p.key)
 	if err != nil {
-		return nil, fmt.Errorf("load certificate: %w", err)
+		return nil, fmt.Errorf("load certificate %s with key %s: %w", t.Cert, t.Key, err)
 	}
 	c := &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{pair}, NextProtos: []string{"h2"}}
 	if t.ClientCA == "" {
 		return c, nil
 	}
-	pem, err := os.ReadFile(t.ClientCA)
-	if err != nil {
-		return nil, fmt.Errorf("load client CA: %w", err)
-	}
 	c.ClientCAs = x509.NewCertPool()
-	if !c.ClientCAs.AppendCertsFromPEM(pem) {
+	if !c.ClientCAs.AppendCertsFromPEM(p.clientCA) {
 		return nil, fmt.Errorf("load client CA: %s holds no certificate", t.ClientCA)
 	}
 	c.ClientAuth = tls.RequireAndVerifyClientCert

@@ -209,10 +209,21 @@ func TestRenewedCertificateIsUsed(t *testing.T) {
 	require.NoError(t, os.Chtimes(s.files.Key, past, past))
 	is("third")
 
+	before, err := os.Stat(s.files.Cert) // a clock that did not tick between two renewals
+	require.NoError(t, err)
+	for cert, key = a.pair("fifth"); len(cert) != int(before.Size()); {
+		cert, key = a.pair("fifth") // signatures differ in length
+	}
+	s.write(s.files.Key, key)
+	s.write(s.files.Cert, cert)
+	require.NoError(t, os.Chtimes(s.files.Cert, past, past))
+	require.NoError(t, os.Chtimes(s.files.Key, past, past))
+	is("fifth")
+
 	require.NoError(t, os.Remove(s.files.Cert))
-	is("third")
+	is("fifth")
 	require.NoError(t, os.WriteFile(s.files.Cert, cert[:len(cert)/2], 0o600))
-	is("third")
+	is("fifth")
 }
 
 func TestTLSFilesThatCannotBeUsed(t *testing.T) {
@@ -228,12 +239,12 @@ func TestTLSFilesThatCannotBeUsed(t *testing.T) {
 	_, other := a.pair("two")
 	crt, good, wrong, junk := path("crt", cert), path("key", key), path("other", other), path("junk", []byte("junk"))
 	for want, files := range map[string]agent.TLS{
-		"read certificate: stat " + dir + "/gone":               {Cert: dir + "/gone", Key: good},
-		"load certificate: tls: private key does not match":     {Cert: crt, Key: wrong},
-		"load certificate: tls: failed to find any PEM data":    {Cert: junk, Key: good},
-		"load client CA: " + junk + " holds no certificate":     {Cert: crt, Key: good, ClientCA: junk},
-		"read certificate: stat " + dir + "/none: no such file": {Cert: crt, Key: good, ClientCA: dir + "/none"},
-		"load certificate: read " + dir + ": is a directory":    {Cert: dir, Key: good},
+		"read certificate: open " + dir + "/gone":                                               {Cert: dir + "/gone", Key: good},
+		"load certificate " + crt + " with key " + wrong + ": tls: private key does not match":  {Cert: crt, Key: wrong},
+		"load certificate " + junk + " with key " + good + ": tls: failed to find any PEM data": {Cert: junk, Key: good},
+		"load client CA: " + junk + " holds no certificate":                                     {Cert: crt, Key: good, ClientCA: junk},
+		"read certificate: open " + dir + "/none: no such file":                                 {Cert: crt, Key: good, ClientCA: dir + "/none"},
+		"read certificate: read " + dir + ": is a directory":                                    {Cert: dir, Key: good},
 	} {
 		w := &world{t: t, log: &lines{}, store: &faulty{}}
 		_, err := agent.NewServer(w.service(), files, discard())

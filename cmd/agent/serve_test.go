@@ -50,7 +50,7 @@ func TestServeThatCannotStart(t *testing.T) {
 			w.change(`http: "127.0.0.1:0"`, `http: "`+taken.Addr().String()+`"`)
 		},
 		"open store DIR/none/notifier.db: folder DIR/none does not exist": func(w *world) { w.change("/notifier.db", "/none/notifier.db") },
-		"read certificate: stat DIR/tls.crt: no such file": func(w *world) {
+		"read certificate: open DIR/tls.crt: no such file": func(w *world) {
 			w.change(`server: {`, `server: {tls: {cert: "`+w.dir+`/tls.crt", key: "`+w.dir+`/tls.key"}, `)
 		},
 	} {
