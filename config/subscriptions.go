@@ -36,7 +36,7 @@ func (c *Config) Warnings() (all []notifier.Problem) {
 
 // endless tells of the rule's quiet hours that never end together with those of a connection. Each alone does.
 func (c *Config) endless(r spec.Rule) (all []notifier.Problem) {
-	steps := slices.Clone(r.Send)
+	steps := slices.Concat(r.Send, r.Fallback)
 	for _, e := range r.Escalate {
 		steps = append(steps, e.Send...)
 	}

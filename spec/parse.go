@@ -90,6 +90,7 @@ func (p *parser) rule(path string, doc ruleDocument, target Target) Rule {
 	r.Repeat = p.repeat(path+".repeat", doc.Repeat, r.When)
 	p.noise(path, doc, &r)
 	r.Escalate = p.escalations(path+".escalate", doc.Escalate, target)
+	r.Fallback = p.fallback(path+".fallback", doc.Fallback, target)
 	return r
 }
 

@@ -272,10 +272,6 @@ func TestParseTaskRefusesMessages(t *testing.T) {
 
 func TestParseTaskRefusesWhatOtherVersionsWillHave(t *testing.T) {
 	t.Parallel()
-	for _, key := range []string{"fallback"} {
-		_, problems := spec.ParseTask(tree(t, rule(key+": x")), server())
-		require.Equal(t, []string{"rules[0]." + key + ": not supported by this version"}, texts(problems))
-	}
 	_, problems := spec.ParseTask(tree(t, rule("when: {no_heartbeat_for: x}")), server())
 	require.Equal(t, []string{"rules[0].when.no_heartbeat_for: not supported by this version"}, texts(problems))
 }

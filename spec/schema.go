@@ -47,6 +47,7 @@ func withSteps(rule map[string]any, r *notifier.Registry) {
 	property(property(rule, "inhibit"), "parent")["const"] = true
 	escalation := property(rule, "escalate")["items"].(map[string]any)
 	property(escalation, "send")["items"] = stepSchema(r)
+	property(rule, "fallback")["items"] = stepSchema(r)
 }
 
 // SendSchema is the JSON Schema of a notification_send task's spec.

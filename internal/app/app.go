@@ -118,7 +118,7 @@ func (s *server) assemble(connections *notifier.Connections) {
 	c := s.Config
 	s.outbox = delivery.New(delivery.Options{
 		Store: s.store, Registry: s.registry, Connections: connections, Config: policy(c),
-		Metrics: s.metrics, Tracer: s.Tracer, Log: s.Log, Acknowledged: s.acknowledged,
+		Metrics: s.metrics, Tracer: s.Tracer, Log: s.Log, Acknowledged: s.acknowledged, Died: s.died,
 	})
 	s.executor = executor.New(executor.Options{
 		Store: s.store, Admin: s.admin, Registry: s.registry,
