@@ -107,7 +107,7 @@ func TestARedrivenMessageKeepsTheFallbackWaiting(t *testing.T) {
 	run(t, func(b *bench) {
 		all := b.failed("f1", falling())
 		b.settle(all[0], store.Dead, true)
-		_, err := b.store.Redrive(t.Context(), []string{all[0].ID}, time.Now().UTC())
+		_, err := b.store.Redrive(b.t.Context(), []string{all[0].ID}, time.Now().UTC())
 		require.NoError(t, err)
 		b.settle(all[1], store.Dead, true)
 		b.pass(2 * time.Minute)
@@ -168,7 +168,7 @@ func TestRemindersAndEscalationsHaveTheirOwnFallback(t *testing.T) {
 		all = b.of(all[0].WatchID)
 		require.True(t, strings.HasSuffix(all[5].Key, "|1|fallback[0]"), all[5].Key)
 		require.Equal(t, []store.DeliveryState{store.Delivered, store.Superseded, store.Dead, store.Pending, store.Pending, store.Held}, states(all))
-		_, err := executor.Acknowledge(t.Context(), b.store, id("f1"), time.Now().UTC())
+		_, err := executor.Acknowledge(b.t.Context(), b.store, id("f1"), time.Now().UTC())
 		require.NoError(t, err)
 		b.pass(2 * time.Minute)
 		require.Equal(t, store.Superseded, b.of(all[0].WatchID)[5].State, "what it waits for is taken back")
@@ -183,7 +183,7 @@ func TestTheFallbackOfADigestIsOneMessage(t *testing.T) {
 		})
 		custom := func(x *flyte.Execution) { started(x); ends(x) }
 		b.subs = []spec.Subscription{{Name: "s", Match: spec.Match{}, Rules: rules, CatchUp: spec.CatchUpSend}}
-		require.NoError(t, b.exec.Subscribe(t.Context(), executor.Rules{Subscriptions: b.subs}))
+		require.NoError(t, b.exec.Subscribe(b.t.Context(), executor.Rules{Subscriptions: b.subs}))
 		b.pass(time.Second)
 		for _, name := range []string{"f1", "f2", "f3"} {
 			b.admin.set(name, "FAILED", custom)

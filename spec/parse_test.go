@@ -117,7 +117,7 @@ rules:
 watches: []
 `), server())
 	require.Equal(t, []string{
-		`rules[0].fallback: not supported by this version`,
+		`rules[0].fallback: must have at least one entry`,
 		`rules[0].if: unknown variable "phse", did you mean "phase"? (line 1, column 1)`,
 		`rules[0].message.text: unknown key`,
 		`rules[0].message.title: line 1: unclosed action`,
