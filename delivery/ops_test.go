@@ -167,7 +167,9 @@ func TestALookFindsDeathsThatNobodyToldOf(t *testing.T) {
 
 func TestTheOutboxTellsOfDeaths(t *testing.T) {
 	s := &service{}
-	s.send = func(context.Context, *place, notifier.Message) error { return notifier.Permanent.Errorf("channel_not_found") }
+	s.send = func(context.Context, *place, notifier.Message) error {
+		return notifier.Permanent.Errorf("channel_not_found")
+	}
 	run(t, s, func(b *bench) {
 		died := make(chan store.Delivery, 1)
 		b.died = func(d store.Delivery) { died <- d }
