@@ -12,7 +12,7 @@ import (
 // reloaded are the keys that a server takes up while it runs; it was built with all others. What is below
 // them is among them.
 func reloaded() []string {
-	return []string{"connections", "defaults", "delivery", "retention", "subscriptions", "watch.allow_cross_project"}
+	return []string{"connections", "defaults", "delivery", "ops", "retention", "subscriptions", "watch.allow_cross_project"}
 }
 
 // Changes are the keys whose values differ between two configs, sorted: "connections.team-slack",

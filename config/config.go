@@ -27,6 +27,7 @@ type Config struct {
 	Defaults    map[string]string     // kind of notifier → name of the connection meant where a task names none
 
 	Subscriptions []spec.Subscription
+	Ops           []spec.Step // whom to tell of dead deliveries; none: nobody
 	// Broken are the rules of subscriptions that cannot be compiled: they are left out, all others run.
 	Broken []notifier.Problem
 }
@@ -40,7 +41,6 @@ type Server struct {
 	// RiverUI is nil where the page is off.
 	RiverUI *RiverUI `json:"river_ui" doc:"River's own page about the queues of deliveries, at /river of server.http; needs Postgres; default: off"`
 
-	Ops   any `json:"ops" unsupported:"true"`
 	Pods  any `json:"pods" unsupported:"true"`
 	Hooks any `json:"hooks" unsupported:"true"`
 }
@@ -125,7 +125,7 @@ type document struct {
 
 	Subscriptions any `json:"subscriptions" doc:"rules for every execution that a pattern matches"`
 
-	Ops any `json:"ops" unsupported:"true"`
+	Ops any `json:"ops" doc:"whom to tell of messages that could not be delivered: destinations, each with exactly one notifier; at most one message a minute"`
 }
 
 // allowDocument and rateDocument are a connection's keys beside its notifier.

@@ -55,6 +55,7 @@ func parse(tree any, environ []string, reg *notifier.Registry) (*Config, []notif
 		p.add("admin.endpoint", "required")
 	}
 	p.subscriptions(doc.Subscriptions, c)
+	p.ops(doc.Ops, c)
 	p.check(c)
 	if len(p.problems) > 0 {
 		p.problems = append(p.problems, c.Broken...)

@@ -108,7 +108,7 @@ func TestParseTellsEverythingAtOnce(t *testing.T) {
 		`defaults.stdout: needs no connection: tasks name the notifier alone`,
 		`defaults.webhook: not supported by this version`,
 		`delivery.timeout: must be longer than 0s`,
-		`ops: not supported by this version`,
+		`ops: must have at least 1 entry, not 0`,
 		`server.hooks: not supported by this version`,
 		`server.http: must be host:port or :port`,
 		`server.listn: unknown key, did you mean "listen"?`,

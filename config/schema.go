@@ -33,6 +33,9 @@ func Schema(reg *notifier.Registry) map[string]any {
 	subscriptions := spec.SubscriptionsSchema(reg)
 	subscriptions["description"] = properties["subscriptions"].(map[string]any)["description"]
 	properties["subscriptions"] = subscriptions
+	ops := spec.StepsSchema(reg)
+	ops["description"] = properties["ops"].(map[string]any)["description"]
+	properties["ops"] = ops
 	byKind := properties["defaults"].(map[string]any)
 	byKind["properties"], byKind["additionalProperties"] = defaults, false
 	return s

@@ -21,6 +21,16 @@ func (p *parser) subscriptions(tree any, c *Config) {
 	c.Subscriptions, c.Broken = all, broken
 }
 
+// ops reads whom to tell of dead deliveries.
+func (p *parser) ops(tree any, c *Config) {
+	if tree == nil {
+		return
+	}
+	steps, problems := spec.ParseSteps("ops", tree, spec.Env{Registry: p.reg, Connections: c.named(p.reg)})
+	p.problems = append(p.problems, problems...)
+	c.Ops = steps
+}
+
 // Warnings are what is no mistake in the file, and yet nobody wants: rules that can never fire, and quiet hours that
 // leave no time to send.
 func (c *Config) Warnings() (all []notifier.Problem) {
@@ -36,7 +46,7 @@ func (c *Config) Warnings() (all []notifier.Problem) {
 
 // endless tells of the rule's quiet hours that never end together with those of a connection. Each alone does.
 func (c *Config) endless(r spec.Rule) (all []notifier.Problem) {
-	steps := slices.Clone(r.Send)
+	steps := slices.Concat(r.Send, r.Fallback)
 	for _, e := range r.Escalate {
 		steps = append(steps, e.Send...)
 	}

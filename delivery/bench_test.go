@@ -32,6 +32,7 @@ type bench struct {
 	conns  []*notifier.Connection
 	outbox *delivery.Outbox
 	stop   func()
+	died   func(store.Delivery) // nil: nobody hears of it
 	n      int
 }
 
@@ -70,6 +71,7 @@ func (b *bench) start() {
 	outbox := delivery.New(delivery.Options{
 		Store: s, Registry: notifier.NewRegistry(manifest()), Connections: notifier.NewConnections(b.conns, nil),
 		Config: b.config, Metrics: prometheus.NewRegistry(), Log: slog.New(slog.DiscardHandler),
+		Died: b.died,
 	})
 	b.outbox = outbox
 	var wg sync.WaitGroup

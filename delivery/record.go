@@ -36,9 +36,13 @@ func (o *Outbox) settle(ctx context.Context, d store.Delivery, out store.Outcome
 	}
 }
 
-// tellDead shows a message that nobody will get unless it is redriven.
+// tellDead shows a message that nobody will get unless it is redriven, or something else is sent instead.
 func (o *Outbox) tellDead(ctx context.Context, d store.Delivery, out store.Outcome) {
 	if out.State == store.Dead {
+		if o.Died != nil {
+			d.State, d.LastError, d.SettledAt = out.State, out.LastError, out.At
+			o.Died(d)
+		}
 		o.Log.WarnContext(ctx, "delivery is dead", "delivery", d.ID, "execution", d.Execution.String(),
 			"notifier", d.Kind, "destination", d.Address, "error", out.LastError)
 	}

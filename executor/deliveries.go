@@ -23,15 +23,20 @@ type occasion struct {
 	data    render.Data
 }
 
-// deliveries makes one delivery for each step. A destination whose template fails cannot be
-// guessed: its delivery is dead from the start, where everybody sees it.
+// deliveries makes one delivery for each step of the occurrence.
 func (n *NotifierExecutor) deliveries(o occasion, now time.Time) ([]store.Delivery, error) {
+	return n.deliveriesTo(o, o.set.steps(o.occur), now)
+}
+
+// deliveriesTo makes one delivery for each step. A destination whose template fails cannot be
+// guessed: its delivery is dead from the start, where everybody sees it.
+func (n *NotifierExecutor) deliveriesTo(o occasion, steps []step, now time.Time) ([]store.Delivery, error) {
 	content, err := render.Content{Template: o.message, Data: o.data}.Marshal()
 	if err != nil {
 		return nil, fmt.Errorf("store facts: %w", err)
 	}
 	var all []store.Delivery
-	for _, step := range o.set.steps(o.occur) {
+	for _, step := range steps {
 		key := o.set.keyOf(o.watch, o.occur, step)
 		d := store.Delivery{
 			ID: store.DeliveryID(key), Key: key, WatchID: o.watch.ID, Execution: o.watch.Execution,

@@ -263,13 +263,14 @@ func (n *NotifierExecutor) tellOverdue(ctx context.Context, c *store.Change, sub
 				continue
 			}
 		}
-		made, err := n.deliveries(occasion{
+		happened := occasion{
 			watch: store.Watch{ID: NewID("s", k.Plan.key()), Execution: f.Execution.ID}, set: set, occur: o, message: rule.Message, data: f.data(o, now),
-		}, now)
+		}
+		made, err := n.deliveries(happened, now)
 		if err != nil {
 			return err
 		}
-		notes, err := n.holdBack(ctx, set, f, o, made, now)
+		made, notes, err := n.prepare(ctx, happened, f, made, now)
 		if err != nil {
 			return err
 		}

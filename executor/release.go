@@ -25,7 +25,7 @@ func (n *NotifierExecutor) releases(ctx context.Context) (next time.Time, err er
 	if held.After(now) {
 		next = earliest(next, held)
 	}
-	return next, errors.Join(err, n.forgets(ctx, now))
+	return next, errors.Join(err, n.forgets(ctx, now), n.dueFallbacks(ctx, now))
 }
 
 // release sends what was held until now, one message for each bundle, and returns when the next is due. The bundles go on
@@ -147,7 +147,13 @@ func fold(c *store.Change, due []store.Delivery) (err error) {
 	return nil
 }
 
-func toldIn(d store.Delivery) string { return "told in " + d.ID + ", with others" }
+// What stands around the id in why a delivery is superseded that another tells of.
+const (
+	toldInPrefix = "told in "
+	toldInSuffix = ", with others"
+)
+
+func toldIn(d store.Delivery) string { return toldInPrefix + d.ID + toldInSuffix }
 
 // digest is the content of the message that stands for these deliveries. One that cannot be read is counted.
 func digest(held []store.Delivery) (json.RawMessage, error) {

@@ -105,17 +105,31 @@ func (set ruleset) steps(o Occurrence) []step {
 	if o.Escalation > 0 {
 		send, place = r.Escalate[o.Escalation-1].Send, fmt.Sprintf("escalate[%d].send", o.Escalation-1)
 	}
-	all := make([]step, len(send))
-	for i, s := range send {
+	return placed(send, place)
+}
+
+// fallback are the destinations that are told when all of an occurrence's own are dead: for a reminder and an escalation
+// as well.
+func (set ruleset) fallback(o Occurrence) []step {
+	r := set.rule(o)
+	if o.Escalation > 0 {
+		return placed(r.Fallback, fmt.Sprintf("escalate[%d].fallback", o.Escalation-1))
+	}
+	return placed(r.Fallback, "fallback")
+}
+
+func placed(steps []spec.Step, place string) []step {
+	all := make([]step, len(steps))
+	for i, s := range steps {
 		all[i] = step{Step: s, key: fmt.Sprintf("%s[%d]", place, i)}
 	}
 	return all
 }
 
-// ids are those of an occurrence's deliveries.
+// ids are those of an occurrence's deliveries, its fallback's among them.
 func (set ruleset) ids(w store.Watch, o Occurrence) []string {
 	var all []string
-	for _, s := range set.steps(o) {
+	for _, s := range slices.Concat(set.steps(o), set.fallback(o)) {
 		all = append(all, store.DeliveryID(set.keyOf(w, o, s)))
 	}
 	return all

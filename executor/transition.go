@@ -182,14 +182,13 @@ func (n *NotifierExecutor) tell(ctx context.Context, t *store.Transition, f Fact
 			t.Events = append(t.Events, store.Event{At: now, Kind: eventSkipped, Text: fmt.Sprintf("rule %s (%s): it is long past", o.Rule, o.Reason)})
 			continue
 		}
-		made, err := n.deliveries(occasion{
-			watch: t.Watch, set: set, occur: o, message: set.rule(o).Message, data: f.data(o, now),
-		}, now)
+		happened := occasion{watch: t.Watch, set: set, occur: o, message: set.rule(o).Message, data: f.data(o, now)}
+		made, err := n.deliveries(happened, now)
 		if err != nil {
 			t.Events = append(t.Events, store.Event{At: now, Kind: eventError, Text: fmt.Sprintf("rule %s: %v", o.Rule, err)})
 			continue
 		}
-		notes, err := n.holdBack(ctx, set, f, o, made, now)
+		made, notes, err := n.prepare(ctx, happened, f, made, now)
 		if err != nil {
 			return err
 		}
@@ -202,6 +201,18 @@ func (n *NotifierExecutor) tell(ctx context.Context, t *store.Transition, f Fact
 		t.Events = append(t.Events, store.Event{At: now, Kind: eventFired, Text: firedText(o, made)})
 	}
 	return nil
+}
+
+// prepare adds the fallback to the deliveries of an occurrence, and holds those back that shall not go out now. notes is
+// what to write with them.
+func (n *NotifierExecutor) prepare(ctx context.Context, o occasion, f Facts, made []store.Delivery, now time.Time) ([]store.Delivery, []store.Note, error) {
+	more, notes, err := n.fallback(ctx, o, made, now)
+	if err != nil {
+		return nil, nil, err
+	}
+	made = append(made, more...)
+	held, err := n.holdBack(ctx, o.set, f, o.occur, made, now)
+	return made, append(notes, held...), err
 }
 
 func phaseText(f Facts, now time.Time) string {
@@ -223,6 +234,10 @@ func firedText(o Occurrence, made []store.Delivery) string {
 		case store.Dead:
 			text += " (dead: " + d.LastError + ")"
 		case store.Held:
+			if d.HeldUntil.IsZero() {
+				text += " (if all others are dead)"
+				continue
+			}
 			text += " (held until " + d.HeldUntil.Format(time.RFC3339) + ")"
 		}
 	}

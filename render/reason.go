@@ -32,7 +32,7 @@ func (d Data) status() notifier.Status {
 	switch r := d.reason(); r.kind {
 	case "running_for", "queued_for", "deadline", "gate", "before_timeout":
 		return notifier.Warning
-	case "no_success_for", "failure_rate":
+	case "no_success_for", "failure_rate", "ops":
 		return notifier.Failure
 	case "node":
 		_, phase := r.node()

@@ -34,7 +34,7 @@ type ruleDocument struct {
 	Quiet   *quietDocument   `json:"quiet" doc:"hours in which nothing is sent; what happens then is told at their end, in one message to each destination"`
 	Inhibit *inhibitDocument `json:"inhibit" doc:"what makes the rule keep quiet"`
 
-	Fallback any `json:"fallback" unsupported:"true"`
+	Fallback []any `json:"fallback" min:"1" max:"100" doc:"whom to tell instead when the message to every destination of send is dead"`
 }
 
 type repeatDocument struct {

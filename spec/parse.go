@@ -39,11 +39,30 @@ func ParseSend(tree any, env Env) (*SendTask, []notifier.Problem) {
 	return task, nil
 }
 
+// ParseSteps reads a list of destinations that belong to no task and no execution, found at the path. Either the steps
+// or the problems are nil.
+func ParseSteps(path string, tree any, env Env) ([]Step, []notifier.Problem) {
+	var doc struct {
+		List []any `json:"list" min:"1" max:"100"`
+	}
+	p := &parser{env: env, ofNobody: true}
+	for _, found := range strict.Decode(map[string]any{"list": tree}, &doc) {
+		found.Path = path + found.Path[min(len("list"), len(found.Path)):]
+		p.problems = append(p.problems, found)
+	}
+	steps := p.steps(path, doc.List, Target{})
+	if problems := p.result(); problems != nil {
+		return nil, problems
+	}
+	return steps, nil
+}
+
 // parser gathers the problems of one spec.
 type parser struct {
 	env         Env
 	problems    []notifier.Problem
 	subscribing bool               // what is read are subscriptions
+	ofNobody    bool               // what is read belongs to no execution
 	broken      []notifier.Problem // of ifs and templates in subscriptions
 }
 
@@ -90,6 +109,7 @@ func (p *parser) rule(path string, doc ruleDocument, target Target) Rule {
 	r.Repeat = p.repeat(path+".repeat", doc.Repeat, r.When)
 	p.noise(path, doc, &r)
 	r.Escalate = p.escalations(path+".escalate", doc.Escalate, target)
+	r.Fallback = p.fallback(path+".fallback", doc.Fallback, target)
 	return r
 }
 

@@ -117,7 +117,7 @@ rules:
 watches: []
 `), server())
 	require.Equal(t, []string{
-		`rules[0].fallback: not supported by this version`,
+		`rules[0].fallback: must have at least 1 entry, not 0`,
 		`rules[0].if: unknown variable "phse", did you mean "phase"? (line 1, column 1)`,
 		`rules[0].message.text: unknown key`,
 		`rules[0].message.title: line 1: unclosed action`,
@@ -272,10 +272,6 @@ func TestParseTaskRefusesMessages(t *testing.T) {
 
 func TestParseTaskRefusesWhatOtherVersionsWillHave(t *testing.T) {
 	t.Parallel()
-	for _, key := range []string{"fallback"} {
-		_, problems := spec.ParseTask(tree(t, rule(key+": x")), server())
-		require.Equal(t, []string{"rules[0]." + key + ": not supported by this version"}, texts(problems))
-	}
 	_, problems := spec.ParseTask(tree(t, rule("when: {no_heartbeat_for: x}")), server())
 	require.Equal(t, []string{"rules[0].when.no_heartbeat_for: not supported by this version"}, texts(problems))
 }
@@ -417,4 +413,36 @@ func TestFormatOfTheMessage(t *testing.T) {
 		require.Empty(t, problems)
 		require.Equal(t, want, task.Message.Markdown)
 	}
+}
+
+func TestParseTaskReadsAFallback(t *testing.T) {
+	t.Parallel()
+	task, problems := spec.ParseTask(tree(t, rule(`fallback: [{slack: {channel: "#ops"}}, {stdout: {}}]`)), server())
+	require.Empty(t, problems)
+	fallback := task.Rules[0].Fallback
+	require.Len(t, fallback, 2)
+	require.Equal(t, "rules[0].fallback[0].slack", fallback[0].Path)
+	require.Equal(t, "slack", fallback[0].Kind)
+	require.NotEmpty(t, fallback[0].Connection, "the server's default")
+	refuses(t, []refusal{
+		{"a fallback that is no list", rule("fallback: x"), []string{"rules[0].fallback: must be a list, not a string"}},
+		{"an unknown notifier", rule("fallback: [{slak: {}}]"), []string{`rules[0].fallback[0].slak: unknown notifier, did you mean "slack"?`}},
+		{"an unknown variable", rule(`fallback: [{slack: {channel: "{{.Channel}}"}}]`), []string{"rules[0].fallback[0].slack.channel: line 1:2: unknown variable .Channel"}},
+	})
+}
+
+func TestParseStepsBelongToNoExecution(t *testing.T) {
+	t.Parallel()
+	env := server()
+	env.Caller = spec.Execution{}
+	steps, problems := spec.ParseSteps("ops", []any{map[string]any{"slack": map[string]any{"channel": "#ops"}}}, env)
+	require.Empty(t, problems)
+	require.Equal(t, "ops[0].slack", steps[0].Path)
+	_, problems = spec.ParseSteps("ops", []any{map[string]any{"slack": map[string]any{"connection": "own", "channel": "x"}}, "x"}, env)
+	require.Equal(t, []string{
+		"ops[0].slack.connection: the connection allows its scopes only, and this message is of none",
+		"ops[1]: must be a mapping, not a string",
+	}, texts(problems))
+	_, problems = spec.ParseSteps("ops", "x", env)
+	require.Equal(t, []string{"ops: must be a list, not a string"}, texts(problems))
 }

@@ -63,6 +63,14 @@ func (p *parser) escalations(path string, docs []escalationDocument, target Targ
 	return all
 }
 
+// fallback is nil where the rule has none: what is stored of it stays as small as it was.
+func (p *parser) fallback(path string, entries []any, target Target) []Step {
+	if len(entries) == 0 {
+		return nil
+	}
+	return p.steps(path, entries, target)
+}
+
 // also adds a problem, unless there is one at the path.
 func (p *parser) also(path, text string) {
 	if !p.told(path) {

@@ -41,12 +41,18 @@ func SubscriptionsSchema(r *notifier.Registry) map[string]any {
 	return map[string]any{"type": "array", "items": s}
 }
 
+// StepsSchema is the JSON Schema of a list of destinations.
+func StepsSchema(r *notifier.Registry) map[string]any {
+	return map[string]any{"type": "array", "items": stepSchema(r), "minItems": 1.0, "maxItems": 100.0}
+}
+
 // withSteps describes the destinations of a rule.
 func withSteps(rule map[string]any, r *notifier.Registry) {
 	property(rule, "send")["items"] = stepSchema(r)
 	property(property(rule, "inhibit"), "parent")["const"] = true
 	escalation := property(rule, "escalate")["items"].(map[string]any)
 	property(escalation, "send")["items"] = stepSchema(r)
+	property(rule, "fallback")["items"] = stepSchema(r)
 }
 
 // SendSchema is the JSON Schema of a notification_send task's spec.

@@ -87,6 +87,7 @@ type Rule struct {
 	Group    *Group          `json:"group,omitempty"`    // nil: each occurrence has its message
 	Quiet    *Quiet          `json:"quiet,omitempty"`    // nil: never
 	Inhibit  bool            `json:"inhibit,omitempty"`  // not when what contains it fails as well
+	Fallback []Step          `json:"fallback,omitempty"` // whom to tell when every delivery to Send is dead
 }
 
 // Step is one destination to send to.

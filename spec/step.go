@@ -149,8 +149,14 @@ func (p *parser) connection(path, kind string, value any, target Target) (string
 	if p.subscribing && target.Name == "" {
 		return c.Name, c
 	}
+	if p.ofNobody && len(c.Allow.Scopes) > 0 {
+		p.add(path, "the connection allows its scopes only, and this message is of none")
+		return c.Name, c
+	}
 	if caller.Name == "" && len(c.Allow.Scopes) > 0 {
 		p.add(path, "the connection allows its scopes only, and the task does not run in an execution")
+	} else if p.ofNobody {
+		return c.Name, c
 	} else if err := c.Allow.CheckScope(caller.Project, caller.Domain); err != nil {
 		p.add(path, err.Error())
 	} else if err := c.Allow.CheckScope(target.Project, target.Domain); err != nil && target.Name != "" {

@@ -53,6 +53,7 @@ type server struct {
 	admin    *flyte.Client
 	executor *executor.NotifierExecutor
 	outbox   *delivery.Outbox
+	ops      *delivery.Ops
 	service  *agent.Service
 	grpc     *agent.Server
 	metrics  *prometheus.Registry
@@ -118,7 +119,7 @@ func (s *server) assemble(connections *notifier.Connections) {
 	c := s.Config
 	s.outbox = delivery.New(delivery.Options{
 		Store: s.store, Registry: s.registry, Connections: connections, Config: policy(c),
-		Metrics: s.metrics, Tracer: s.Tracer, Log: s.Log, Acknowledged: s.acknowledged,
+		Metrics: s.metrics, Tracer: s.Tracer, Log: s.Log, Acknowledged: s.acknowledged, Died: s.died,
 	})
 	s.executor = executor.New(executor.Options{
 		Store: s.store, Admin: s.admin, Registry: s.registry,
@@ -128,6 +129,7 @@ func (s *server) assemble(connections *notifier.Connections) {
 		},
 		Metrics: s.metrics, Tracer: s.Tracer, Log: s.Log, Delivered: s.outbox.Wake, Silenced: s.outbox.Silenced,
 	})
+	s.ops = delivery.NewOps(delivery.OpsOptions{Store: s.store, Registry: s.registry, Steps: c.Ops, Inserted: s.outbox.Wake, Log: s.Log})
 	s.metrics.MustRegister(newGauges(s.store, s.executor.Stats))
 }
 
@@ -189,6 +191,7 @@ func (s *server) run(ctx context.Context) error {
 	g.Go(func() error { return probe.Serve(ctx, httpListener, probe.Handler(checks, notes, s.metrics, pages...)) })
 	g.Go(func() error { return s.executor.Run(ctx) })
 	g.Go(func() error { return s.outbox.Run(ctx) })
+	g.Go(func() error { return s.ops.Run(ctx) })
 	g.Go(func() error { return s.retain(ctx) })
 	g.Go(func() error {
 		paceCollector(ctx)

@@ -241,6 +241,8 @@ func which(d store.Delivery) string {
 	}
 	count, step := parts[len(parts)-2], parts[len(parts)-1]
 	switch {
+	case strings.Contains(step, "fallback["):
+		return "fallback"
 	case strings.HasPrefix(step, "escalate"):
 		return "escalation"
 	case count != "0":

@@ -8,6 +8,7 @@ type Line struct {
 	Reason        string          `json:"reason"`
 	Repeat        int             `json:"repeat,omitempty"`
 	Escalation    int             `json:"escalation,omitempty"`
+	Fallback      bool            `json:"fallback,omitempty"` // sent only when all others are dead
 	Project       string          `json:"project"`
 	Domain        string          `json:"domain"`
 	Name          string          `json:"name"`
@@ -28,7 +29,7 @@ type Line struct {
 func (t Told) Lines() (all []Line) {
 	for _, d := range t.To {
 		all = append(all, Line{
-			Rule: t.Rule.FullName(), Reason: t.Occurrence.Reason, Repeat: t.Occurrence.Count, Escalation: t.Occurrence.Escalation,
+			Rule: t.Rule.FullName(), Reason: t.Occurrence.Reason, Repeat: t.Occurrence.Count, Escalation: t.Occurrence.Escalation, Fallback: t.Fallback,
 			Project: t.Data.Project, Domain: t.Data.Domain, Name: t.Data.Name,
 			Notifier: d.Kind, Connection: d.Connection, Destination: d.Address,
 			Status: string(t.Message.Status), Title: t.Message.Title, Subject: d.Subject, Text: d.Text, Payload: d.Payload,

@@ -26,6 +26,7 @@ type Told struct {
 	Holds         bool          // whether its condition does
 	Unless        string        // why it would not fire though the condition holds: its `if` is false, or fails
 	After         time.Duration // of an escalation
+	Fallback      bool          // it is told only when everybody else's message is dead
 	History       []string      // the occasion's
 	To            []Delivery
 }
@@ -55,7 +56,8 @@ type Maker struct {
 	Count    int            // of the reminder to show; 0: the first message
 }
 
-// Make returns what the rule tells, to its own destinations first and then to those of each escalation.
+// Make returns what the rule tells, to its own destinations first, then to those of each escalation, and last to those
+// of its fallback.
 func (k Maker) Make(r Rule, o Occasion) ([]Told, error) {
 	own, err := k.told(r, o, executor.Occurrence{Rule: r.Name, Reason: o.Reason, Count: k.Count}, r.Rule.Send)
 	all := []Told{own}
@@ -67,6 +69,12 @@ func (k Maker) Make(r Rule, o Occasion) ([]Told, error) {
 		further, err = k.told(r, o, executor.Occurrence{Rule: r.Name, Reason: o.Reason, Escalation: i + 1}, e.Send)
 		further.After = e.After
 		all = append(all, further)
+	}
+	if err == nil && len(r.Rule.Fallback) > 0 {
+		var last Told
+		last, err = k.told(r, o, executor.Occurrence{Rule: r.Name, Reason: o.Reason, Count: k.Count}, r.Rule.Fallback)
+		last.Fallback = true
+		all = append(all, last)
 	}
 	return all, err
 }

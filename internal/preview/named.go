@@ -19,7 +19,7 @@ var (
 // texts are all that may name something.
 func (r Rule) texts() string {
 	all := []string{r.Message.Title, r.Message.Body}
-	steps := slices.Clone(r.Rule.Send)
+	steps := slices.Concat(r.Rule.Send, r.Fallback)
 	for _, e := range r.Escalate {
 		steps = append(steps, e.Send...)
 	}

@@ -48,6 +48,9 @@ func (t Told) heading() string {
 	case t.Occurrence.Count > 0:
 		text += fmt.Sprintf(", reminder %d", t.Occurrence.Count)
 	}
+	if t.Fallback {
+		text += ", fallback"
+	}
 	text += ")"
 	if t.Rule.Now {
 		text = "notification_send"
