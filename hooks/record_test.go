@@ -1,6 +1,7 @@
 package hooks_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -191,5 +192,16 @@ func TestAMemoryThatCannotBeReadIsBegunAnew(t *testing.T) {
 	require.NoError(t, w.store.Store.Write(t.Context(), store.Change{Notes: []store.Note{{Kind: "heard", Key: "d1", Body: []byte("{")}}}))
 	require.Equal(t, http.StatusOK, w.call(event("1", "d1", "processed")))
 	require.Equal(t, http.StatusOK, w.call(event("1", "d1", "processed")))
+	require.Len(t, w.timeline(), 1)
+}
+
+func TestWhoHangsUpIsHeardAllTheSame(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.send("d1", "mail")
+	ctx, hangUp := context.WithCancel(t.Context())
+	w.store.failing(func(store.Change) error { hangUp(); return nil })
+	r := w.request("/hooks/sendgrid/mail", "mail", "["+event("1", "d1", "bounce")+"]")
+	require.Equal(t, http.StatusOK, w.do(r.WithContext(ctx)).Code)
 	require.Len(t, w.timeline(), 1)
 }
