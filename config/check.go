@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/flyte-notifier/flyte-notifier/internal/strict"
 	"github.com/flyte-notifier/flyte-notifier/notifier"
 )
 
@@ -18,6 +19,7 @@ func (p *parser) check(c *Config) {
 		p.also("server.http", "must not be the address of server.listen")
 	}
 	p.tls(c.Server.TLS)
+	p.hooks(c)
 	p.console(c.Flyte.ConsoleURL)
 	p.engine(c)
 
@@ -62,6 +64,30 @@ func (p *parser) tls(t TLS) {
 		p.also("server.tls.cert", "required with server.tls.key")
 	case t.Cert == "" && t.ClientCA != "":
 		p.also("server.tls.client_ca", "needs server.tls.cert and server.tls.key")
+	}
+}
+
+// hooks checks the listener for services, and that a key of their calls is of some use.
+func (p *parser) hooks(c *Config) {
+	h := c.Server.Hooks
+	if h == nil {
+		for name, connection := range c.Connections {
+			if user, ok := connection.Config.(notifier.HookUser); ok && user.HookKey() != "" {
+				p.also(strict.Key("connections", name)+"."+connection.Kind+"."+user.HookKey(), "needs server.hooks")
+			}
+		}
+		return
+	}
+	p.address("server.hooks.listen", h.Listen)
+	_, port, _ := net.SplitHostPort(h.Listen)
+	if (h.Listen == c.Server.Listen || h.Listen == c.Server.HTTP) && port != "0" {
+		p.also("server.hooks.listen", "must not be the address of server.listen or server.http")
+	}
+	switch {
+	case h.TLS.Cert != "" && h.TLS.Key == "":
+		p.also("server.hooks.tls.key", "required with server.hooks.tls.cert")
+	case h.TLS.Cert == "" && h.TLS.Key != "":
+		p.also("server.hooks.tls.cert", "required with server.hooks.tls.key")
 	}
 }
 

@@ -41,8 +41,22 @@ type Server struct {
 	// RiverUI is nil where the page is off.
 	RiverUI *RiverUI `json:"river_ui" doc:"River's own page about the queues of deliveries, at /river of server.http; needs Postgres; default: off"`
 
-	Pods  any `json:"pods" unsupported:"true"`
-	Hooks any `json:"hooks" unsupported:"true"`
+	// Hooks is nil where no service may call.
+	Hooks *Hooks `json:"hooks" doc:"a listener of its own for services that call to tell what became of messages, at /hooks/<notifier>/<connection>; default: none"`
+
+	Pods any `json:"pods" unsupported:"true"`
+}
+
+// Hooks is where services call.
+type Hooks struct {
+	Listen string   `json:"listen" required:"true" doc:"address of the listener; the internet must reach it, through a proxy perhaps"`
+	TLS    HooksTLS `json:"tls" doc:"TLS of it; default: none, for a proxy that has it"`
+}
+
+// HooksTLS names files in PEM, which come together.
+type HooksTLS struct {
+	Cert string `json:"cert" doc:"file of the certificate chain, PEM"`
+	Key  string `json:"key" doc:"file of the private key, PEM"`
 }
 
 // RiverUI is who may see River's page, by HTTP's basic authentication.

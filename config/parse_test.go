@@ -109,7 +109,7 @@ func TestParseTellsEverythingAtOnce(t *testing.T) {
 		`defaults.webhook: not supported by this version`,
 		`delivery.timeout: must be longer than 0s`,
 		`ops: must have at least 1 entry, not 0`,
-		`server.hooks: not supported by this version`,
+		`server.hooks.listen: required`,
 		`server.http: must be host:port or :port`,
 		`server.listn: unknown key, did you mean "listen"?`,
 		`server.pods: not supported by this version`,

@@ -35,6 +35,7 @@ type Change struct {
 	Superseded []string
 	Why        string    // of Superseded, for people, and then their LastError; empty: ItNoLongerHolds, and that stays
 	Released   []Release // Held deliveries that become Pending
+	Remarks    []Remark  // on what was sent; of each delivery one, and of none that the change inserts
 }
 
 // ItNoLongerHolds is why a delivery is superseded where nothing else is said.
@@ -75,6 +76,13 @@ func (c Change) Check() error {
 			return fmt.Errorf("release delivery %s: %w", r.ID, errTwice)
 		}
 		released[r.ID] = true
+	}
+	remarked := make(map[string]bool, len(c.Remarks))
+	for _, r := range c.Remarks {
+		if remarked[r.ID] {
+			return fmt.Errorf("remark on delivery %s: %w", r.ID, errTwice)
+		}
+		remarked[r.ID] = true
 	}
 	return nil
 }

@@ -22,6 +22,7 @@ import (
 	"github.com/flyte-notifier/flyte-notifier/delivery"
 	"github.com/flyte-notifier/flyte-notifier/executor"
 	"github.com/flyte-notifier/flyte-notifier/flyte"
+	"github.com/flyte-notifier/flyte-notifier/hooks"
 	"github.com/flyte-notifier/flyte-notifier/notifier"
 	"github.com/flyte-notifier/flyte-notifier/notifier/builtin"
 	"github.com/flyte-notifier/flyte-notifier/probe"
@@ -30,7 +31,7 @@ import (
 	"github.com/flyte-notifier/flyte-notifier/store/metered"
 )
 
-// Options are what a server is made of. Version, Tracer, Ready, Source and Reloaded may be left out.
+// Options are what a server is made of. Version, Tracer, Ready, Hooked, Source and Reloaded may be left out.
 type Options struct {
 	Config  *config.Config
 	Version string    // of the program, for metrics
@@ -38,6 +39,7 @@ type Options struct {
 	Log     *slog.Logger
 	Tracer  trace.TracerProvider    // nil: nothing is traced
 	Ready   func(grpc, http string) // called once both addresses answer
+	Hooked  func(address string)    // called before that with the address of server.hooks, if there is one
 
 	Source   *Source              // where Config came from; nil: it is never read again
 	Reloaded func(*config.Config) // called with each config that was taken up later
@@ -56,6 +58,7 @@ type server struct {
 	ops      *delivery.Ops
 	service  *agent.Service
 	grpc     *agent.Server
+	hooks    *hooks.Server
 	metrics  *prometheus.Registry
 
 	retention atomic.Pointer[config.Retention]
@@ -121,6 +124,7 @@ func (s *server) assemble(connections *notifier.Connections) {
 		Store: s.store, Registry: s.registry, Connections: connections, Config: policy(c),
 		Metrics: s.metrics, Tracer: s.Tracer, Log: s.Log, Acknowledged: s.acknowledged, Died: s.died,
 	})
+	s.hooks = hooks.New(hooks.Options{Store: s.store, Connections: connections, Metrics: s.metrics, Log: s.Log})
 	s.executor = executor.New(executor.Options{
 		Store: s.store, Admin: s.admin, Registry: s.registry,
 		Config: executor.Config{
@@ -178,6 +182,12 @@ func (s *server) run(ctx context.Context) error {
 		_ = grpcListener.Close() // nothing was served on it
 		return fmt.Errorf("listen for HTTP: %w", err)
 	}
+	hooksListener, err := s.listenForHooks()
+	if err != nil {
+		_ = grpcListener.Close() // nothing was served on them
+		_ = httpListener.Close()
+		return err
+	}
 	checks := []probe.Check{{Name: "store", Ping: s.store.Ping}, {Name: "flyteadmin", Ping: s.admin.Ping}}
 	notes := []probe.Note{{Name: "config", Lines: s.reloader.notes}}
 	g, ctx := errgroup.WithContext(ctx)
@@ -185,7 +195,13 @@ func (s *server) run(ctx context.Context) error {
 	if err != nil {
 		_ = grpcListener.Close() // nothing was served on them
 		_ = httpListener.Close()
+		if hooksListener != nil {
+			_ = hooksListener.Close()
+		}
 		return err
+	}
+	if hooksListener != nil {
+		g.Go(func() error { return s.hooks.Serve(ctx, hooksListener, hooks.TLS(s.Config.Server.Hooks.TLS)) })
 	}
 	g.Go(func() error { return s.grpc.Serve(ctx, grpcListener) })
 	g.Go(func() error { return probe.Serve(ctx, httpListener, probe.Handler(checks, notes, s.metrics, pages...)) })

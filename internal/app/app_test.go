@@ -74,6 +74,7 @@ type world struct {
 	stdout     *lines
 	log        *lines
 	grpc, http string
+	hooks      string
 	agent      service.AsyncAgentServiceClient
 	sync       service.SyncAgentServiceClient
 	tracer     trace.TracerProvider
@@ -159,7 +160,7 @@ func (w *world) start(c *config.Config) {
 		defer close(done)
 		failure = app.Run(ctx, app.Options{
 			Config: c, Version: "1.2.3", Stdout: w.stdout, Log: w.logger(), Tracer: w.tracer,
-			Source: w.source, Reloaded: w.reloaded,
+			Source: w.source, Reloaded: w.reloaded, Hooked: func(address string) { w.hooks = address },
 			Ready: func(grpc, http string) { w.grpc, w.http = grpc, http; close(ready) },
 		})
 	}()

@@ -8,6 +8,7 @@ import (
 
 	"github.com/flyte-notifier/flyte-notifier/config"
 	"github.com/flyte-notifier/flyte-notifier/delivery"
+	"github.com/flyte-notifier/flyte-notifier/hooks"
 )
 
 // purgeEvery is how often old rows are removed, and purgeBatch how many at once: a small batch
@@ -22,7 +23,8 @@ const (
 func (s *server) retain(ctx context.Context) error {
 	for {
 		now := time.Now()
-		err := errors.Join(s.purge(ctx, now), delivery.PurgeSilences(ctx, s.store, now.Add(-s.retention.Load().Deliveries), now))
+		err := errors.Join(s.purge(ctx, now), delivery.PurgeSilences(ctx, s.store, now.Add(-s.retention.Load().Deliveries), now),
+			hooks.Purge(ctx, s.store, now))
 		if err != nil && ctx.Err() == nil {
 			s.Log.WarnContext(ctx, "old rows cannot be removed", "error", err)
 		}

@@ -22,6 +22,7 @@ func (s *server) take(c *config.Config, connections *notifier.Connections) {
 	s.outbox.Reload(connections, policy(c)) // before tasks can use connections that it would not know
 	s.service.Reload(connections, c.Watch.AllowCrossProject)
 	s.ops.Reload(c.Ops)
+	s.hooks.Reload(connections)
 	s.keep(c.Retention)
 	s.tellBroken(c)
 	s.executor.Resubscribe(rules(c))

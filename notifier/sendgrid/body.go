@@ -37,7 +37,7 @@ func (n *Notifier) body(d *Destination, m notifier.Message) ([]byte, error) {
 	// Without this, an account's settings may replace the links by SendGrid's own.
 	mailing.SetTrackingSettings(mail.NewTrackingSettings().
 		SetClickTracking(mail.NewClickTrackingSetting().SetEnable(false).SetEnableText(false)).
-		SetOpenTracking(mail.NewOpenTrackingSetting().SetEnable(false)))
+		SetOpenTracking(mail.NewOpenTrackingSetting().SetEnable(n.config.OpenTracking)))
 	if n.config.Sandbox {
 		mailing.SetMailSettings(mail.NewMailSettings().SetSandboxMode(mail.NewSetting(true)))
 	}

@@ -14,6 +14,8 @@ type Config struct {
 	DataResidency   string          `json:"data_residency,omitempty" enum:"global,eu" default:"global" doc:"the region that keeps the mails; a host given takes precedence"`
 	ListUnsubscribe string          `json:"list_unsubscribe,omitempty" doc:"a mailto: or https: URL by which readers leave: the header List-Unsubscribe"`
 	Sandbox         bool            `json:"sandbox,omitempty" default:"false" doc:"let SendGrid check the mails without sending them"`
+	EventKey        EventKey        `json:"event_key,omitzero" doc:"the verification key of SendGrid's signed event webhook, which calls server.hooks at /hooks/sendgrid/<connection>: the key itself, {env: NAME} or {file: PATH}; default: no calls are taken"`
+	OpenTracking    bool            `json:"open_tracking,omitempty" default:"false" doc:"let SendGrid put an invisible picture into mails, so that its event webhook tells when they are opened"`
 }
 
 // Validate returns what is wrong beside the API key's reference, which validates itself.

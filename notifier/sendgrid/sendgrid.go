@@ -44,7 +44,7 @@ func open(config any, d notifier.Deps) (notifier.BaseNotifier, error) {
 	return New(*c, d.HTTP)
 }
 
-// Notifier sends with one API key. It is also a notifier.Checker, and safe for concurrent use.
+// Notifier sends with one API key. It is also a notifier.Checker and a notifier.Listener, and safe for concurrent use.
 type Notifier struct {
 	config Config
 	from   email.Address
@@ -54,6 +54,7 @@ type Notifier struct {
 var (
 	_ notifier.BaseNotifier = (*Notifier)(nil)
 	_ notifier.Checker      = (*Notifier)(nil)
+	_ notifier.Listener     = (*Notifier)(nil)
 )
 
 // New returns a notifier for the config. It fails when the API key cannot be read, naming its
@@ -68,6 +69,9 @@ func New(c Config, client *http.Client) (*Notifier, error) {
 	}
 	if _, err := c.apiKey(); err != nil {
 		return nil, fmt.Errorf("open sendgrid: api_key: %w", err)
+	}
+	if err := c.EventKey.check(); err != nil {
+		return nil, fmt.Errorf("open sendgrid: %w", err)
 	}
 	if client == nil {
 		client = &http.Client{Timeout: 15 * time.Second}

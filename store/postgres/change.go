@@ -19,6 +19,7 @@ type edits struct {
 	superseded []string
 	why        string // they are
 	released   []store.Release
+	remarks    []store.Remark
 }
 
 func (s *Store) newEdits(c store.Change) (own edits, err error) {
@@ -40,7 +41,8 @@ func (s *Store) newEdits(c store.Change) (own edits, err error) {
 	for _, r := range c.Released {
 		own.released = append(own.released, store.Release{ID: clean(r.ID), Content: slices.Clone(r.Content)})
 	}
-	return own, store.Change{Notes: own.notes, Released: own.released}.Check()
+	own.remarks = cleanRemarks(c.Remarks)
+	return own, store.Change{Notes: own.notes, Released: own.released, Remarks: own.remarks}.Check()
 }
 
 // affected is a delivery that a change supersedes or releases, or that comes after one in its lane.
@@ -49,16 +51,17 @@ type affected struct {
 	kind    string
 	bundled bool // it was held once
 	over    bool // it is known already that it is
+	receipt *string
 }
 
 func scanAffected(row pgx.Row) (d affected, err error) {
-	d.standing, err = scanStanding(prefixed{prefixed{prefixed{row, &d.kind}, &d.bundled}, &d.over})
+	d.standing, err = scanStanding(prefixed{prefixed{prefixed{prefixed{row, &d.kind}, &d.bundled}, &d.over}, &d.receipt})
 	return d, err
 }
 
 // lockAffected locks deliveries, and with each those that may become the head of its lane, or have to give that
 // up for it.
-const lockAffected = "SELECT d.kind, d.bundle <> '', d.over <> '', " + standingColumns + ` FROM flyte_notifier.deliveries d WHERE d.seq IN (
+const lockAffected = "SELECT d.kind, d.bundle <> '', d.over <> '', d.receipt, " + standingColumns + ` FROM flyte_notifier.deliveries d WHERE d.seq IN (
 	SELECT o.seq FROM flyte_notifier.deliveries o WHERE o.id = ANY($1)
 	UNION SELECT n.seq FROM flyte_notifier.deliveries o CROSS JOIN LATERAL (
 		SELECT p.seq FROM flyte_notifier.deliveries p WHERE p.state = 'pending' AND p.watch_id = o.watch_id

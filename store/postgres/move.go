@@ -51,7 +51,7 @@ type ground struct {
 	waiting  map[turn]bool        // where something is pending
 	seqs     []int64              // for new deliveries
 	notes    map[noteKey]int64    // their versions
-	affected map[string]*affected // deliveries that are superseded or released
+	affected map[string]*affected // deliveries that are superseded, released or remarked on
 }
 
 // locked is a watch whose lock is held.
@@ -116,6 +116,7 @@ type moves struct {
 	heads      []queued
 	notes      noteRows
 	outs       outRows
+	remarks    remarkRows
 }
 
 // movedRows are what moves write of their watches, as columns.
@@ -146,7 +147,7 @@ func (w *moves) add(g *ground, m *movement) error {
 	}
 	w.note(g, m.notes)
 	w.out(g, &m.edits)
-	return nil
+	return w.remark(g, m.remarks)
 }
 
 // deliver adds the deliveries that are new.
@@ -186,6 +187,7 @@ func (w *moves) save(ctx context.Context, s *Store, tx pgx.Tx) error {
 	w.notes.save(&p)
 	var promoted []queued
 	w.outs.save(&p, &promoted)
+	w.remarks.save(&p)
 	w.events.insert(&p)
 	if err := p.run(ctx, tx); err != nil {
 		return err

@@ -40,7 +40,7 @@ type subjects struct {
 	watches    []string
 	unwatched  []string // watch ids of deliveries that are not those of a watch that moves: maybe none has them
 	deliveries []string // to insert
-	affected   []string // deliveries to supersede or release
+	affected   []string // deliveries to supersede, to release or to remark on
 	notes      []noteKey
 	ofOthers   bool // notes go with watches that may have been purged
 }
@@ -66,6 +66,9 @@ func subjectsOf(jobs []*job[*movement]) (u subjects) {
 		}
 		u.affected = append(u.affected, m.superseded...)
 		for _, r := range m.released {
+			u.affected = append(u.affected, r.ID)
+		}
+		for _, r := range m.remarks {
 			u.affected = append(u.affected, r.ID)
 		}
 	}

@@ -19,6 +19,7 @@ type change struct {
 	superseded []string
 	why        string
 	released   []store.Release
+	remarks    []store.Remark
 }
 
 // row is one row to insert, as columns.
@@ -38,7 +39,7 @@ func newChange(c store.Change) (*change, error) {
 	}
 	own := &change{
 		at: c.At, deliveries: rows, notes: slices.Clone(c.Notes),
-		superseded: slices.Clone(c.Superseded), why: c.Why, released: slices.Clone(c.Released),
+		superseded: slices.Clone(c.Superseded), why: c.Why, released: slices.Clone(c.Released), remarks: ownRemarks(c.Remarks),
 	}
 	for i := range own.notes {
 		own.notes[i].Body = slices.Clone(own.notes[i].Body)
@@ -92,6 +93,7 @@ type met struct {
 	released   []affected
 	superseded []affected
 	open       []affected // what is to be superseded as well, but has an open attempt
+	remarked   []remarked
 }
 
 // affected is what a change must know of a delivery that it supersedes or releases.
@@ -135,7 +137,8 @@ func (t *tx) meet(c *change) (m met, err error) {
 			m.superseded = append(m.superseded, d)
 		}
 	}
-	return m, nil
+	m.remarked, err = t.remarked(c.remarks)
+	return m, err
 }
 
 // affected finds a delivery, if it is as wanted.
@@ -182,7 +185,7 @@ func (t *tx) apply(c *change, m met, moved string, events []store.Event) error {
 			return fmt.Errorf("remember that a delivery is over: %w", err)
 		}
 	}
-	return nil
+	return t.remark(m.remarked)
 }
 
 func (t *tx) release(d affected, r store.Release, now time.Time) error {

@@ -36,6 +36,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		"notes":      noteCases(),
 		"supersede":  supersedeCases(),
 		"held":       heldCases(),
+		"remark":     remarkCases(),
 		"unwatched":  unwatchedCases(),
 		"outbox":     outboxCases(),
 		"attempt":    attemptCases(),
