@@ -50,13 +50,13 @@ func (n *NotifierExecutor) deliveries(o occasion, now time.Time) ([]store.Delive
 // address renders the destination and names it in one line.
 func (n *NotifierExecutor) address(d *store.Delivery, data render.Data) error {
 	d.Address = d.Kind
-	rendered, err := render.Destination(d.Destination, data)
-	if err != nil {
-		return err
-	}
 	m, ok := n.registry.Find(d.Kind)
 	if !ok {
 		return fmt.Errorf("notifier %s is not part of this version", d.Kind)
+	}
+	rendered, err := render.Destination(d.Destination, m.Destination(), data)
+	if err != nil {
+		return err
 	}
 	dest, err := spec.Destination(m, rendered)
 	if err != nil {

@@ -27,7 +27,7 @@ type Destination struct {
 	Thread    string `json:"thread,omitempty" enum:"execution,none" doc:"execution: the first message about an execution begins a thread, the others are replies in it; none, the default: they stand apart"`
 	Broadcast bool   `json:"broadcast,omitempty" doc:"with a thread: a reply that tells of a failure is shown in the channel as well"`
 	Update    bool   `json:"update,omitempty" doc:"one message about each execution, edited in place as its state changes, instead of a new one each time; nobody is notified of an edit"`
-	Blocks    any    `json:"blocks,omitempty" unsupported:"true" doc:"Block Kit of your own"`
+	Blocks    []any  `json:"blocks,omitempty" doc:"the message in Block Kit of your own; texts are templates, and the values they put in are escaped"`
 
 	id   string           // exact, as WithID was told
 	root notifier.Receipt // as WithRoot was told

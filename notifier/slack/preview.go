@@ -12,13 +12,13 @@ import (
 // Preview returns the arguments of chat.postMessage that hold m: text, blocks in Block Kit, and metadata. No
 // token is needed, and nobody is called.
 func (d *Destination) Preview(m notifier.Message) (notifier.Preview, error) {
-	m = tidy(m)
+	look := d.dress(m)
 	payload, err := json.Marshal(struct {
 		Channel  string              `json:"channel"`
 		Text     string              `json:"text"`
 		Blocks   []slack.Block       `json:"blocks"`
 		Metadata slack.SlackMetadata `json:"metadata"`
-	}{d.Address(), fallback(m), blocks(m), metadata(m)})
+	}{d.Address(), look.text, look.blocks, metadata(m)})
 	if err != nil {
 		return notifier.Preview{}, fmt.Errorf("preview for slack: %w", err)
 	}

@@ -57,6 +57,7 @@ var (
 	_ notifier.Acknowledger = (*Notifier)(nil)
 	_ notifier.Threaded     = (*Destination)(nil)
 	_ notifier.Gatherer     = (*Destination)(nil)
+	_ notifier.Shaped       = (*Destination)(nil)
 )
 
 // New returns a notifier for the config. It fails when the token cannot be read, naming its
@@ -93,12 +94,25 @@ func (n *Notifier) Send(ctx context.Context, d notifier.Destination, m notifier.
 	if err != nil {
 		return nil, err
 	}
-	channel, ts, posted, err := c.api.PostMessageWithResponseContext(ctx, target, append(content(m), dest.reply(m)...)...)
+	look := dest.dress(m)
+	r, err := c.post(ctx, target, dest, m, look)
+	if why := c.refusedBlocks(err); why != "" && look.own { // surely not posted
+		r, err = c.post(ctx, target, dest, m, plainlyDressed(m, why))
+	}
 	if err != nil {
 		return nil, c.classify(err)
 	}
-	if ts == "" { // the library takes {"ok":false} without an error for success
+	if r[receiptTS] == "" { // the library takes {"ok":false} without an error for success
 		return nil, notifier.Unknown.Errorf("slack: an answer that neither accepts nor refuses the message")
+	}
+	return r, nil
+}
+
+// post posts a message once. Its error is the library's own.
+func (c *call) post(ctx context.Context, target string, d *Destination, m notifier.Message, look dressed) (notifier.Receipt, error) {
+	channel, ts, posted, err := c.api.PostMessageWithResponseContext(ctx, target, append(content(m, look), d.reply(m)...)...)
+	if err != nil {
+		return nil, err
 	}
 	return receipt(cmp.Or(channel, target), ts, posted.ThreadTimestamp), nil
 }
@@ -113,11 +127,10 @@ func receipt(channel, ts, thread string) notifier.Receipt {
 	return r
 }
 
-func content(m notifier.Message) []slack.MsgOption {
-	m = tidy(m)
+func content(m notifier.Message, look dressed) []slack.MsgOption {
 	return []slack.MsgOption{
-		slack.MsgOptionText(fallback(m), false),
-		slack.MsgOptionBlocks(blocks(m)...),
+		slack.MsgOptionText(look.text, false),
+		slack.MsgOptionBlocks(look.blocks...),
 		slack.MsgOptionMetadata(metadata(m)),
 		slack.MsgOptionDisableLinkUnfurl(),
 		slack.MsgOptionDisableMediaUnfurl(),
