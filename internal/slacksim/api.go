@@ -94,6 +94,8 @@ func (s *Sim) methods(name string) func(call) object {
 		return s.list
 	case "conversations.info":
 		return s.info
+	case "conversations.join":
+		return s.join
 	case "conversations.open":
 		return s.open
 	case "conversations.history":

@@ -94,10 +94,23 @@ func (n *Notifier) Send(ctx context.Context, d notifier.Destination, m notifier.
 	if err != nil {
 		return nil, err
 	}
-	look := dest.dress(m)
-	r, err := c.post(ctx, target, dest, m, look)
-	if why := c.refusedBlocks(err); why != "" && look.own { // surely not posted
-		r, err = c.post(ctx, target, dest, m, plainlyDressed(m, why))
+	return c.deliver(ctx, target, dest, m)
+}
+
+// deliver posts a message. What was refused for something that can be mended, and so is surely not posted, is posted
+// once more: after joining the channel, or in the default blocks. Its errors have a verdict.
+func (c *call) deliver(ctx context.Context, target string, d *Destination, m notifier.Message) (notifier.Receipt, error) {
+	look := d.dress(m)
+	r, err := c.post(ctx, target, d, m, look)
+	again, fault := c.admitted(ctx, target, err)
+	if fault != nil {
+		return nil, fault
+	}
+	if again {
+		r, err = c.post(ctx, target, d, m, look)
+	}
+	if why := c.refusedBlocks(err); why != "" && look.own {
+		r, err = c.post(ctx, target, d, m, plainlyDressed(m, why))
 	}
 	if err != nil {
 		return nil, c.classify(err)
