@@ -104,6 +104,8 @@ func (s *Sim) methods(name string) func(call) object {
 		return s.replies
 	case "users.lookupByEmail":
 		return s.lookupByEmail
+	case "usergroups.list":
+		return s.groups
 	case "reactions.add":
 		return s.addReaction
 	case "reactions.get":

@@ -122,6 +122,17 @@ func (s *Sim) direct(user string) *Channel {
 	return channel
 }
 
+func (s *Sim) groups(c call) object {
+	if refused := c.may("usergroups:read"); refused != nil {
+		return refused
+	}
+	all := []object{}
+	for _, g := range s.userGroups {
+		all = append(all, object{"id": g.ID, "handle": g.Handle, "name": g.Handle, "is_usergroup": true})
+	}
+	return object{"ok": true, "usergroups": all}
+}
+
 func (s *Sim) lookupByEmail(c call) object {
 	if refused := c.may("users:read.email"); refused != nil {
 		return refused

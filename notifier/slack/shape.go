@@ -157,7 +157,7 @@ func pruneObject(object map[string]any) (kept bool) {
 	return kind != "section" || object["text"] != nil || object["fields"] != nil
 }
 
-func sortedKeys(object map[string]any) []string { return slices.Sorted(maps.Keys(object)) }
+func sortedKeys[V any](object map[string]V) []string { return slices.Sorted(maps.Keys(object)) }
 
 func isText(kind string) bool { return kind == slack.MarkdownType || kind == slack.PlainTextType }
 
@@ -201,28 +201,43 @@ func (d *Destination) dress(m notifier.Message) dressed {
 	made, failure := d.own()
 	switch {
 	case failure != "":
-		return plainlyDressed(m, failure)
+		return d.plainly(m, failure)
 	case made == nil:
-		return plainlyDressed(m, "")
+		return d.plainly(m, "")
 	}
 	m = tidy(m)
+	if d.mentioned != "" && len(made) < maxBlocks {
+		made = append([]slack.Block{mentionBlock(d.mentioned)}, made...)
+	}
 	if small := smallPrint(notifier.Message{Notes: m.Notes}, maxNote); len(small) > 0 && len(made) < maxBlocks {
 		with := append(slices.Clone(made), slack.NewContextBlock("", small...))
 		if size(with) <= maxOwn {
 			made = with
 		}
 	}
-	return dressed{fallback(m), made, true}
+	return dressed{d.spoken(m), made, true}
 }
 
-// plainlyDressed is m in the default blocks. failure is why they are not the destination's own.
-func plainlyDressed(m notifier.Message, failure string) dressed {
+// plainly is m in the default blocks. failure is why they are not the destination's own.
+func (d *Destination) plainly(m notifier.Message, failure string) dressed {
 	if failure != "" {
 		note := "This is the default message, because the destination's own blocks failed: " + notifier.OneLine(failure)
 		m.Notes = append([]string{note}, m.Notes...)
 	}
 	m = tidy(m)
-	return dressed{fallback(m), blocks(m), false}
+	made := blocks(m)
+	if d.mentioned != "" {
+		made = append([]slack.Block{mentionBlock(d.mentioned)}, made...)
+	}
+	return dressed{d.spoken(m), made, false}
+}
+
+// spoken is what notifications show of a tidy message, with whom it mentions.
+func (d *Destination) spoken(m notifier.Message) string {
+	if d.mentioned == "" {
+		return fallback(m)
+	}
+	return d.mentioned + " " + fallback(m)
 }
 
 // refusedBlocks says why Slack did not take a message for its blocks' sake; empty if that is not why.

@@ -46,6 +46,8 @@ type Notifier struct {
 	config Config
 	http   *http.Client
 	untold untold
+
+	directory directory
 }
 
 var (
@@ -94,6 +96,7 @@ func (n *Notifier) Send(ctx context.Context, d notifier.Destination, m notifier.
 	if err != nil {
 		return nil, err
 	}
+	dest, m = n.addressed(ctx, c, dest, m)
 	return c.deliver(ctx, target, dest, m)
 }
 
@@ -110,7 +113,7 @@ func (c *call) deliver(ctx context.Context, target string, d *Destination, m not
 		r, err = c.post(ctx, target, d, m, look)
 	}
 	if why := c.refusedBlocks(err); why != "" && look.own {
-		r, err = c.post(ctx, target, d, m, plainlyDressed(m, why))
+		r, err = c.post(ctx, target, d, m, d.plainly(m, why))
 	}
 	if err != nil {
 		return nil, c.classify(err)
