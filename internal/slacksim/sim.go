@@ -22,7 +22,7 @@ const DefaultToken = "xoxb-simulated-0000"
 var AllScopes = []string{
 	"chat:write", "chat:write.public", "channels:read", "groups:read", "im:read", "mpim:read",
 	"channels:history", "groups:history", "im:history", "mpim:history", "im:write",
-	"users:read", "users:read.email", "reactions:read", "reactions:write", "channels:join", "usergroups:read",
+	"users:read", "users:read.email", "reactions:read", "reactions:write", "channels:join", "usergroups:read", "files:write",
 }
 
 // Options say what the simulated workspace holds. The zero value has one channel, #general.
@@ -89,6 +89,7 @@ type Sim struct {
 	users    []User
 
 	userGroups []UserGroup
+	files      []File
 
 	messages []Message
 	lastTS   int64 // microseconds

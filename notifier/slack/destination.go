@@ -32,6 +32,8 @@ type Destination struct {
 	Mention   People `json:"mention,omitempty" doc:"whom the message mentions: owner, @user-group, ids (U0123456789, S0123456789) and e-mail addresses, one or a list"`
 	MentionOn string `json:"mention_on,omitempty" enum:"failure,always" doc:"failure, the default: only messages that tell of a failure mention; always: all do"`
 
+	Attach string `json:"attach,omitempty" enum:"error,none" doc:"error, the default: the whole error text as a file in the message's thread, where the message shows only a part; none: no file"`
+
 	mentioned string // in mrkdwn, found when it is sent
 
 	id   string           // exact, as WithID was told
@@ -40,7 +42,7 @@ type Destination struct {
 
 // Validate returns what is wrong with the keys; templates are judged once they are rendered.
 func (d *Destination) Validate() []notifier.Problem {
-	return slices.Concat(d.checkPlace(), d.checkThread(), d.checkMention())
+	return slices.Concat(d.checkPlace(), d.checkThread(), d.checkMention(), d.checkAttach())
 }
 
 func (d *Destination) checkPlace() []notifier.Problem {
@@ -61,6 +63,13 @@ func (d *Destination) checkMention() []notifier.Problem {
 		return problem("mention_on", "must be one of failure, always")
 	case d.MentionOn != "" && len(d.Mention) == 0:
 		return problem("mention_on", "needs mention")
+	}
+	return nil
+}
+
+func (d *Destination) checkAttach() []notifier.Problem {
+	if d.Attach != "" && d.Attach != "error" && d.Attach != attachNone {
+		return problem("attach", "must be one of error, none")
 	}
 	return nil
 }

@@ -48,6 +48,7 @@ type Notifier struct {
 	untold untold
 
 	directory directory
+	denied    denied
 }
 
 var (
@@ -78,7 +79,8 @@ func New(c Config, client *http.Client) (*Notifier, error) {
 }
 
 // Send posts m with chat.postMessage. The receipt holds the channel's id and the message's ts, and that of a reply
-// the thread's. Errors name Slack's code ("slack: not_in_channel").
+// the thread's. An error text that is longer than the message shows follows as a file in the message's thread; the
+// receipt has its id, or why there is none. Errors name Slack's code ("slack: not_in_channel").
 func (n *Notifier) Send(ctx context.Context, d notifier.Destination, m notifier.Message) (notifier.Receipt, error) {
 	dest, ok := d.(*Destination)
 	if !ok {
@@ -97,7 +99,13 @@ func (n *Notifier) Send(ctx context.Context, d notifier.Destination, m notifier.
 		return nil, err
 	}
 	dest, m = n.addressed(ctx, c, dest, m)
-	return c.deliver(ctx, target, dest, m)
+	attached, m := n.reserve(ctx, c, dest, m)
+	r, err := c.deliver(ctx, target, dest, m)
+	if err != nil {
+		return nil, err
+	}
+	c.attach(ctx, attached, m.Key, r)
+	return r, nil
 }
 
 // deliver posts a message. What was refused for something that can be mended, and so is surely not posted, is posted
