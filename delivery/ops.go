@@ -210,15 +210,11 @@ func (p *Ops) deliveries(steps []spec.Step, dead opsDead, told opsTold, now time
 }
 
 func (p *Ops) address(d *store.Delivery, data render.Data) error {
-	rendered, err := render.Destination(d.Destination, data)
-	if err != nil {
-		return err
-	}
 	m, ok := p.Registry.Find(d.Kind)
 	if !ok {
 		return fmt.Errorf("notifier %s is not part of this version", d.Kind)
 	}
-	dest, err := spec.Destination(m, rendered)
+	rendered, dest, err := spec.Rendered(m, d.Destination, data)
 	if err != nil {
 		return err
 	}

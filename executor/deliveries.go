@@ -55,15 +55,11 @@ func (n *NotifierExecutor) deliveriesTo(o occasion, steps []step, now time.Time)
 // address renders the destination and names it in one line.
 func (n *NotifierExecutor) address(d *store.Delivery, data render.Data) error {
 	d.Address = d.Kind
-	rendered, err := render.Destination(d.Destination, data)
-	if err != nil {
-		return err
-	}
 	m, ok := n.registry.Find(d.Kind)
 	if !ok {
 		return fmt.Errorf("notifier %s is not part of this version", d.Kind)
 	}
-	dest, err := spec.Destination(m, rendered)
+	rendered, dest, err := spec.Rendered(m, d.Destination, data)
 	if err != nil {
 		return err
 	}

@@ -8,15 +8,19 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/flyte-notifier/flyte-notifier/notifier"
 )
 
-// Destination renders every text in a JSON tree, as the keys of a `send` entry are. Names of keys
-// are left alone. The error names the path of the first text that fails.
-func Destination(raw json.RawMessage, d Data) (json.RawMessage, error) {
+// Destination renders every text in a JSON tree, as the keys of a `send` entry are, for a destination of the type of
+// `of`, which may be nil. Names of keys are left alone, and the key of a notifier.Shaped is its own affair. The error
+// names the path of the first text that fails.
+func Destination(raw json.RawMessage, of notifier.Destination, d Data) (json.RawMessage, error) {
 	tree, err := decode(raw)
 	if err != nil {
 		return nil, err
 	}
+	put := shape(tree, of, d)
 	tree, err = eachText(tree, "", func(path, text string) (string, error) {
 		rendered, err := String(text, d)
 		if err != nil {
@@ -27,6 +31,7 @@ func Destination(raw json.RawMessage, d Data) (json.RawMessage, error) {
 	if err != nil {
 		return nil, fmt.Errorf("render destination: %w", err)
 	}
+	put()
 	var out bytes.Buffer
 	enc := json.NewEncoder(&out)
 	enc.SetEscapeHTML(false)
@@ -34,6 +39,23 @@ func Destination(raw json.RawMessage, d Data) (json.RawMessage, error) {
 		return nil, fmt.Errorf("write destination: %w", err)
 	}
 	return bytes.TrimSpace(out.Bytes()), nil
+}
+
+// shape takes the shape out of a destination's keys. put brings it back, rendered.
+func shape(tree any, of notifier.Destination, d Data) (put func()) {
+	shaped, ok := of.(notifier.Shaped)
+	keys, isMap := tree.(map[string]any)
+	if !ok || !isMap || keys[shaped.ShapeKey()] == nil {
+		return func() {}
+	}
+	key := shaped.ShapeKey()
+	value := keys[key]
+	delete(keys, key)
+	return func() {
+		keys[key] = shaped.Shape(value, func(text string, insert func(before, value string) string) (string, error) {
+			return Inserting(text, d, insert)
+		})
+	}
 }
 
 func decode(raw json.RawMessage) (any, error) {

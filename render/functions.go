@@ -33,7 +33,7 @@ import (
 //	print, println, printf, html, js, urlquery   as in Go; printf without * and [n]
 func (b *budget) functions() template.FuncMap {
 	return template.FuncMap{
-		showFunction:  b.text,
+		showFunction:  b.show,
 		roundFunction: b.round,
 		"upper":       b.mapping(strings.ToUpper),
 		"lower":       b.mapping(strings.ToLower),

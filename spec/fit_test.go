@@ -6,6 +6,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/flyte-notifier/flyte-notifier/notifier"
+	"github.com/flyte-notifier/flyte-notifier/notifier/slack"
 	"github.com/flyte-notifier/flyte-notifier/notifier/webhook"
 	"github.com/flyte-notifier/flyte-notifier/spec"
 )
@@ -51,5 +52,26 @@ func TestADestinationFitsItsConnection(t *testing.T) {
 	} {
 		_, problems := spec.ParseTask(tree(t, rule("send: "+send)), hooks())
 		require.Equal(t, want, texts(problems), send)
+	}
+}
+
+// What a message looks like is judged where it is written, with its path, and its templates as any others.
+func TestAShapeIsJudgedWhereItIsWritten(t *testing.T) {
+	t.Parallel()
+	env := server()
+	env.Registry = notifier.NewRegistry(slack.Manifest())
+	env.Connections = notifier.NewConnections([]*notifier.Connection{{Name: "chat", Kind: "slack", Config: &slack.Config{}}}, map[string]string{"slack": "chat"})
+	for blocks, want := range map[string][]string{
+		"[{type: section, text: {type: mrkdwn, text: '*{{.Phase}}*'}}]": nil,
+		"[{type: divider}, {type: vidoe}]": {
+			"rules[0].send[0].slack.blocks[1].type: must be one of actions, context, divider, header, image, rich_text, section",
+		},
+		"[{type: section, text: {type: mrkdwn, text: '{{.Phsae}}'}}]": {
+			"rules[0].send[0].slack.blocks[0].text.text: line 1:2: unknown variable .Phsae, did you mean .Phase?",
+		},
+		"text": {"rules[0].send[0].slack.blocks: must be a list, not a string"},
+	} {
+		_, problems := spec.ParseTask(tree(t, rule("send: [{slack: {channel: '#a', blocks: "+blocks+"}}]")), env)
+		require.Equal(t, want, texts(problems), blocks)
 	}
 }

@@ -111,6 +111,16 @@ type SendTask struct {
 	Require string          `json:"require"`
 }
 
+// Rendered renders the texts of a step's destination and reads it, for the manifest's notifier. raw is what to store of
+// it. The error names the text that fails, or lists everything that is wrong.
+func Rendered(m notifier.Manifest, destination json.RawMessage, data render.Data) (raw json.RawMessage, d notifier.Destination, err error) {
+	if raw, err = render.Destination(destination, m.Destination(), data); err != nil {
+		return nil, nil, err
+	}
+	d, err = Destination(m, raw)
+	return raw, d, err
+}
+
 // Destination reads a step's destination, its templates rendered, for the manifest's notifier.
 // The error lists everything that is wrong with it.
 func Destination(m notifier.Manifest, raw json.RawMessage) (notifier.Destination, error) {

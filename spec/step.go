@@ -175,6 +175,10 @@ func (p *parser) destination(path string, manifest notifier.Manifest, keys map[s
 	}
 	p.problems = append(p.problems, strict.Under(path, problems)...)
 	texts(path, keys, p.template)
+	if shaped, ok := d.(notifier.Shaped); ok && len(problems) == 0 {
+		problems = strict.Under(path, shaped.CheckShape())
+		p.problems = append(p.problems, problems...)
+	}
 	if len(problems) > 0 || c == nil {
 		return
 	}

@@ -139,15 +139,11 @@ func (k Maker) show(d *Delivery, s spec.Step, t Told) error {
 	if err != nil {
 		return err
 	}
-	rendered, err := render.Destination(filled, t.Data)
-	if err != nil {
-		return err
-	}
 	manifest, ok := k.Registry.Find(s.Kind)
 	if !ok {
 		return fmt.Errorf("notifier %s is not part of this version", s.Kind)
 	}
-	to, err := spec.Destination(manifest, rendered)
+	_, to, err := spec.Rendered(manifest, filled, t.Data)
 	if err != nil {
 		return err
 	}

@@ -317,3 +317,20 @@ func TestLinesFitATerminal(t *testing.T) {
 	require.Equal(t, 40, strings.Count(strings.Join(strings.Fields(out.String()), " "), "some words of a message that goes on and on,"))
 	require.Contains(t, out.String(), strings.Repeat("y", 200))
 }
+
+// What a template puts into blocks of one's own is escaped, and what its author wrote is not.
+func TestBlocksOfOnesOwnAreShown(t *testing.T) {
+	t.Parallel()
+	f := read(t, `
+rules:
+  - name: r
+    when: {phase: [FAILED]}
+    send:
+      - slack: {channel: "#a", blocks: [{type: section, text: {type: mrkdwn, text: "<!here> {{printf \"<!channel> %s\" .Phase}} <{{.Phase}}>"}}]}
+      - slack: {channel: "#a", blocks: [{type: divider}, {type: section, text: {type: mrkdwn, text: "{{index .Inputs.none 7}}"}}]}
+`)
+	all := of(t, f, "")[0].To
+	require.Contains(t, string(all[0].Payload), `\u003c!here\u003e \u0026lt;!channel\u0026gt; FAILED \u003c\u003e`)
+	require.Empty(t, all[1].Error)
+	require.Contains(t, string(all[1].Payload), "own blocks failed: blocks[1].text.text: line 1")
+}

@@ -34,14 +34,21 @@ func (c call) may(scopes ...string) object {
 // ServeHTTP answers one call of the Web API; the method is the last segment of the path.
 func (s *Sim) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	method := r.URL.Path[strings.LastIndexByte(r.URL.Path, '/')+1:]
-	args, err := arguments(r)
+	uploads := strings.HasPrefix(r.URL.Path, uploadPath)
+	var args map[string]string
+	var err error
+	if uploads {
+		method = Upload
+	} else {
+		args, err = arguments(r)
+	}
 	f := s.fault(method)
 	if f != nil {
 		if !s.late(r, f.Latency) {
 			reset(w)
 			return
 		}
-		if f.Stored && err == nil {
+		if f.Stored && err == nil && !uploads {
 			s.do(method, r, args)
 		}
 		if s.spoil(w, r, f) {
@@ -50,6 +57,10 @@ func (s *Sim) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	if err != nil {
 		reply(w, http.StatusOK, fail("invalid_form_data"))
+		return
+	}
+	if uploads {
+		s.takeFile(w, r)
 		return
 	}
 	status, answer, scopes := s.do(method, r, args)
@@ -94,6 +105,8 @@ func (s *Sim) methods(name string) func(call) object {
 		return s.list
 	case "conversations.info":
 		return s.info
+	case "conversations.join":
+		return s.join
 	case "conversations.open":
 		return s.open
 	case "conversations.history":
@@ -102,6 +115,12 @@ func (s *Sim) methods(name string) func(call) object {
 		return s.replies
 	case "users.lookupByEmail":
 		return s.lookupByEmail
+	case "files.getUploadURLExternal":
+		return s.getUploadURL
+	case "files.completeUploadExternal":
+		return s.completeUpload
+	case "usergroups.list":
+		return s.groups
 	case "reactions.add":
 		return s.addReaction
 	case "reactions.get":

@@ -18,6 +18,8 @@ const (
 	maxFields     = 10
 	maxField      = 2_000
 	maxElements   = 10
+	maxActions    = 25
+	maxButton     = 75
 	maxMetadata   = 16 << 10
 )
 
@@ -122,6 +124,8 @@ type block struct {
 	Text     *textObject `json:"text"`
 	Fields   []textObject
 	Elements []element
+	ImageURL string `json:"image_url"`
+	AltText  string `json:"alt_text"`
 }
 
 type textObject struct {
@@ -129,12 +133,25 @@ type textObject struct {
 	Text string `json:"text"`
 }
 
-// element is a text object of a context block, or a part of a rich text.
+// element is a text object of a context block, a part of a rich text, or a button.
 type element struct {
 	Type     string `json:"type"`
-	Text     string `json:"text"`
+	Text     label  `json:"text"`
 	URL      string `json:"url"`
 	Elements []element
+}
+
+// label is an element's text, or that of the text object which a button has for it.
+type label string
+
+// UnmarshalJSON reads either.
+func (l *label) UnmarshalJSON(raw []byte) error {
+	var object textObject
+	if json.Unmarshal(raw, &object) == nil {
+		*l = label(object.Text)
+		return nil
+	}
+	return json.Unmarshal(raw, (*string)(l))
 }
 
 func (t textObject) valid(limit int) bool {
@@ -146,6 +163,14 @@ func (b block) valid() bool {
 	switch b.Type {
 	case "divider":
 		return true
+	case "image":
+		return b.ImageURL != "" && b.AltText != ""
+	case "actions":
+		ok := len(b.Elements) > 0 && len(b.Elements) <= maxActions
+		for _, e := range b.Elements {
+			ok = ok && e.Type != "" && (e.Type != "button" || textObject{"plain_text", string(e.Text)}.valid(maxButton))
+		}
+		return ok
 	case "header":
 		return b.Text != nil && b.Text.Type == "plain_text" && b.Text.valid(maxHeader)
 	case "section":
@@ -157,7 +182,7 @@ func (b block) valid() bool {
 	case "context":
 		ok := len(b.Elements) > 0 && len(b.Elements) <= maxElements
 		for _, e := range b.Elements {
-			ok = ok && textObject{e.Type, e.Text}.valid(maxTextObject)
+			ok = ok && (e.Type == "image" || textObject{e.Type, string(e.Text)}.valid(maxTextObject))
 		}
 		return ok
 	case "rich_text":

@@ -79,6 +79,24 @@ func (s *Sim) byID(c call, what string) (*Channel, object) {
 	return channel, c.may(channel.scope(what))
 }
 
+// join makes the bot a member of a public channel.
+func (s *Sim) join(c call) object {
+	if refused := c.may("channels:join"); refused != nil {
+		return refused
+	}
+	channel := s.find(c.args["channel"])
+	switch {
+	case channel == nil || channel.ID != c.args["channel"] || !channel.visible():
+		return fail("channel_not_found")
+	case channel.kind() != "public_channel":
+		return fail("method_not_supported_for_channel_type")
+	case channel.Archived:
+		return fail("is_archived")
+	}
+	channel.NotMember = false
+	return object{"ok": true, "channel": channel.json()}
+}
+
 func (s *Sim) open(c call) object {
 	if refused := c.may("im:write"); refused != nil {
 		return refused
@@ -102,6 +120,17 @@ func (s *Sim) direct(user string) *Channel {
 	channel := &Channel{ID: fmt.Sprintf("D%09d", len(s.channels)+1), User: user}
 	s.channels = append(s.channels, channel)
 	return channel
+}
+
+func (s *Sim) groups(c call) object {
+	if refused := c.may("usergroups:read"); refused != nil {
+		return refused
+	}
+	all := []object{}
+	for _, g := range s.userGroups {
+		all = append(all, object{"id": g.ID, "handle": g.Handle, "name": g.Handle, "is_usergroup": true})
+	}
+	return object{"ok": true, "usergroups": all}
 }
 
 func (s *Sim) lookupByEmail(c call) object {

@@ -38,9 +38,16 @@ func (b block) lines() []string {
 		return []string{"---"}
 	case "rich_text":
 		return rich(b.Elements)
+	case "image":
+		return []string{"[" + b.AltText + "]"}
+	case "actions":
+		for _, e := range b.Elements {
+			lines = append(lines, "["+string(e.Text)+"]")
+		}
+		return []string{strings.Join(lines, "  ")}
 	case "context":
 		for _, e := range b.Elements {
-			lines = append(lines, textObject{e.Type, e.Text}.read())
+			lines = append(lines, textObject{e.Type, string(e.Text)}.read())
 		}
 		return []string{strings.Join(lines, "  ")}
 	}
@@ -59,7 +66,7 @@ func rich(elements []element) []string {
 	for _, e := range elements {
 		var text strings.Builder
 		for _, part := range e.Elements {
-			text.WriteString(part.Text)
+			text.WriteString(string(part.Text))
 			if part.URL != "" {
 				text.WriteString(" (" + part.URL + ")")
 			}

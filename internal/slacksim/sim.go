@@ -22,7 +22,7 @@ const DefaultToken = "xoxb-simulated-0000"
 var AllScopes = []string{
 	"chat:write", "chat:write.public", "channels:read", "groups:read", "im:read", "mpim:read",
 	"channels:history", "groups:history", "im:history", "mpim:history", "im:write",
-	"users:read", "users:read.email", "reactions:read", "reactions:write",
+	"users:read", "users:read.email", "reactions:read", "reactions:write", "channels:join", "usergroups:read", "files:write",
 }
 
 // Options say what the simulated workspace holds. The zero value has one channel, #general.
@@ -31,6 +31,7 @@ type Options struct {
 	Tokens   map[string][]string // scopes by token; default DefaultToken with AllScopes
 	Channels []Channel           // default one channel named general
 	Users    []User
+	Groups   []UserGroup
 	PageSize int // the most a page holds, whatever limit is asked for; default 100
 }
 
@@ -49,6 +50,12 @@ type User struct {
 	ID    string // made up when missing
 	Name  string
 	Email string
+}
+
+// UserGroup is a group of people who are mentioned together.
+type UserGroup struct {
+	ID     string // S...
+	Handle string // without @
 }
 
 // Message is one that was posted, as it is after it was edited.
@@ -80,6 +87,10 @@ type Sim struct {
 	tokens   map[string][]string
 	channels []*Channel
 	users    []User
+
+	userGroups []UserGroup
+	files      []File
+
 	messages []Message
 	lastTS   int64 // microseconds
 	lastPost map[string]time.Time
@@ -92,7 +103,7 @@ type Sim struct {
 // New starts a simulated workspace. Like httptest.NewServer it panics when it cannot listen.
 func New(o Options) *Sim {
 	s := &Sim{
-		tokens: o.Tokens, users: slices.Clone(o.Users), pageSize: o.PageSize,
+		tokens: o.Tokens, users: slices.Clone(o.Users), userGroups: slices.Clone(o.Groups), pageSize: o.PageSize,
 		closed: make(chan struct{}), changed: make(chan struct{}),
 		lastPost: map[string]time.Time{}, faults: map[string][]*Fault{}, calls: map[string]int{},
 	}

@@ -14,7 +14,8 @@ const maxAnswer = 8 << 20
 // library's errors do not tell. A call's requests follow each other.
 type call struct {
 	*exchange.Way
-	api *slack.Client
+	api    *slack.Client
+	joined bool // a channel was joined, or that was tried
 }
 
 // call prepares one use of the API with the token as it is now.
@@ -26,5 +27,5 @@ func (n *Notifier) call() (*call, error) {
 	way := exchange.Service{Name: Kind, Secrets: []string{token}, Most: maxAnswer, Client: n.http}.Way()
 	// The library sends the token in the body: way.HTTP follows no redirect, which would carry it elsewhere.
 	api := slack.New(token, slack.OptionHTTPClient(way.HTTP()), slack.OptionAPIURL(n.config.base()))
-	return &call{way, api}, nil
+	return &call{Way: way, api: api}, nil
 }

@@ -13,6 +13,8 @@ import (
 type Config struct {
 	Token  notifier.Secret `json:"token" required:"true" doc:"the bot token (xoxb-...): where it is kept, never the token itself"`
 	APIURL string          `json:"api_url,omitempty" doc:"base URL of the Web API, for a proxy or a test; default https://slack.com/api/"`
+
+	Mentions Mentions `json:"mentions,omitempty" doc:"who the owners of executions are in Slack, for mention: owner"`
 }
 
 // Validate returns what is wrong beside the token's reference, which validates itself.

@@ -44,3 +44,22 @@ func TestConformance(t *testing.T) {
 		MaxRequest:  100 << 10,
 	})
 }
+
+// With all that a destination may ask for beside a place, a send keeps every promise.
+func TestConformanceOfADressedMessage(t *testing.T) {
+	t.Parallel()
+	sim := slacksim.New(slacksim.Options{Groups: []slacksim.UserGroup{{ID: "S000000ML", Handle: "ml"}}})
+	t.Cleanup(sim.Close)
+	d := own(t, `[{"type": "header", "text": {"type": "plain_text", "text": "{{V}}"}}]`, "<!channel>")
+	d.Channel, d.Mention, d.MentionOn = "#general", slack.People{"U00000BOB"}, "always"
+	notifiertest.Run(t, notifiertest.Suite{
+		New: func(t testing.TB, url string, client *http.Client) notifier.BaseNotifier {
+			t.Helper()
+			return open(t, url+"/api", client)
+		},
+		Destination: d,
+		Accept:      sim,
+		Secrets:     []string{slacksim.DefaultToken},
+		MaxRequest:  100 << 10,
+	})
+}

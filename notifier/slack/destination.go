@@ -3,6 +3,7 @@ package slack
 import (
 	"net/mail"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/flyte-notifier/flyte-notifier/notifier"
@@ -27,7 +28,13 @@ type Destination struct {
 	Thread    string `json:"thread,omitempty" enum:"execution,none" doc:"execution: the first message about an execution begins a thread, the others are replies in it; none, the default: they stand apart"`
 	Broadcast bool   `json:"broadcast,omitempty" doc:"with a thread: a reply that tells of a failure is shown in the channel as well"`
 	Update    bool   `json:"update,omitempty" doc:"one message about each execution, edited in place as its state changes, instead of a new one each time; nobody is notified of an edit"`
-	Blocks    any    `json:"blocks,omitempty" unsupported:"true" doc:"Block Kit of your own"`
+	Blocks    []any  `json:"blocks,omitempty" doc:"the message in Block Kit of your own; texts are templates, and the values they put in are escaped"`
+	Mention   People `json:"mention,omitempty" doc:"whom the message mentions: owner, @user-group, ids (U0123456789, S0123456789) and e-mail addresses, one or a list"`
+	MentionOn string `json:"mention_on,omitempty" enum:"failure,always" doc:"failure, the default: only messages that tell of a failure mention; always: all do"`
+
+	Attach string `json:"attach,omitempty" enum:"error,none" doc:"error, the default: the whole error text as a file in the message's thread, where the message shows only a part; none: no file"`
+
+	mentioned string // in mrkdwn, found when it is sent
 
 	id   string           // exact, as WithID was told
 	root notifier.Receipt // as WithRoot was told
@@ -35,7 +42,7 @@ type Destination struct {
 
 // Validate returns what is wrong with the keys; templates are judged once they are rendered.
 func (d *Destination) Validate() []notifier.Problem {
-	return append(d.checkPlace(), d.checkThread()...)
+	return slices.Concat(d.checkPlace(), d.checkThread(), d.checkMention(), d.checkAttach())
 }
 
 func (d *Destination) checkPlace() []notifier.Problem {
@@ -48,6 +55,23 @@ func (d *Destination) checkPlace() []notifier.Problem {
 		return problem("channel", checkChannel(d.Channel))
 	}
 	return problem("email", checkEmail(d.Email))
+}
+
+func (d *Destination) checkMention() []notifier.Problem {
+	switch {
+	case d.MentionOn != "" && d.MentionOn != mentionFailure && d.MentionOn != mentionAlways:
+		return problem("mention_on", "must be one of failure, always")
+	case d.MentionOn != "" && len(d.Mention) == 0:
+		return problem("mention_on", "needs mention")
+	}
+	return nil
+}
+
+func (d *Destination) checkAttach() []notifier.Problem {
+	if d.Attach != "" && d.Attach != "error" && d.Attach != attachNone {
+		return problem("attach", "must be one of error, none")
+	}
+	return nil
 }
 
 func (d *Destination) checkThread() (problems []notifier.Problem) {

@@ -2,7 +2,6 @@ package slack_test
 
 import (
 	"encoding/json"
-	"reflect"
 	"strings"
 	"testing"
 
@@ -82,12 +81,4 @@ func TestWithIDLeavesTheOriginalAlone(t *testing.T) {
 	raw, err := json.Marshal(exact)
 	require.NoError(t, err)
 	require.JSONEq(t, `{"channel":"#a"}`, string(raw))
-}
-
-func TestKeysOfLaterVersionsAreRecognized(t *testing.T) {
-	t.Parallel()
-	field, ok := reflect.TypeFor[slack.Destination]().FieldByName("Blocks")
-	require.True(t, ok)
-	require.Equal(t, "true", field.Tag.Get("unsupported"))
-	require.NotEmpty(t, field.Tag.Get("doc"))
 }

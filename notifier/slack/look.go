@@ -23,7 +23,7 @@ const (
 
 // Look searches the thread that d replies in, if it does, and the history of its conversation for the message with
 // this key: a reply whose thread is gone is in the conversation. It needs the conversation's id, a history scope and
-// membership; without them the error wraps notifier.ErrLookImpossible.
+// membership, which it takes where it may; without them the error wraps notifier.ErrLookImpossible.
 func (n *Notifier) Look(ctx context.Context, d notifier.Destination, key string, since time.Time) (notifier.Receipt, bool, error) {
 	dest, ok := d.(*Destination)
 	if !ok {
@@ -54,6 +54,11 @@ func (c *call) lookInChannel(ctx context.Context, id, oldest, key string) (notif
 	}
 	for {
 		page, err := c.api.GetConversationHistoryContext(ctx, params)
+		if again, fault := c.admitted(ctx, id, err); again {
+			continue
+		} else if fault != nil {
+			return nil, false, fault
+		}
 		if err != nil {
 			return nil, false, c.looking(err)
 		}
@@ -79,6 +84,11 @@ func (c *call) lookInThread(ctx context.Context, id, thread, key string) (notifi
 		messages, _, next, err := c.api.GetConversationRepliesContext(ctx, params)
 		if isCode(err, "thread_not_found") {
 			return nil, false, nil
+		}
+		if again, fault := c.admitted(ctx, id, err); again {
+			continue
+		} else if fault != nil {
+			return nil, false, fault
 		}
 		if err != nil {
 			return nil, false, c.looking(err)

@@ -90,6 +90,7 @@ func TestLookThatSlackWillNeverAnswer(t *testing.T) {
 	}
 	impossible(channel("#one"), "#one", "is not known")
 	impossible((&ours.Destination{Email: "ada@example.org"}).WithID("U0ADA"), "email:ada@example.org")
+	sim.Fail("conversations.join", slacksim.Fault{Error: "missing_scope"})
 	impossible(channel("C2"), "not_in_channel")
 	impossible(channel("C404"), "channel_not_found")
 	for _, code := range []string{"unknown_method", "no_permission", "access_denied", "not_allowed_token_type"} {

@@ -46,6 +46,9 @@ type Notifier struct {
 	config Config
 	http   *http.Client
 	untold untold
+
+	directory directory
+	denied    denied
 }
 
 var (
@@ -57,6 +60,7 @@ var (
 	_ notifier.Acknowledger = (*Notifier)(nil)
 	_ notifier.Threaded     = (*Destination)(nil)
 	_ notifier.Gatherer     = (*Destination)(nil)
+	_ notifier.Shaped       = (*Destination)(nil)
 )
 
 // New returns a notifier for the config. It fails when the token cannot be read, naming its
@@ -75,7 +79,8 @@ func New(c Config, client *http.Client) (*Notifier, error) {
 }
 
 // Send posts m with chat.postMessage. The receipt holds the channel's id and the message's ts, and that of a reply
-// the thread's. Errors name Slack's code ("slack: not_in_channel").
+// the thread's. An error text that is longer than the message shows follows as a file in the message's thread; the
+// receipt has its id, or why there is none. Errors name Slack's code ("slack: not_in_channel").
 func (n *Notifier) Send(ctx context.Context, d notifier.Destination, m notifier.Message) (notifier.Receipt, error) {
 	dest, ok := d.(*Destination)
 	if !ok {
@@ -93,12 +98,45 @@ func (n *Notifier) Send(ctx context.Context, d notifier.Destination, m notifier.
 	if err != nil {
 		return nil, err
 	}
-	channel, ts, posted, err := c.api.PostMessageWithResponseContext(ctx, target, append(content(m), dest.reply(m)...)...)
+	dest, m = n.addressed(ctx, c, dest, m)
+	attached, m := n.reserve(ctx, c, dest, m)
+	r, err := c.deliver(ctx, target, dest, m)
+	if err != nil {
+		return nil, err
+	}
+	c.attach(ctx, attached, m.Key, r)
+	return r, nil
+}
+
+// deliver posts a message. What was refused for something that can be mended, and so is surely not posted, is posted
+// once more: after joining the channel, or in the default blocks. Its errors have a verdict.
+func (c *call) deliver(ctx context.Context, target string, d *Destination, m notifier.Message) (notifier.Receipt, error) {
+	look := d.dress(m)
+	r, err := c.post(ctx, target, d, m, look)
+	again, fault := c.admitted(ctx, target, err)
+	if fault != nil {
+		return nil, fault
+	}
+	if again {
+		r, err = c.post(ctx, target, d, m, look)
+	}
+	if why := c.refusedBlocks(err); why != "" && look.own {
+		r, err = c.post(ctx, target, d, m, d.plainly(m, why))
+	}
 	if err != nil {
 		return nil, c.classify(err)
 	}
-	if ts == "" { // the library takes {"ok":false} without an error for success
+	if r[receiptTS] == "" { // the library takes {"ok":false} without an error for success
 		return nil, notifier.Unknown.Errorf("slack: an answer that neither accepts nor refuses the message")
+	}
+	return r, nil
+}
+
+// post posts a message once. Its error is the library's own.
+func (c *call) post(ctx context.Context, target string, d *Destination, m notifier.Message, look dressed) (notifier.Receipt, error) {
+	channel, ts, posted, err := c.api.PostMessageWithResponseContext(ctx, target, append(content(m, look), d.reply(m)...)...)
+	if err != nil {
+		return nil, err
 	}
 	return receipt(cmp.Or(channel, target), ts, posted.ThreadTimestamp), nil
 }
@@ -113,11 +151,10 @@ func receipt(channel, ts, thread string) notifier.Receipt {
 	return r
 }
 
-func content(m notifier.Message) []slack.MsgOption {
-	m = tidy(m)
+func content(m notifier.Message, look dressed) []slack.MsgOption {
 	return []slack.MsgOption{
-		slack.MsgOptionText(fallback(m), false),
-		slack.MsgOptionBlocks(blocks(m)...),
+		slack.MsgOptionText(look.text, false),
+		slack.MsgOptionBlocks(look.blocks...),
 		slack.MsgOptionMetadata(metadata(m)),
 		slack.MsgOptionDisableLinkUnfurl(),
 		slack.MsgOptionDisableMediaUnfurl(),

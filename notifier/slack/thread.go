@@ -3,6 +3,7 @@ package slack
 import (
 	"cmp"
 	"context"
+	"slices"
 
 	"github.com/slack-go/slack"
 
@@ -36,7 +37,8 @@ func (d *Destination) Threading() notifier.Threading {
 // Gathered returns a copy whose messages stand apart: one that tells of several executions belongs to no thread.
 func (d *Destination) Gathered() notifier.Destination {
 	all := *d
-	all.Thread, all.Broadcast, all.Update, all.root = "", false, false, nil
+	all.Thread, all.Broadcast, all.Update, all.Blocks, all.root = "", false, false, nil, nil
+	all.Mention = slices.DeleteFunc(slices.Clone(all.Mention), func(one string) bool { return one == owner })
 	if d.Channel != "" {
 		all.Channel = d.Address() // "ml" and "#ml" are one
 	}
@@ -97,7 +99,12 @@ func (n *Notifier) Update(ctx context.Context, d notifier.Destination, of notifi
 	if err != nil {
 		return nil, err
 	}
-	channel, ts, _, err := c.api.UpdateMessageContext(ctx, of[receiptChannel], of[receiptTS], content(m)...)
+	dest, m = n.addressed(ctx, c, dest, m)
+	look := dest.dress(m)
+	channel, ts, _, err := c.api.UpdateMessageContext(ctx, of[receiptChannel], of[receiptTS], content(m, look)...)
+	if why := c.refusedBlocks(err); why != "" && look.own {
+		channel, ts, _, err = c.api.UpdateMessageContext(ctx, of[receiptChannel], of[receiptTS], content(m, dest.plainly(m, why))...)
+	}
 	switch {
 	case err != nil:
 		return nil, c.reading(err) // an edit may be repeated as a question may

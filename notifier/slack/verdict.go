@@ -35,7 +35,7 @@ func meaningOf(code string) meaning {
 	case "invalid_auth", "not_authed", "account_inactive", "token_revoked", "token_expired", "not_allowed_token_type":
 		return meaning{notifier.Permanent, "check the connection's bot token (xoxb-...)"}
 	case "not_in_channel":
-		return meaning{notifier.Permanent, "invite the bot to the channel: /invite @bot"}
+		return meaning{notifier.Permanent, "invite the bot to the channel: /invite @bot, or give it the scope channels:join for public ones"}
 	case "channel_not_found":
 		return meaning{notifier.Permanent, "check the name; a private channel is found once the bot is in it: /invite @bot"}
 	case "message_not_found", "cant_update_message", "edit_window_closed", "thread_not_found":
