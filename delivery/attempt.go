@@ -22,6 +22,7 @@ func (l *line) attempt(u until, d store.Delivery) (again time.Duration) {
 		}
 	}
 	p, again, ok := l.ready(u, &d)
+	defer p.pass.leave()
 	if !ok {
 		return again
 	}
@@ -44,6 +45,7 @@ func (l *line) attempt(u until, d store.Delivery) (again time.Duration) {
 	call, end := o.traced(u.call, d)
 	receipt, err := o.send(call, p, message)
 	end(err)
+	p.heard(err)
 	l.sends.sent()
 	o.metrics.attempt(d.Kind, err, time.Since(started))
 	if err != nil {
@@ -58,6 +60,11 @@ func (l *line) attempt(u until, d store.Delivery) (again time.Duration) {
 func (l *line) ready(u until, d *store.Delivery) (p prepared, again time.Duration, ok bool) {
 	o := l.outbox
 	p, err := o.prepare(*d)
+	if err == nil {
+		if again, ok, err = l.admit(u, *d, &p); !ok && err == nil {
+			return p, again, false
+		}
+	}
 	if err == nil && l.calls(p, *d) {
 		next, wait, ok := l.inTurn(u, p.terms) // one at a time, so that a name is resolved once
 		if !ok {
@@ -69,6 +76,10 @@ func (l *line) ready(u until, d *store.Delivery) (p prepared, again time.Duratio
 			return p, again, false
 		}
 		defer leave()
+		if p.pass.revoked() {
+			next()
+			return p, l.putOff(u, 0), false
+		}
 		err = l.resolve(u, &p)
 		l.heed(err) // before the next one asks
 		next()
@@ -167,7 +178,7 @@ func (l *line) begin(u until, d store.Delivery, p prepared) (started time.Time, 
 		if leave, again, ok = l.place(u); !ok {
 			return started, nil, again, false
 		}
-		if p.terms.replaced() {
+		if p.terms.replaced() || p.pass.revoked() {
 			leave()
 			return started, nil, l.putOff(u, 0), false
 		}
@@ -210,7 +221,7 @@ func (o *Outbox) send(ctx context.Context, p prepared, m notifier.Message) (r no
 	defer cancel()
 	defer func() {
 		if v := recover(); v != nil {
-			err = notifier.Unknown.Errorf("notifier %s panicked: %v", p.connection.Kind, v)
+			err = notifier.Unknown.Errorf("%w", &panicError{p.connection.Kind, v})
 		}
 	}()
 	return deliver(ctx, p, m)
@@ -235,6 +246,7 @@ func (o *Outbox) look(u until, d *store.Delivery, p prepared) (again time.Durati
 	ctx, cancel := u.early(o.policy().Timeout)
 	defer cancel()
 	receipt, found, err := looker.Look(ctx, p.destination, d.ID, d.UnknownAt)
+	p.heard(err)
 	switch {
 	case errors.Is(err, notifier.ErrLookImpossible):
 		d.Double = d.Double || o.comesTwice(*d, p)

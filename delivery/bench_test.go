@@ -34,6 +34,9 @@ type bench struct {
 	stop   func()
 	died   func(store.Delivery) // nil: nobody hears of it
 	n      int
+
+	metrics *prometheus.Registry // of the outbox, unless nil
+	log     *slog.Logger         // the same
 }
 
 // run runs a test on an outbox that asks its store what is due; as part of TestOverAQueue, on one that is
@@ -68,9 +71,13 @@ func (b *bench) start() {
 	if b.queue != nil {
 		s = b.queue
 	}
+	metrics, log := b.metrics, b.log
+	if log == nil {
+		metrics, log = prometheus.NewRegistry(), slog.New(slog.DiscardHandler)
+	}
 	outbox := delivery.New(delivery.Options{
 		Store: s, Registry: notifier.NewRegistry(manifest()), Connections: notifier.NewConnections(b.conns, nil),
-		Config: b.config, Metrics: prometheus.NewRegistry(), Log: slog.New(slog.DiscardHandler),
+		Config: b.config, Metrics: metrics, Log: log,
 		Died: b.died,
 	})
 	b.outbox = outbox
@@ -92,6 +99,11 @@ func (b *bench) halt() {
 
 // add stores deliveries of one watch, in order.
 func (b *bench) add(watch string, channels ...string) (ids []string) {
+	return b.addTo("team", watch, channels...)
+}
+
+// addTo is add, for some connection.
+func (b *bench) addTo(connection, watch string, channels ...string) (ids []string) {
 	w, err := b.store.Register(b.t.Context(), store.Watch{
 		ID: watch, Kind: store.Follow, State: store.Active, CreatedAt: time.Now().UTC(),
 		Execution: flyte.ExecutionID{Scope: flyte.Scope{Project: "ml", Domain: "production"}, Name: watch},
@@ -101,6 +113,7 @@ func (b *bench) add(watch string, channels ...string) (ids []string) {
 	for _, c := range channels {
 		b.n++
 		d := b.delivery(w, fmt.Sprint("d", b.n), c)
+		d.Connection = connection
 		t.Deliveries, ids = append(t.Deliveries, d), append(ids, d.ID)
 	}
 	require.NoError(b.t, b.store.Move(b.t.Context(), t))

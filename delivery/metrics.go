@@ -15,6 +15,7 @@ type metrics struct {
 	templateFailures *prometheus.CounterVec
 	limited          *prometheus.CounterVec
 	holds            *prometheus.CounterVec
+	open             *prometheus.GaugeVec
 }
 
 // newMetrics registers the metrics. Counters that alerts look at begin at 0: of one that appears as 1,
@@ -37,8 +38,11 @@ func newMetrics(r prometheus.Registerer, kinds *notifier.Registry) *metrics {
 		holds: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "flyte_notifier_holds_total", Help: "Answers of services that asked to be left alone for a while, such as 429.",
 		}, []string{"notifier"}),
+		open: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "flyte_notifier_connection_open", Help: "1 while a connection's service fails, so that its deliveries wait and it is probed; else 0.",
+		}, []string{"connection"}),
 	}
-	r.MustRegister(m.attempts, m.states, m.templateFailures, m.limited, m.holds)
+	r.MustRegister(m.attempts, m.states, m.templateFailures, m.limited, m.holds, m.open)
 	for _, k := range kinds.All() {
 		for _, state := range []store.DeliveryState{store.Delivered, store.Dead, store.Silenced} {
 			m.states.WithLabelValues(k.Kind, string(state))

@@ -78,6 +78,7 @@ type Outbox struct {
 	slots   slots
 	strikes strikes
 	asked   asked
+	health  health
 
 	silences *silences
 
@@ -93,6 +94,8 @@ func New(o Options) *Outbox {
 		wake: make(chan struct{}, 1), lanes: map[store.Lane]*lane{}, silences: newSilences(),
 	}
 	out.queue, _ = o.Store.(store.Queue)
+	out.health.outbox = out
+	out.health.reset(o.Connections)
 	out.terms.Store(newTerms(o.Connections, o.Config))
 	return out
 }

@@ -21,6 +21,7 @@ type prepared struct {
 	cached      bool   // the destination's exact name came from the cache
 	terms       *terms // that all of it follows from
 	part        part   // of a thread
+	pass        *pass  // to call the service; nil before admit
 }
 
 // prepare finds the connection and the destination. Nobody is called. Its errors have a verdict.
@@ -79,8 +80,10 @@ func (l *line) resolve(u until, p *prepared) error {
 	}
 	if !cached {
 		var err error
-		if found, err = o.ask(u, resolver, l.Lane, p.destination); err != nil {
-			return err
+		found, err = o.ask(u, resolver, l.Lane, p.destination)
+		p.heard(err)
+		if err != nil {
+			return resolveError(err)
 		}
 	}
 	l.known.set(found)
@@ -106,13 +109,13 @@ func (o *Outbox) remembered(ctx context.Context, l store.Lane) (found notifier.R
 	return found, err == nil && found.ID != ""
 }
 
-// ask asks the service, and remembers what it said.
+// ask asks the service, and remembers what it said. Its errors are the service's.
 func (o *Outbox) ask(u until, r notifier.Resolver, l store.Lane, dest notifier.Destination) (notifier.Resolved, error) {
 	ctx, cancel := u.early(o.policy().Timeout)
 	defer cancel()
 	found, err := r.Resolve(ctx, dest)
 	if err != nil {
-		return found, resolveError(err)
+		return found, err
 	}
 	if found.ID != "" {
 		o.remember(ctx, l, found)

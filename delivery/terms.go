@@ -28,9 +28,10 @@ func (t *terms) replaced() bool {
 
 // Reload lets deliveries be sent by these connections and this policy from now on. A call to a service that is
 // under way ends as it began. What waits, for its turn or for a token of its rate, is judged anew before it is
-// sent: so it does not go through a connection that was removed or forbidden meanwhile. It may be called at any time.
+// sent, and services that failed are tried at once: so it does not go through a connection that was removed or forbidden meanwhile. It may be called at any time.
 func (o *Outbox) Reload(c *notifier.Connections, config Config) {
 	before := o.terms.Swap(newTerms(c, config))
+	o.health.reset(c)
 	close(before.over)
 	if o.queue != nil {
 		o.queue.WorkAlso(o.named())

@@ -73,6 +73,13 @@ type Destination interface {
 	WithID(id string) Destination
 }
 
+// Hosted is a Destination that may name a server, where the connection leaves that to it: one that fails is no reason
+// to wait for another.
+type Hosted interface {
+	// Host is the server's name; empty where it is the connection's.
+	Host() string
+}
+
 // Problem is one fault in something a user wrote: where, and what.
 type Problem struct {
 	Path string // "send[0].slack.channel"; empty for the whole

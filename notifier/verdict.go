@@ -48,6 +48,21 @@ var ErrDestinationGone = errors.New("destination is gone")
 // loopback address, say. Nothing was sent.
 var ErrForbiddenAddress = errors.New("forbidden address")
 
+type unavailableError struct{ error }
+
+func (e *unavailableError) Unwrap() error { return e.error }
+
+// Unavailable marks an error that is not the message's: the service cannot be reached, or fails whatever it is sent
+// (5xx). It keeps text and verdict. 429 is no such error, nor is a refusal: the service answers. An unknown outcome
+// need not be marked.
+func Unavailable(err error) error { return &unavailableError{err} }
+
+// IsUnavailable says whether an error is marked so.
+func IsUnavailable(err error) bool {
+	_, ok := errors.AsType[*unavailableError](err)
+	return ok
+}
+
 // VerdictOf classifies a Send's error, and returns the delay the service asked for. nil is
 // Delivered; an error without a verdict is Unknown, the only safe guess.
 func VerdictOf(err error) (Verdict, time.Duration) {

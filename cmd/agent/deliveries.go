@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"errors"
+	"math"
 	"strconv"
 	"time"
 
@@ -12,8 +14,10 @@ import (
 )
 
 func deliveriesCommand() *cobra.Command {
+	var s selection
 	return listing[store.Delivery]{
-		use: "deliveries", short: "List deliveries: what was told to whom, and what was not",
+		flags: s.flags,
+		use:   "deliveries", short: "List deliveries: what was told to whom, and what was not",
 		states: []string{"pending", "delivered", "dead", "superseded", "silenced"},
 		header: []string{"ID", "STATE", "EXECUTION", "RULE", "TO", "ATTEMPTS", "CREATED", "LAST ERROR"},
 		cells: func(d store.Delivery, now time.Time) []string {
@@ -25,9 +29,36 @@ func deliveriesCommand() *cobra.Command {
 		state: stateOf,
 		line:  func(d store.Delivery) any { return lineOf(d) },
 		read: func(ctx context.Context, st store.Store, f store.Filter, yield func(store.Delivery) error) error {
-			return st.Deliveries(ctx, f, yield)
+			return selected(ctx, st, f, s, yield)
 		},
 	}.command()
+}
+
+// errEnough ends a listing that has what it wants.
+var errEnough = errors.New("enough")
+
+// selected lists the deliveries of a filter that are in a selection; the filter's limit counts those.
+func selected(ctx context.Context, st store.Store, f store.Filter, s selection, yield func(store.Delivery) error) error {
+	if s.empty() {
+		return st.Deliveries(ctx, f, yield)
+	}
+	now, limit, n := time.Now(), f.Limit, 0
+	if limit > 0 {
+		f.Limit = math.MaxInt32 // of those that are read, newest first
+	}
+	err := st.Deliveries(ctx, f, func(d store.Delivery) error {
+		if !s.has(d, now) {
+			return nil
+		}
+		if n++; limit > 0 && n > limit {
+			return errEnough
+		}
+		return yield(d)
+	})
+	if errors.Is(err, errEnough) {
+		return nil
+	}
+	return err
 }
 
 // deliveryLine is a delivery as --json prints it.

@@ -18,8 +18,9 @@ type listing[T any] struct {
 	states     []string
 	header     []string
 	cells      func(row T, now time.Time) []string
-	state      func(T) string // colors the row's state
-	line       func(T) any    // what --json prints
+	state      func(T) string         // colors the row's state
+	line       func(T) any            // what --json prints
+	flags      func(c *cobra.Command) // adds those of its own; nil: none
 	read       func(ctx context.Context, st store.Store, f store.Filter, yield func(T) error) error
 }
 
@@ -45,6 +46,9 @@ func (l listing[T]) command() *cobra.Command {
 		},
 	}
 	configFlag(c, &configFile)
+	if l.flags != nil {
+		l.flags(c)
+	}
 	c.Flags().StringVar(&f.State, "state", "", "only those in this state: "+strings.Join(l.states, ", "))
 	c.Flags().IntVar(&f.Limit, "limit", 0, "only the newest so many, newest first; 0 lists all, oldest first")
 	c.Flags().BoolVar(&asJSON, "json", false, "print one JSON object a line")

@@ -189,7 +189,7 @@ func (s *server) run(ctx context.Context) error {
 		return err
 	}
 	checks := []probe.Check{{Name: "store", Ping: s.store.Ping}, {Name: "flyteadmin", Ping: s.admin.Ping}}
-	notes := []probe.Note{{Name: "config", Lines: s.reloader.notes}}
+	notes := []probe.Note{{Name: "config", Lines: s.reloader.notes}, {Name: "connection", Lines: s.outbox.Failing}}
 	g, ctx := errgroup.WithContext(ctx)
 	pages, err := s.pages(ctx)
 	if err != nil {

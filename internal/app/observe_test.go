@@ -61,6 +61,9 @@ func TestMetricsFollowTheConventions(t *testing.T) {
 	require.Empty(t, problems)
 	for _, made := range []string{"f1", "#ml", "production", "ada", "ml@example.org", "team-slack"} {
 		for line := range strings.Lines(body) {
+			if strings.HasPrefix(line, "flyte_notifier_connection_open{") {
+				continue // of the operator's few
+			}
 			if strings.HasPrefix(line, "flyte_notifier_") && strings.Contains(line, `"`+made+`"`) {
 				t.Errorf("%s is a label: %s", made, line)
 			}

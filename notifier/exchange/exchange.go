@@ -131,9 +131,9 @@ func (w *Way) Failed(err error) error {
 	case errors.Is(err, notifier.ErrForbiddenAddress):
 		return notifier.Permanent.Errorf("%s: %w", w.Name, w.Scrub(err))
 	case !w.Connected():
-		return notifier.Retry.Errorf("%s: %w", w.Name, w.Scrub(err))
+		return notifier.Unavailable(notifier.Retry.Errorf("%s: %w", w.Name, w.Scrub(err)))
 	}
-	return notifier.Unknown.Errorf("%s: no answer: %w", w.Name, w.Scrub(err))
+	return notifier.Unavailable(notifier.Unknown.Errorf("%s: no answer: %w", w.Name, w.Scrub(err)))
 }
 
 // Scrub is an error of an HTTP client or a library fit to be shown: without the URL, which may be a secret, and

@@ -53,10 +53,14 @@ func (s Service) Refused(verdict notifier.Verdict, a Answer, said, hint string) 
 	if hint != "" {
 		text += " (" + hint + ")"
 	}
+	err := verdict.Errorf("%s", text)
 	if verdict == notifier.Retry {
-		return notifier.RetryAfter(Wait(a.Status, a.Header, time.Now()), errors.New(text))
+		err = notifier.RetryAfter(Wait(a.Status, a.Header, time.Now()), errors.New(text))
 	}
-	return verdict.Errorf("%s", text)
+	if a.Status >= http.StatusInternalServerError {
+		return notifier.Unavailable(err)
+	}
+	return err
 }
 
 // Reading is the verdict of a request that only reads: nothing was sent, so that what is unknown may simply be asked

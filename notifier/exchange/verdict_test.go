@@ -63,3 +63,17 @@ func TestVerdictOf(t *testing.T) {
 		require.Equal(t, want, exchange.VerdictOf(status), status)
 	}
 }
+
+func TestOnlyAServiceThatFailsIsUnavailable(t *testing.T) {
+	t.Parallel()
+	s := exchange.Service{Name: "x", Client: &http.Client{}}
+	for status, want := range map[int]bool{401: false, 403: false, 404: false, 408: false, 425: false, 429: false, 500: true, 502: true, 503: true, 504: true} {
+		err := s.Refused(exchange.VerdictOf(status), exchange.Answer{Status: status, Header: http.Header{"Retry-After": {"7"}}}, "", "")
+		require.Equal(t, want, notifier.IsUnavailable(err), status)
+		verdict, after := notifier.VerdictOf(err)
+		require.Equal(t, exchange.VerdictOf(status), verdict, "the mark changes no verdict")
+		require.Equal(t, verdict == notifier.Retry, after == 7*time.Second, status)
+	}
+	_, err := s.Do(t.Context(), http.MethodPost, "http://127.0.0.1:1/", nil, "")
+	require.True(t, notifier.IsUnavailable(err), "nobody is there")
+}

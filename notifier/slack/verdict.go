@@ -73,6 +73,9 @@ func (c *call) classify(err error) error {
 	case lost(refused.Err):
 		err = &lostError{err}
 	}
+	if c.Status() == 0 {
+		err = notifier.Unavailable(err)
+	}
 	if verdict == notifier.Retry {
 		return notifier.RetryAfter(after, err)
 	}

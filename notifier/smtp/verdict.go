@@ -60,16 +60,20 @@ func (r replies) refused(ctx context.Context, step string, err error, sent bool)
 		if mend := hint(reply.Code, enhanced(reply.Msg), reply.Msg); mend != "" {
 			text += " (" + mend + ")"
 		}
-		return verdictOf(reply.Code, sent).Errorf("%s", text)
+		err := verdictOf(reply.Code, sent).Errorf("%s", text)
+		if reply.Code == closing {
+			return notifier.Unavailable(err) // other 4yz may be of one address, such as greylisting
+		}
+		return err
 	}
 	if ctx.Err() != nil { // which closed the connection
 		err = context.Cause(ctx)
 	}
 	verdict := verdictOf(0, sent)
 	if wrong, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
-		return verdict.Errorf("smtp: %s: %w (check host, or give the CA of its certificate as ca)", step, r.service.Scrub(wrong))
+		return notifier.Unavailable(verdict.Errorf("smtp: %s: %w (check host, or give the CA of its certificate as ca)", step, r.service.Scrub(wrong)))
 	}
-	return verdict.Errorf("smtp: %s: %w", step, r.service.Scrub(err))
+	return notifier.Unavailable(verdict.Errorf("smtp: %s: %w", step, r.service.Scrub(err)))
 }
 
 // enhancedCode is RFC 3463's, at the beginning of a reply's text.

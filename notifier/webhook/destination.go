@@ -59,6 +59,15 @@ func (d *Destination) Addresses() []string {
 	return []string{hostOf(u)}
 }
 
+// Host is the URL's, with its port: each fails by itself. Without a URL it is the connection's.
+func (d *Destination) Host() string {
+	u, err := parseURL(d.URL)
+	if d.URL == "" || err != nil {
+		return ""
+	}
+	return strings.ToLower(u.Host)
+}
+
 // WithID returns d itself: URLs have no second name.
 func (d *Destination) WithID(string) notifier.Destination { return d }
 

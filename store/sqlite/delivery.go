@@ -15,7 +15,7 @@ const deliveryColumns = `id, key, watch_id, org, project, domain, name, rule, re
 	created_at, settled_at, last_error, render_error, receipt, destination, content, since, spent, trace,
 	held_until, bundle, over`
 
-// deliveryArgs returns a delivery as columns, see watchArgs.
+// deliveryArgs returns a delivery as columns, see watchArgs, and its priority.
 func deliveryArgs(d store.Delivery) ([]any, error) {
 	receipt, err := encode(d.Receipt, len(d.Receipt))
 	if err != nil {
@@ -30,6 +30,7 @@ func deliveryArgs(d store.Delivery) ([]any, error) {
 		d.Connection, d.Address, string(d.State), d.Attempts, d.NextAt.UnixMicro(), micros(d.OpenedAt), micros(d.UnknownAt), d.Double,
 		d.CreatedAt.UnixMicro(), micros(d.SettledAt), d.LastError, d.RenderError, receipt, verbatim(d.Destination), verbatim(d.Content),
 		since.UnixMicro(), d.Spent, d.Trace, micros(d.HeldUntil), d.Bundle, d.Over,
+		d.Reminder(),
 	}, nil
 }
 
@@ -58,9 +59,9 @@ func scanDelivery(row scanner) (d store.Delivery, err error) {
 func (t *tx) addDelivery(watchID, id string, args []any) error {
 	const purged = `SELECT EXISTS (SELECT 1 FROM purged_deliveries WHERE watch_id = ?1 AND id = ?2)
 		OR EXISTS (SELECT 1 FROM purged_watches WHERE id = ?1) OR EXISTS (SELECT 1 FROM purged_unplaced WHERE id = ?2)`
-	const insert = "INSERT INTO deliveries (" + deliveryColumns + `, head)
+	const insert = "INSERT INTO deliveries (" + deliveryColumns + `, priority, head)
 		VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18,
-			?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31,
+			?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32,
 			?13 = 'pending' AND NOT EXISTS (SELECT 1 FROM deliveries INDEXED BY deliveries_order
 				WHERE state = 'pending' AND watch_id = ?3 AND connection = ?11 AND address = ?12))
 		ON CONFLICT (id) DO NOTHING`

@@ -41,13 +41,32 @@ func scanLane(row scanner) (l store.Lane, err error) {
 	return l, err
 }
 
-// Due is store.Outbox's. Of more than dueAtOnce due deliveries it sees those that are due longest.
+// turns picks the due deliveries of a lane: what is new before reminders; of those a turn for each project and domain
+// after the other, the oldest of each first. It hops from scope to scope in the index. Turns of the same number come
+// in any order, for else those scopes whose backlog is the oldest would have all of them.
+const turns = `WITH RECURSIVE scope(priority, project, domain) AS (
+	SELECT * FROM (SELECT priority, project, domain FROM deliveries INDEXED BY deliveries_turn WHERE head = 1 AND opened_at IS NULL
+		AND connection = ?1 AND address = ?2 ORDER BY priority, project, domain LIMIT 1)
+	UNION ALL SELECT n.priority, n.project, n.domain FROM scope s JOIN deliveries n ON n.seq = coalesce(
+		(SELECT x.seq FROM deliveries x INDEXED BY deliveries_turn WHERE x.head = 1 AND x.opened_at IS NULL
+			AND x.connection = ?1 AND x.address = ?2 AND x.priority = s.priority AND x.project = s.project AND x.domain > s.domain ORDER BY x.domain LIMIT 1),
+		(SELECT x.seq FROM deliveries x INDEXED BY deliveries_turn WHERE x.head = 1 AND x.opened_at IS NULL
+			AND x.connection = ?1 AND x.address = ?2 AND x.priority = s.priority AND x.project > s.project ORDER BY x.project, x.domain LIMIT 1),
+		(SELECT x.seq FROM deliveries x INDEXED BY deliveries_turn WHERE x.head = 1 AND x.opened_at IS NULL
+			AND x.connection = ?1 AND x.address = ?2 AND x.priority > s.priority ORDER BY x.priority, x.project, x.domain LIMIT 1))),
+longest(seq, priority, turn) AS (
+	SELECT d.seq, s.priority, row_number() OVER (PARTITION BY s.priority, s.project, s.domain ORDER BY d.seq)
+	FROM scope s JOIN deliveries d ON d.seq IN (
+		SELECT x.seq FROM deliveries x INDEXED BY deliveries_turn WHERE x.head = 1 AND x.opened_at IS NULL
+			AND x.connection = ?1 AND x.address = ?2 AND x.priority = s.priority AND x.project = s.project AND x.domain = s.domain
+			AND x.next_at <= ?3 ORDER BY x.next_at, x.seq LIMIT (SELECT max(?4 / count(*), min(?5, 8)) FROM scope)))
+`
+
+// Due is store.Outbox's. Of more than dueAtOnce due deliveries it sees those of each scope that are due longest.
 func (s *Store) Due(ctx context.Context, l store.Lane, now time.Time, limit int) ([]store.Delivery, error) {
-	const query = "SELECT " + deliveryColumns + ` FROM deliveries WHERE seq IN (
-		SELECT seq FROM (SELECT seq FROM deliveries INDEXED BY deliveries_due
-			WHERE head = 1 AND opened_at IS NULL AND connection = ? AND address = ? AND next_at <= ?
-			ORDER BY next_at, seq LIMIT ?) ORDER BY seq LIMIT ?) ORDER BY seq`
-	due, err := read(ctx, s.queries, scanDelivery, query, l.Connection, l.Address, now.UnixMicro(), dueAtOnce, max(limit, 0))
+	const query = turns + "SELECT " + deliveryColumns + ` FROM (SELECT seq AS place, priority AS urgency, turn FROM longest
+		ORDER BY priority, turn, random() LIMIT ?5) JOIN deliveries d ON d.seq = place ORDER BY urgency, turn, place`
+	due, err := read(ctx, s.queries, scanDelivery, query, l.Connection, l.Address, now.UnixMicro(), dueAtOnce, min(max(limit, 0), dueAtOnce))
 	if err != nil {
 		return nil, fmt.Errorf("read due deliveries of lane %s %s: %w", l.Connection, l.Address, err)
 	}

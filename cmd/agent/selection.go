@@ -1,0 +1,36 @@
+package main
+
+import (
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/flyte-notifier/flyte-notifier/store"
+)
+
+// selection is what of the deliveries a command is for. Empty fields select all.
+type selection struct {
+	connection, rule, project, domain, text string
+	since                                   time.Duration
+}
+
+func (s *selection) flags(c *cobra.Command) {
+	f := c.Flags()
+	f.StringVar(&s.connection, "connection", "", "only those of this connection")
+	f.StringVar(&s.rule, "rule", "", "only those of this rule")
+	f.StringVar(&s.project, "project", "", "only those about executions of this project")
+	f.StringVar(&s.domain, "domain", "", "only those about executions of this domain")
+	f.StringVar(&s.text, "error", "", "only those whose last error has this text in it")
+	f.DurationVar(&s.since, "since", 0, "only those created in this time before now, such as 24h; 0: however old")
+}
+
+// empty says whether it selects all.
+func (s selection) empty() bool { return s == selection{} }
+
+// has says whether it selects the delivery.
+func (s selection) has(d store.Delivery, now time.Time) bool {
+	is := func(want, got string) bool { return want == "" || want == got }
+	return is(s.connection, d.Connection) && is(s.rule, d.Rule) && is(s.project, d.Execution.Project) && is(s.domain, d.Execution.Domain) &&
+		strings.Contains(d.LastError, s.text) && (s.since <= 0 || !d.CreatedAt.Before(now.Add(-s.since)))
+}

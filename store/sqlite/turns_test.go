@@ -1,0 +1,77 @@
+package sqlite_test
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/flyte-notifier/flyte-notifier/store"
+	"github.com/flyte-notifier/flyte-notifier/store/sqlite"
+)
+
+// addOf stores a watch of a project with a delivery of this count.
+func addOf(t *testing.T, s *sqlite.Store, project, id string, count int) {
+	t.Helper()
+	w := testWatch(id)
+	w.Execution.Project = project
+	w, err := s.Register(t.Context(), w)
+	require.NoError(t, err)
+	d := testDelivery(id)
+	d.Execution, d.Key = w.Execution, fmt.Sprintf("%s|failed|phase:FAILED|%d|send[0]", id, count)
+	require.NoError(t, s.Move(t.Context(), store.Transition{Watch: w, Change: store.Change{Deliveries: []store.Delivery{d}}}))
+}
+
+func projectsDue(t *testing.T, s *sqlite.Store, limit int) (all []string) {
+	t.Helper()
+	due, err := s.Due(t.Context(), store.Lane{Connection: "team", Address: "#ml"}, testTime(), limit)
+	require.NoError(t, err)
+	for _, d := range due {
+		all = append(all, d.Execution.Project+" "+d.ID)
+	}
+	return all
+}
+
+func TestProjectsTakeTurns(t *testing.T) {
+	t.Parallel()
+	s := open(t)
+	for i := range 40 {
+		addOf(t, s, "noisy", fmt.Sprintf("n%02d", i), 0)
+	}
+	addOf(t, s, "quiet", "q0", 0)
+	addOf(t, s, "other", "o0", 0)
+	addOf(t, s, "other", "o1", 0)
+	require.Equal(t, []string{
+		"noisy d-n00", "quiet d-q0", "other d-o0",
+		"noisy d-n01", "other d-o1",
+		"noisy d-n02", "noisy d-n03",
+	}, projectsDue(t, s, 7))
+	require.ElementsMatch(t, []string{"noisy d-n00", "quiet d-q0", "other d-o0"}, projectsDue(t, s, 3))
+}
+
+// TestNoProjectIsForgotten has more projects wait than one look returns: their turns come all the same.
+func TestNoProjectIsForgotten(t *testing.T) {
+	t.Parallel()
+	s := open(t)
+	for i := range 60 {
+		addOf(t, s, fmt.Sprint("p", i%20), fmt.Sprintf("w%02d", i), 0)
+	}
+	seen := map[string]bool{}
+	for range 200 {
+		for _, p := range projectsDue(t, s, 4) {
+			seen[p] = true
+		}
+	}
+	require.Len(t, seen, 20, "the oldest of each")
+}
+
+func TestRemindersComeLast(t *testing.T) {
+	t.Parallel()
+	s := open(t)
+	for i := range 20 {
+		addOf(t, s, "noisy", fmt.Sprintf("r%02d", i), i+1)
+	}
+	addOf(t, s, "noisy", "n0", 0)
+	addOf(t, s, "quiet", "r99", 1)
+	require.Equal(t, []string{"noisy d-n0", "noisy d-r00", "quiet d-r99", "noisy d-r01"}, projectsDue(t, s, 4))
+}
