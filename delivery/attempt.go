@@ -43,7 +43,7 @@ func (l *line) attempt(u until, d store.Delivery) (again time.Duration) {
 	}
 	d.Double = d.Double || p.twice
 	call, end := o.traced(u.call, d)
-	receipt, err := o.send(call, p, message)
+	receipt, err := o.send(call, d, p, message)
 	end(err)
 	l.sends.sent()
 	o.metrics.attempt(d.Kind, err, time.Since(started))
@@ -206,7 +206,7 @@ func (l *line) begin(u until, d store.Delivery, p prepared) (started time.Time, 
 }
 
 // send calls the notifier, and makes a panic in it an unknown outcome.
-func (o *Outbox) send(ctx context.Context, p prepared, m notifier.Message) (r notifier.Receipt, err error) {
+func (o *Outbox) send(ctx context.Context, d store.Delivery, p prepared, m notifier.Message) (r notifier.Receipt, err error) {
 	ctx, cancel := context.WithTimeout(ctx, o.policy().Timeout)
 	defer cancel()
 	defer func() {
@@ -214,7 +214,7 @@ func (o *Outbox) send(ctx context.Context, p prepared, m notifier.Message) (r no
 			err = notifier.Unknown.Errorf("notifier %s panicked: %v", p.connection.Kind, v)
 		}
 	}()
-	return deliver(ctx, p, m)
+	return o.deliver(ctx, d, p, m)
 }
 
 // comesTwice says whether people may get the message twice if it is sent again, now that nobody knows whether it
