@@ -237,6 +237,18 @@ func TestRefusalsNameMessageFieldAndRemedy(t *testing.T) {
 	}
 }
 
+func TestAPlanWithoutCreditsGetsNewOnes(t *testing.T) {
+	t.Parallel()
+	sim, n := start(t, sendgrid.Config{})
+	sim.Fail(sendgridsim.Fault{Status: 401, Body: `{"errors": [{"message": "Maximum credits exceeded", "field": null}]}`})
+
+	_, err := n.Send(t.Context(), &sendgrid.Destination{To: []string{"ada@example.org"}}, notifiertest.Message())
+
+	require.ErrorContains(t, err, "Maximum credits exceeded (the plan's mails are used up")
+	verdict, _ := notifier.VerdictOf(err)
+	require.Equal(t, notifier.Retry, verdict)
+}
+
 func TestRealRefusalsAreUnderstood(t *testing.T) {
 	t.Parallel()
 	sim, _ := start(t, sendgrid.Config{})
