@@ -102,6 +102,20 @@ func TestSendsTextAndHTMLToAll(t *testing.T) {
 	}, got)
 }
 
+// TestNoCategoryCostsTheMail: they are for statistics, and templates make of them what there is.
+func TestNoCategoryCostsTheMail(t *testing.T) {
+	t.Parallel()
+	sim, n := start(t, sendgrid.Config{})
+	long := strings.Repeat("x", 256)
+	d := &sendgrid.Destination{To: []string{"ada@example.org"}, Categories: []string{"", "team", " \n", long, long + "y"}}
+	require.Empty(t, d.Validate())
+
+	_, err := n.Send(t.Context(), d, notifiertest.Message())
+
+	require.NoError(t, err)
+	require.Equal(t, []string{"team", strings.Repeat("x", 254) + "…"}, sim.Mails()[0].Categories)
+}
+
 func TestTitleIsTheDefaultSubject(t *testing.T) {
 	t.Parallel()
 	sim, n := start(t, sendgrid.Config{})
