@@ -135,7 +135,7 @@ func filled(parts []string) []string {
 var escaper = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", `"`, "&quot;")
 
 // calling is what Telegram makes a mention, a command or a tag of by itself, wherever it stands in plain text.
-var calling = regexp.MustCompile(`(^|[^\pL\pN_])([@#$])([\pL\pN_])|(^|\s)(/)([A-Za-z0-9_])`)
+var calling = regexp.MustCompile(`(^|[^\pL\pN_])([@#$])([\pL\pN_])|(^|[^\pL\pN_/<>])(/)([A-Za-z0-9_])`)
 
 // escape is plain text in which nobody is mentioned and nothing is a command: a word joiner, which is not seen,
 // stands after the sign. The pattern's matches may touch, so that it takes two goes.
