@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -122,13 +123,7 @@ func smallPrint(m notifier.Message, limit int) string {
 }
 
 func filled(parts []string) []string {
-	var kept []string
-	for _, p := range parts {
-		if p != "" {
-			kept = append(kept, p)
-		}
-	}
-	return kept
+	return slices.DeleteFunc(parts, func(p string) bool { return p == "" })
 }
 
 // escaper is all that Telegram's HTML wants escaped. https://core.telegram.org/bots/api#html-style
