@@ -292,6 +292,7 @@ func TestADeletedMessageIsReplacedOnceOrSaysSo(t *testing.T) {
 				require.True(t, c.sim.Delete("one", first.Receipt["ts"]))
 				c.sim.Fail("chat.postMessage", slacksim.Fault{Stored: true, Reset: true})
 				ids := c.tell(news{watch: "w1", execution: "f1", phase: "RUNNING", to: edited})
+				require.NoError(t, c.sim.AwaitCalls(t.Context(), "chat.postMessage", 2))
 				late := c.tell(news{watch: "w2", execution: "f1", phase: "SUCCEEDED", to: edited})
 				both := c.await(append(ids, late...)...)
 				require.Equal(t, []store.DeliveryState{store.Delivered, store.Delivered}, []store.DeliveryState{both[0].State, both[1].State})
