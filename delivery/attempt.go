@@ -42,8 +42,9 @@ func (l *line) attempt(u until, d store.Delivery) (again time.Duration) {
 	if err := o.claim(u.call, d, &p); err != nil {
 		return l.apart(u, d, err)
 	}
+	d.Double = d.Double || p.twice
 	call, end := o.traced(u.call, d)
-	receipt, err := o.send(call, p, message)
+	receipt, err := o.send(call, d, p, message)
 	end(err)
 	p.heard(err)
 	l.sends.sent()
@@ -93,7 +94,7 @@ func (l *line) ready(u until, d *store.Delivery) (p prepared, again time.Duratio
 		return p, l.apart(u, *d, err), false
 	}
 	if !d.UnknownAt.IsZero() {
-		again, settled, err := o.look(u, d, p)
+		again, settled, err := o.look(u, d, &p)
 		if err != nil {
 			again = l.fail(u, *d, err)
 		}
@@ -216,7 +217,7 @@ func (l *line) begin(u until, d store.Delivery, p prepared) (started time.Time, 
 }
 
 // send calls the notifier, and makes a panic in it an unknown outcome.
-func (o *Outbox) send(ctx context.Context, p prepared, m notifier.Message) (r notifier.Receipt, err error) {
+func (o *Outbox) send(ctx context.Context, d store.Delivery, p prepared, m notifier.Message) (r notifier.Receipt, err error) {
 	ctx, cancel := context.WithTimeout(ctx, o.policy().Timeout)
 	defer cancel()
 	defer func() {
@@ -224,23 +225,23 @@ func (o *Outbox) send(ctx context.Context, p prepared, m notifier.Message) (r no
 			err = notifier.Unknown.Errorf("%w", &panicError{p.connection.Kind, v})
 		}
 	}()
-	return deliver(ctx, p, m)
+	return o.deliver(ctx, d, p, m)
 }
 
-// comesTwice says whether people may get the message twice, now that nobody knows whether it arrived: not if it is not
-// sent again, if it is an edit, or if the service tells copies by their key.
-func (o *Outbox) comesTwice(d store.Delivery, p prepared) bool {
+// comesTwice says whether people may get the message twice if it is sent again, now that nobody knows whether it
+// arrived: not if it is an edit, or if the service tells copies by their key.
+func (o *Outbox) comesTwice(p *prepared) bool {
 	edit := p.part.threading == notifier.Edits && p.part.root != nil
 	manifest, _ := o.Registry.Find(p.connection.Kind)
-	return d.Over == "" && !edit && !p.connection.Idempotent(manifest)
+	return !edit && !p.connection.Idempotent(manifest)
 }
 
 // look asks the service whether an attempt with an unknown outcome arrived. settled: it did, and
 // that is recorded, or is to be again later. Without an error the message may be sent again, unless it is over.
-func (o *Outbox) look(u until, d *store.Delivery, p prepared) (again time.Duration, settled bool, err error) {
+func (o *Outbox) look(u until, d *store.Delivery, p *prepared) (again time.Duration, settled bool, err error) {
 	looker, ok := p.connection.Notifier.(notifier.Looker)
 	if !ok {
-		d.Double = d.Double || o.comesTwice(*d, p)
+		p.twice = o.comesTwice(p)
 		return 0, false, nil
 	}
 	ctx, cancel := u.early(o.policy().Timeout)
@@ -249,7 +250,7 @@ func (o *Outbox) look(u until, d *store.Delivery, p prepared) (again time.Durati
 	p.heard(err)
 	switch {
 	case errors.Is(err, notifier.ErrLookImpossible):
-		d.Double = d.Double || o.comesTwice(*d, p)
+		p.twice = o.comesTwice(p)
 		return 0, false, nil
 	case err != nil:
 		return 0, false, notifier.Retry.Errorf("look up an unknown outcome: %w", err)

@@ -29,6 +29,7 @@ func TestOverAQueue(t *testing.T) {
 		"TestWhatDidNotArriveIsSentAgain":                         TestWhatDidNotArriveIsSentAgain,
 		"TestALookThatFailsHoldsTheSendBack":                      TestALookThatFailsHoldsTheSendBack,
 		"TestWhereNobodyCanLookTheMessageGoesAgainAndSaysSo":      TestWhereNobodyCanLookTheMessageGoesAgainAndSaysSo,
+		"TestWhatWasSentOnceIsNoDouble":                           TestWhatWasSentOnceIsNoDouble,
 		"TestAnUnknownOutcomeIsLookedUpEvenWhenNoSendIsLeft":      TestAnUnknownOutcomeIsLookedUpEvenWhenNoSendIsLeft,
 		"TestAnAttemptThatAKilledProcessLeftOpenIsLookedUp":       TestAnAttemptThatAKilledProcessLeftOpenIsLookedUp,
 		"TestAPanicIsAnUnknownOutcome":                            TestAPanicIsAnUnknownOutcome,

@@ -18,6 +18,7 @@ type prepared struct {
 	connection  *notifier.Connection
 	destination notifier.Destination
 	rates       []store.Rate
+	twice       bool   // people may get the message twice if it is sent now
 	cached      bool   // the destination's exact name came from the cache
 	terms       *terms // that all of it follows from
 	part        part   // of a thread

@@ -277,6 +277,37 @@ func TestADeletedMessageIsReplacedAndThenEdited(t *testing.T) {
 	})
 }
 
+// TestADeletedMessageIsReplacedOnceOrSaysSo: the answer to the new one is lost. It is no edit, which could be repeated.
+func TestADeletedMessageIsReplacedOnceOrSaysSo(t *testing.T) {
+	for name, scopes := range map[string][]string{
+		"it is found":     {"chat:write", "channels:read", "channels:history"},
+		"nobody can look": {"chat:write", "channels:read"},
+	} {
+		looked := len(scopes) > 2
+		t.Run(name, func(t *testing.T) {
+			onBoth(t, func(t *testing.T, c *chat) {
+				c.sim.SetToken(slacksim.DefaultToken, scopes...)
+				c.start()
+				first := c.told(news{watch: "w1", execution: "f1", phase: "QUEUED", to: edited})[0]
+				require.True(t, c.sim.Delete("one", first.Receipt["ts"]))
+				c.sim.Fail("chat.postMessage", slacksim.Fault{Stored: true, Reset: true})
+				ids := c.tell(news{watch: "w1", execution: "f1", phase: "RUNNING", to: edited})
+				require.NoError(t, c.sim.AwaitCalls(t.Context(), "chat.postMessage", 2))
+				late := c.tell(news{watch: "w2", execution: "f1", phase: "SUCCEEDED", to: edited})
+				both := c.await(append(ids, late...)...)
+				require.Equal(t, []store.DeliveryState{store.Delivered, store.Delivered}, []store.DeliveryState{both[0].State, both[1].State})
+				require.Equal(t, !looked, both[0].Double)
+				require.Equal(t, 2, c.sim.Calls("chat.update"), "the message that was deleted is tried once")
+				if looked {
+					require.Equal(t, []string{"SUCCEEDED"}, c.shown("one"))
+				} else {
+					require.Equal(t, []string{"RUNNING", "SUCCEEDED"}, c.shown("one"))
+				}
+			})
+		})
+	}
+}
+
 // TestAnEditBeforeAKillIsNoDouble: the bot may not read the history, and yet nothing comes twice.
 func TestAnEditBeforeAKillIsNoDouble(t *testing.T) {
 	t.Parallel()

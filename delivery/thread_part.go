@@ -119,12 +119,15 @@ func (o *Outbox) claim(ctx context.Context, d store.Delivery, p *prepared) error
 }
 
 // deliver sends the message, or edits the one of its thread. Where that is gone, a new one takes its place.
-func deliver(ctx context.Context, p prepared, m notifier.Message) (notifier.Receipt, error) {
+func (o *Outbox) deliver(ctx context.Context, d store.Delivery, p prepared, m notifier.Message) (notifier.Receipt, error) {
 	n := p.connection.Notifier
 	if updater, ok := n.(notifier.Updater); ok && p.part.threading == notifier.Edits && p.part.root != nil {
 		r, err := updater.Update(ctx, p.destination, p.part.root, m)
 		if !errors.Is(err, notifier.ErrMessageGone) {
 			return r, err
+		}
+		if err := o.forget(ctx, d, p); err != nil {
+			return nil, notifier.Retry.Errorf("begin a new message: %w", err)
 		}
 	}
 	r, err := n.Send(ctx, p.destination, m)
@@ -132,6 +135,20 @@ func deliver(ctx context.Context, p prepared, m notifier.Message) (notifier.Rece
 		return n.Send(ctx, dest.WithRoot(nil), m)
 	}
 	return r, err
+}
+
+// forget writes down that the message of an edit is gone, before a new one is sent: if that one's answer is lost, it is
+// no edit that is made again, and may come twice.
+func (o *Outbox) forget(ctx context.Context, d store.Delivery, p prepared) error {
+	note, t, err := o.thread(ctx, d, p.part.threading)
+	if err != nil {
+		return err
+	}
+	if t.Holder != d.ID { // it took so long that another one edits, or begins, the message
+		return heldSince(time.Now())
+	}
+	t.Root = nil
+	return o.setThread(ctx, note, t)
 }
 
 // keep writes down where the thread is after a message of it was sent, before the outcome lets the next one go.

@@ -92,6 +92,33 @@ func TestWhereNobodyCanLookTheMessageGoesAgainAndSaysSo(t *testing.T) {
 	}
 }
 
+// TestWhatWasSentOnceIsNoDouble: nobody knows whether it arrived, and yet it cannot come twice.
+func TestWhatWasSentOnceIsNoDouble(t *testing.T) {
+	for name, n := range map[string]notifier.BaseNotifier{
+		"look impossible": lookable{&service{after: lostAnswer(), look: fmt.Errorf("missing_scope: %w", notifier.ErrLookImpossible)}},
+		"no look":         &service{after: lostAnswer()},
+	} {
+		t.Run(name, func(t *testing.T) {
+			run(t, n, func(b *bench) {
+				b.config.MaxAttempts = 1
+				b.start()
+				ids := b.add("w1", "#a")
+				b.pass(10 * time.Second)
+				d := b.get(ids[0])
+				require.Equal(b.t, store.Dead, d.State)
+				require.Equal(b.t, 1, d.Attempts)
+				require.False(b.t, d.Double)
+				_, err := b.store.Redrive(b.t.Context(), ids, time.Now().UTC())
+				require.NoError(b.t, err)
+				b.pass(10 * time.Second)
+				d = b.get(ids[0])
+				require.Equal(b.t, store.Delivered, d.State)
+				require.True(b.t, d.Double, "it was sent again, in the end")
+			})
+		})
+	}
+}
+
 // telling is the config of a connection whose service tells copies of a message by its key.
 type telling bool
 

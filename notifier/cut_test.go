@@ -26,3 +26,23 @@ func TestCutMiddleKeepsBothEnds(t *testing.T) {
 	kept := strings.Count(got, "é") + len("firstlast")
 	require.Contains(t, got, fmt.Sprintf("(%d characters cut)", 1009-kept))
 }
+
+// TestCutMiddleTearsNoWord: whatever is cut, each word that is left was there, and the count is right.
+func TestCutMiddleTearsNoWord(t *testing.T) {
+	t.Parallel()
+	var text strings.Builder
+	for i := range 200 {
+		fmt.Fprintf(&text, "%d https://x.example.org/executions/f%d\n", i, i)
+	}
+	whole := strings.TrimSpace(text.String())
+	words := strings.Fields(whole)
+	for most := 200; most < len(whole); most += 7 {
+		got := notifier.CutMiddle(whole, most)
+		require.LessOrEqual(t, utf8.RuneCountInString(got), most)
+		head, rest, _ := strings.Cut(got, "\n… (")
+		number, tail, _ := strings.Cut(rest, " characters cut) …\n")
+		require.Equal(t, fmt.Sprint(len(whole)-len(head)-len(tail)), number)
+		require.Subset(t, words, append(strings.Fields(head), strings.Fields(tail)...))
+		require.Greater(t, len(got), most/2)
+	}
+}

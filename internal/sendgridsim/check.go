@@ -5,6 +5,7 @@ import (
 	"net/mail"
 	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 // checker collects what is wrong with a request, each with SendGrid's field path.
@@ -94,7 +95,7 @@ func (b body) checkLabels(c *checker) {
 		c.add("categories", "You cannot have more than 10 categories.")
 	}
 	for i, category := range b.Categories {
-		if len(category) > 255 {
+		if utf8.RuneCountInString(category) > 255 {
 			c.add(fmt.Sprintf("categories.%d", i), "A category must be no more than 255 characters.")
 		}
 		if slices.Contains(b.Categories[:i], category) {

@@ -20,7 +20,7 @@ func (s Suite) statuses(t *testing.T) {
 	var status atomic.Int32
 	n := s.serve(t, func(w http.ResponseWriter, r *http.Request) {
 		drain(r)
-		raw(w, fmt.Sprintf("HTTP/1.1 %d Whatever\r\nContent-Length: 13\r\nConnection: close\r\n\r\n<html>oops\r\n\n", status.Load()))
+		raw(w, fmt.Sprintf("HTTP/1.1 %d Whatever\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s", status.Load(), len(s.Body), s.Body))
 	})
 	for code := 100; code < 600; code++ {
 		status.Store(int32(code))

@@ -46,6 +46,8 @@ type Suite struct {
 	// Verdicts says by HTTP status what a send comes to where it differs from DefaultVerdict.
 	// The answer's body is one that the service would not send.
 	Verdicts map[int]notifier.Verdict
+	// Body is that of those answers; default a page.
+	Body string
 	// IgnoresRetryAfter: the service has another way to say when to come back.
 	IgnoresRetryAfter bool
 	// MaxRequest is how large a request may get, in bytes; default 1 MiB.
@@ -59,6 +61,9 @@ func Run(t *testing.T, s Suite) {
 	t.Helper()
 	if s.MaxRequest == 0 {
 		s.MaxRequest = 1 << 20
+	}
+	if s.Body == "" {
+		s.Body = "<html>oops\r\n\n"
 	}
 	t.Run("hostile text is taken", s.hostileText)
 	t.Run("sends may be concurrent", s.concurrent)

@@ -78,11 +78,11 @@ func listed(all []email.Address) []*mail.Email {
 	return made
 }
 
-// categories are those not given twice, which SendGrid refuses.
+// categories are those that SendGrid takes: neither empty, as a template may be, nor too long, nor given twice.
 func categories(list []string) []string {
 	var all []string
 	for _, s := range list {
-		if s = notifier.OneLine(s); !slices.Contains(all, s) {
+		if s = notifier.Cut(notifier.OneLine(s), maxCategory); s != "" && !slices.Contains(all, s) {
 			all = append(all, s)
 		}
 	}

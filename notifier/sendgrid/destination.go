@@ -3,7 +3,6 @@ package sendgrid
 import (
 	"fmt"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/flyte-notifier/flyte-notifier/notifier"
 	"github.com/flyte-notifier/flyte-notifier/notifier/email"
@@ -24,10 +23,11 @@ type Destination struct {
 	ReplyTo    string   `json:"reply_to,omitempty" doc:"the address that answers go to"`
 	Subject    string   `json:"subject,omitempty" doc:"the subject; default the message's title"`
 	TemplateID string   `json:"template_id,omitempty" doc:"a dynamic template of SendGrid's (d-...), which gets every template variable, and title, body, subject and status"`
-	Categories []string `json:"categories,omitempty" doc:"at most 10, for SendGrid's statistics"`
+	Categories []string `json:"categories,omitempty" doc:"at most 10, for SendGrid's statistics; an empty one is left out, and one of more than 255 characters cut"`
 }
 
-// Validate returns what is wrong with the keys; templates are judged once they are rendered.
+// Validate returns what is wrong with the keys; templates are judged once they are rendered. Whatever a category
+// becomes, the mail goes.
 func (d *Destination) Validate() []notifier.Problem {
 	all := d.people().Validate(maxRecipients)
 	add := func(path, format string, args ...any) {
@@ -38,11 +38,6 @@ func (d *Destination) Validate() []notifier.Problem {
 	}
 	if len(d.Categories) > maxCategories {
 		add("categories", "%d are more than SendGrid's %d", len(d.Categories), maxCategories)
-	}
-	for i, category := range d.Categories {
-		if notifier.OneLine(category) == "" || utf8.RuneCountInString(category) > maxCategory {
-			add(fmt.Sprintf("categories[%d]", i), "must have 1 to %d characters", maxCategory)
-		}
 	}
 	return all
 }

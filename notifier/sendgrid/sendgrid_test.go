@@ -102,6 +102,20 @@ func TestSendsTextAndHTMLToAll(t *testing.T) {
 	}, got)
 }
 
+// TestNoCategoryCostsTheMail: they are for statistics, and templates make of them what there is.
+func TestNoCategoryCostsTheMail(t *testing.T) {
+	t.Parallel()
+	sim, n := start(t, sendgrid.Config{})
+	long := strings.Repeat("x", 256)
+	d := &sendgrid.Destination{To: []string{"ada@example.org"}, Categories: []string{"", "team", " \n", long, long + "y"}}
+	require.Empty(t, d.Validate())
+
+	_, err := n.Send(t.Context(), d, notifiertest.Message())
+
+	require.NoError(t, err)
+	require.Equal(t, []string{"team", strings.Repeat("x", 254) + "…"}, sim.Mails()[0].Categories)
+}
+
 func TestTitleIsTheDefaultSubject(t *testing.T) {
 	t.Parallel()
 	sim, n := start(t, sendgrid.Config{})
@@ -235,6 +249,18 @@ func TestRefusalsNameMessageFieldAndRemedy(t *testing.T) {
 			require.Equal(t, notifier.Permanent, verdict)
 		})
 	}
+}
+
+func TestAPlanWithoutCreditsGetsNewOnes(t *testing.T) {
+	t.Parallel()
+	sim, n := start(t, sendgrid.Config{})
+	sim.Fail(sendgridsim.Fault{Status: 401, Body: `{"errors": [{"message": "Maximum credits exceeded", "field": null}]}`})
+
+	_, err := n.Send(t.Context(), &sendgrid.Destination{To: []string{"ada@example.org"}}, notifiertest.Message())
+
+	require.ErrorContains(t, err, "Maximum credits exceeded (the plan's mails are used up")
+	verdict, _ := notifier.VerdictOf(err)
+	require.Equal(t, notifier.Retry, verdict)
 }
 
 func TestRealRefusalsAreUnderstood(t *testing.T) {

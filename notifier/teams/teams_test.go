@@ -39,6 +39,7 @@ func TestConformance(t *testing.T) {
 		Secrets:     []string{signature, "0123456789abcdef0123456789abcdef"},
 		MaxRequest:  28 << 10,
 		Verdicts:    verdicts,
+		Body:        "anything", // but a page
 		Inspect: func(t testing.TB, _ *http.Request, body []byte) {
 			t.Helper()
 			cardOf(t, body).walk(func(n node) {
@@ -155,6 +156,10 @@ func TestVerdictOfEachAnswer(t *testing.T) {
 	}{
 		{202, "", notifier.Delivered, ""},
 		{200, "1", notifier.Delivered, ""},
+		{201, `{"made": "<html>"}`, notifier.Delivered, ""},
+		{204, "", notifier.Delivered, ""},
+		{200, "\n<!DOCTYPE html><title>Sign in</title>", notifier.Unknown, "HTTP status 200 OK (a page answered, and no workflow"},
+		{201, "<html>", notifier.Unknown, "HTTP status 201 Created (a page answered"},
 		{200, "Webhook message delivery failed with error: Microsoft Teams endpoint returned HTTP error 413 with ContextId x", notifier.Permanent, "Microsoft Teams endpoint returned HTTP error 413"},
 		{200, "Webhook message delivery failed with error: Microsoft Teams endpoint returned HTTP error 429 with ContextId x", notifier.Retry, "HTTP error 429"},
 		{200, "Webhook message delivery failed with error: Microsoft Teams endpoint returned HTTP error 500 with ContextId x", notifier.Unknown, "HTTP error 500"},

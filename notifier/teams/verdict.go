@@ -1,6 +1,7 @@
 package teams
 
 import (
+	"bytes"
 	"encoding/json"
 	"net/http"
 	"regexp"
@@ -16,18 +17,27 @@ import (
 var hidden = regexp.MustCompile(`Microsoft Teams endpoint returned HTTP error (\d{3})\b`)
 
 // verdictOf is what an answer comes to. A workflow answers 202, or what its Response action says; that it was started
-// is all that we hear.
+// is all that we hear. A page, even with 200, is a proxy's or that of somebody's login.
 func verdictOf(a exchange.Answer) notifier.Verdict {
-	if a.Status != http.StatusOK {
-		return exchange.VerdictOf(a.Status)
+	verdict := exchange.VerdictOf(a.Status)
+	switch {
+	case verdict != notifier.Delivered, a.Status == http.StatusAccepted:
+		return verdict
+	case page(a):
+		return exchange.VerdictOfOther(a.Status)
 	}
 	if found := hidden.FindSubmatch(a.Body); found != nil {
 		status, err := strconv.Atoi(string(found[1]))
-		if verdict := exchange.VerdictOf(status); err == nil && verdict != notifier.Delivered {
-			return verdict
+		if other := exchange.VerdictOf(status); err == nil && other != notifier.Delivered {
+			return other
 		}
 	}
 	return notifier.Delivered
+}
+
+// page says whether an answer is one for people.
+func page(a exchange.Answer) bool {
+	return strings.HasPrefix(a.Header.Get("Content-Type"), "text/html") || bytes.HasPrefix(bytes.TrimSpace(a.Body), []byte("<"))
 }
 
 // refused is the answer as an error that says what is wrong and how to mend it, without the URL.
@@ -70,6 +80,8 @@ func hint(status int, said string) string {
 		return "the workflow must begin with \"When a Teams webhook request is received\""
 	case status == http.StatusRequestEntityTooLarge:
 		return "the card is over Teams' 28 KB"
+	case status >= 200 && status < 300 && said == "":
+		return "a page answered, and no workflow: check the connection's url, and what stands between"
 	case status >= 300 && status < 400, status == http.StatusMethodNotAllowed:
 		return "check the connection's url"
 	}

@@ -98,22 +98,71 @@ func TestLongTextsAreCutSayingSo(t *testing.T) {
 	require.Contains(t, got, "Open in the console")
 }
 
+func TestAMessageOfSeveralIsAListOfLinks(t *testing.T) {
+	t.Parallel()
+	m := notifier.Message{Title: "several", Body: "the same as text", More: 15}
+	for i := range 30 {
+		m.Items = append(m.Items, notifier.Item{
+			Time: time.Date(2026, 11, 22, 3, 40, i, 0, time.UTC), URL: fmt.Sprintf("https://flyte.example.org/console/projects/ml/domains/production/executions/f%d", i),
+			Text: fmt.Sprintf("train FAILED <b> (f%d)", i),
+		})
+	}
+	m.Items[1].URL = "javascript:alert(1)"
+	api := &botAPI{}
+	_, err := serve(t, api).Send(t.Context(), &telegram.Destination{ChatID: group}, m)
+	require.NoError(t, err)
+	got := api.messages[0].Text
+	harmless(t, got)
+	require.Equal(t, 29, strings.Count(got, "<a href="))
+	require.Contains(t, got, "executions/f29\">train FAILED &lt;b&gt; (f29)</a>\n… and 15 more")
+	require.Contains(t, shown(t, got), "\n• 2026-11-22 03:40 UTC  train FAILED <b> (f1)\n")
+	require.NotContains(t, got, "the same as text")
+
+	for i := range m.Items {
+		m.Items[i].Text = strings.Repeat("long ", 40) + m.Items[i].Text
+	}
+	lines := strings.Split(show(t, m), "\n")
+	more := 45 - (len(lines) - 3)
+	require.Equal(t, fmt.Sprintf("… and %d more", more), lines[len(lines)-1])
+	require.Greater(t, more, 15)
+}
+
+// TestABodyThatIsCutHasNoTornLinks: half an address leads elsewhere, or to another execution.
+func TestABodyThatIsCutHasNoTornLinks(t *testing.T) {
+	t.Parallel()
+	var body strings.Builder
+	for i := range 100 {
+		fmt.Fprintf(&body, "run %d https://flyte.example.org/console/executions/%08d/\n", i, i)
+	}
+	got := show(t, notifier.Message{Title: "long", Body: body.String()})
+	require.Contains(t, got, "characters cut")
+	for _, word := range strings.Fields(got) {
+		if strings.HasPrefix(word, "http") {
+			require.Regexp(t, `^https://flyte\.example\.org/console/executions/\d{8}/$`, word)
+		}
+	}
+}
+
 // TestAnyMessageIsWithinTelegramsLimits lets the fake judge what is made of random messages.
 func TestAnyMessageIsWithinTelegramsLimits(t *testing.T) {
 	t.Parallel()
 	api := &botAPI{}
 	n := serve(t, api)
 	text := rapid.Custom(func(t *rapid.T) string {
-		piece := rapid.OneOf(rapid.String(), rapid.SampledFrom([]string{"&", "<", ">", "\"", "\n", "😀", "https://a.b/c ", "@a", "/a ", "#", "\u202e"}))
+		piece := rapid.OneOf(rapid.String(), rapid.SampledFrom([]string{"&", "<", ">", "\"", "\n", "😀", "https://a.b/c ", "@a", "/a ", "'/a", "(/a", "#", "\u202e"}))
 		return strings.Repeat(piece.Draw(t, "piece"), rapid.IntRange(0, 150).Draw(t, "times"))
 	})
 	rapid.Check(t, func(r *rapid.T) {
 		m := notifier.Message{Title: text.Draw(r, "title"), Body: text.Draw(r, "body"), Error: text.Draw(r, "error"), Reason: text.Draw(r, "reason")}
+		several := rapid.Bool().Draw(r, "several")
 		for i := range rapid.IntRange(0, 22).Draw(r, "parts") {
 			address := fmt.Sprintf("https://x.example.org/%d/%s", i, strings.Repeat("x", 900))
 			m.Facts = append(m.Facts, notifier.Fact{Name: text.Draw(r, "name"), Value: text.Draw(r, "value"), URL: address})
 			m.Links = append(m.Links, notifier.Link{Text: m.Facts[i].Name, URL: address})
 			m.Notes = append(m.Notes, m.Facts[i].Value)
+			if several {
+				m.Items = append(m.Items, notifier.Item{Text: m.Facts[i].Value, URL: address})
+			}
 		}
 		if _, err := n.Send(t.Context(), &telegram.Destination{ChatID: group}, m); err != nil {
 			r.Fatal(err)

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -17,6 +18,8 @@ const (
 	maxMessage = 4096 // characters of what is read, taken as UTF-16 units, which are never fewer
 	maxText    = 2400
 	maxTitle   = 200
+	maxItems   = 40
+	maxItem    = 150
 	maxFacts   = 20
 	maxValue   = 400
 	maxLabel   = 80
@@ -41,7 +44,7 @@ func compose(m notifier.Message, limit int) string {
 	title := m.Status.Symbol() + " " + cmp.Or(notifier.OneLine(m.Title), notifier.OneLine(m.Reason), "Flyte notification")
 	parts := []string{
 		"<b>" + escape(notifier.Cut(title, maxTitle)) + "</b>",
-		running(notifier.CutMiddle(notifier.Lines(m.Body), max(limit, 100))),
+		body(m, limit),
 		facts(m.Facts, min(limit, maxValue)),
 	}
 	if failure := notifier.CutMiddle(notifier.Lines(m.Error), max(limit, 100)); failure != "" {
@@ -49,6 +52,28 @@ func compose(m notifier.Message, limit int) string {
 	}
 	parts = append(parts, links(m.Links, min(limit, maxLabel)), smallPrint(m, min(limit, maxValue)))
 	return strings.Join(filled(parts), "\n\n")
+}
+
+// body is the text, or the list of a message that tells of several things, each linked on a line of its own. What has no
+// room in a list is counted. It may be longer than a text: there is little else in such a message.
+func body(m notifier.Message, limit int) string {
+	if len(m.Items) == 0 {
+		return running(notifier.CutMiddle(notifier.Lines(m.Body), max(limit, 100)))
+	}
+	var lines []string
+	room := limit * 3 / 2
+	for _, item := range m.Items[:min(len(m.Items), maxItems)] {
+		what := cmp.Or(notifier.OneLine(item.Text), notifier.OneLine(item.URL))
+		line := "• " + item.Time.UTC().Format("2006-01-02 15:04 UTC") + "  " + anchor(notifier.Cut(what, maxItem), item.URL)
+		if room -= length(line) + 1; room < 0 {
+			break
+		}
+		lines = append(lines, line)
+	}
+	if more := m.More + len(m.Items) - len(lines); more > 0 {
+		lines = append(lines, fmt.Sprintf("… and %d more", more))
+	}
+	return strings.Join(lines, "\n")
 }
 
 func facts(all []notifier.Fact, limit int) string {
@@ -98,20 +123,14 @@ func smallPrint(m notifier.Message, limit int) string {
 }
 
 func filled(parts []string) []string {
-	var kept []string
-	for _, p := range parts {
-		if p != "" {
-			kept = append(kept, p)
-		}
-	}
-	return kept
+	return slices.DeleteFunc(parts, func(p string) bool { return p == "" })
 }
 
 // escaper is all that Telegram's HTML wants escaped. https://core.telegram.org/bots/api#html-style
 var escaper = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", `"`, "&quot;")
 
 // calling is what Telegram makes a mention, a command or a tag of by itself, wherever it stands in plain text.
-var calling = regexp.MustCompile(`(^|[^\pL\pN_])([@#$])([\pL\pN_])|(^|\s)(/)([A-Za-z0-9_])`)
+var calling = regexp.MustCompile(`(^|[^\pL\pN_])([@#$])([\pL\pN_])|(^|[^\pL\pN_/<>])(/)([A-Za-z0-9_])`)
 
 // escape is plain text in which nobody is mentioned and nothing is a command: a word joiner, which is not seen,
 // stands after the sign. The pattern's matches may touch, so that it takes two goes.

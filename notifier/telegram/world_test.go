@@ -155,7 +155,7 @@ func parse(text string) (plain, problem string) {
 var (
 	boxed   = regexp.MustCompile(`(?s)<pre>.*?</pre>|<a .*?</a>`)
 	href    = regexp.MustCompile(`href="([^"]*)"`)
-	calling = regexp.MustCompile(`(^|[^\pL\pN_])[@#$][\pL\pN_]|(^|\s)/[A-Za-z0-9_]`)
+	calling = regexp.MustCompile(`(^|[^\pL\pN_])[@#$][\pL\pN_]|(^|[^\pL\pN_/<>])/[A-Za-z0-9_]`)
 )
 
 // harmless fails the test where a text calls somebody, or leads anywhere but to the web.
