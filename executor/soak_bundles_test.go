@@ -81,6 +81,9 @@ func (o *oracle) released(all, taken []store.Delivery, at time.Time) {
 			digest = in
 		}
 	}
+	if i := slices.IndexFunc(all, func(d store.Delivery) bool { return contentOf(o, d).Digest != nil }); i >= 0 && digest == "" && len(taken) > 0 {
+		digest = all[i].ID // all whom it tells of but itself were taken back as it was made
+	}
 	var within []store.Delivery
 	alone := 0
 	for _, d := range all {
