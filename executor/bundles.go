@@ -33,7 +33,7 @@ func (n *NotifierExecutor) holdBack(ctx context.Context, set ruleset, f Facts, o
 		if d.State != store.Pending {
 			continue
 		}
-		if n.keepQuiet(d, rule, now) {
+		if n.keepQuiet(d, rule, now) || n.byItself(*d) {
 			continue
 		}
 		var wait, every time.Duration
@@ -67,8 +67,22 @@ func (n *NotifierExecutor) keepQuiet(d *store.Delivery, rule spec.Rule, at time.
 	if end.IsZero() {
 		return false
 	}
-	d.State, d.HeldUntil, d.Bundle = store.Held, end, NewID("b", "quiet|"+n.place(*d)+"|"+end.Format(time.RFC3339))
+	with := n.place(*d)
+	if n.byItself(*d) {
+		with = d.Key
+	}
+	d.State, d.HeldUntil, d.Bundle = store.Held, end, NewID("b", "quiet|"+with+"|"+end.Format(time.RFC3339))
 	return true
+}
+
+// byItself says whether a delivery is never told in one message with others: an incident of its own, say.
+func (n *NotifierExecutor) byItself(d store.Delivery) bool {
+	m, ok := n.registry.Find(d.Kind)
+	if !ok {
+		return false
+	}
+	_, ok = m.Destination().(notifier.Stateful)
+	return ok
 }
 
 // place is what deliveries have in common that may be told in one message: where it goes, and how, but for what
