@@ -67,11 +67,7 @@ func (n *NotifierExecutor) keepQuiet(d *store.Delivery, rule spec.Rule, at time.
 	if end.IsZero() {
 		return false
 	}
-	with := n.place(*d)
-	if n.byItself(*d) {
-		with = d.Key
-	}
-	d.State, d.HeldUntil, d.Bundle = store.Held, end, NewID("b", "quiet|"+with+"|"+end.Format(time.RFC3339))
+	d.State, d.HeldUntil, d.Bundle = store.Held, end, NewID("b", "quiet|"+n.place(*d)+"|"+end.Format(time.RFC3339))
 	return true
 }
 
@@ -87,8 +83,12 @@ func (n *NotifierExecutor) byItself(d store.Delivery) bool {
 
 // place is what deliveries have in common that may be told in one message: where it goes, and how, but for what
 // suits a message of their own. They are of one scope, since a connection may be allowed to some only. A destination
-// that cannot be read goes with its like: the outbox tells what is wrong with it.
+// that cannot be read goes with its like: the outbox tells what is wrong with it. What is told by itself has nothing in
+// common with any.
 func (n *NotifierExecutor) place(d store.Delivery) string {
+	if n.byItself(d) {
+		return d.Key
+	}
 	keys := d.Destination
 	if m, ok := n.registry.Find(d.Kind); ok {
 		if dest, err := spec.Destination(m, d.Destination); err == nil {
