@@ -105,8 +105,8 @@ func (l *line) ready(u until, d *store.Delivery) (p prepared, again time.Duratio
 	if d.Over != "" {
 		return p, o.settle(u.record, *d, o.superseded(*d, d.Over)), false
 	}
-	if p.part.stale {
-		return p, l.apart(u, *d, errStale), false
+	if p.part.stale != nil {
+		return p, l.apart(u, *d, p.part.stale), false
 	}
 	if again, settled := l.seenTo(u, *d, p); settled {
 		return p, again, false

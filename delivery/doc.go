@@ -13,6 +13,7 @@
 // sent again.
 //
 // Messages about one execution may belong together in a lane, as a thread or as one message that is edited (see
-// notifier.Threaded): a note says where that is, and which delivery is at it. Before a reminder, services are asked
+// notifier.Threaded): a note says where that is, and which delivery is at it. So it is with messages that say how one
+// thing stands (see notifier.Stateful): none is sent that would undo a later one. Before a reminder, services are asked
 // whether somebody has acknowledged what it reminds of.
 package delivery

@@ -36,9 +36,18 @@ type thread struct {
 	Holder string           `json:"holder,omitempty"` // the delivery that begins the thread or edits the message; empty: none does
 	At     time.Time        `json:"at,omitzero"`      // when that happened which it tells
 	Since  time.Time        `json:"since,omitzero"`   // when it became the holder; to begin the thread, the last time
+
+	// Of a thing whose state is told there is this instead of Root, Shown, By and At.
+	State string `json:"state,omitempty"` // as it was told by
+	Last  string `json:"last,omitempty"`  // the delivery that was made last of those that were sent
+	Tells string `json:"tells,omitempty"` // what the holder tells
+	Late  bool   `json:"late,omitempty"`  // the holder was made before Last
 }
 
-var errStale = errors.New("the message shows something newer already")
+var (
+	errStale = errors.New("the message shows something newer already")
+	errOver  = errors.New("it is over: something newer was told already, which this would undo")
+)
 
 // heldError says that another delivery of the thread is under way, and when to look again.
 type heldError struct{ wait time.Duration }
@@ -64,7 +73,12 @@ func (o *Outbox) current(ctx context.Context, d store.Delivery, p *prepared, t t
 		return t, nil
 	}
 	holder := found[0]
-	if dest, ok := p.destination.(notifier.Threaded); ok && holder.State == store.Delivered && len(holder.Receipt) > 0 {
+	dest, ok := p.destination.(notifier.Threaded)
+	switch {
+	case holder.State != store.Delivered:
+	case p.part.threading == notifier.States:
+		return t.stated(), nil
+	case ok && len(holder.Receipt) > 0:
 		return thread{Root: dest.Root(holder.Receipt), Shown: t.At, By: holder.WatchID}, nil
 	}
 	if since := t.underWay(holder, p.part.threading); !since.IsZero() && time.Since(since) < longestHeld {
@@ -75,16 +89,16 @@ func (o *Outbox) current(ctx context.Context, d store.Delivery, p *prepared, t t
 
 // underWay is since when the holder's message has been on its way, so that others wait for it; zero if it is not.
 func (t thread) underWay(holder store.Delivery, how notifier.Threading) time.Time {
-	switch {
-	case t.Root != nil && how == notifier.Edits && holder.State == store.Superseded: // nobody repeats it, and it may land yet
+	switch edits := t.Root != nil && how == notifier.Edits; {
+	case edits && holder.State == store.Superseded: // nobody repeats it, and it may land yet
 		return t.Since
 	case holder.State != store.Pending:
 		return time.Time{}
 	case !holder.OpenedAt.IsZero():
 		return holder.OpenedAt
-	case t.Root == nil && !holder.UnknownAt.IsZero(): // the thread may have begun
+	case t.Root == nil && !holder.UnknownAt.IsZero(): // the thread may have begun, or the state is told
 		return t.Since
-	case t.Root != nil && how == notifier.Edits: // an edit that nobody waits for any more may land after the next one
+	case edits: // an edit that nobody waits for any more may land after the next one
 		return t.Since
 	}
 	return time.Time{}
@@ -98,10 +112,23 @@ func (t thread) newer(d store.Delivery, at time.Time) bool {
 	return !inOrder && at.Before(t.Shown)
 }
 
-// thread reads the thread of a delivery; the note's Version is 0 if there is none yet.
-func (o *Outbox) thread(ctx context.Context, d store.Delivery, how notifier.Threading) (note store.Note, t thread, err error) {
-	key := strings.Join([]string{string(how), d.Execution.Org, d.Execution.String(), d.Connection, d.Address}, "|")
-	note = store.Note{Kind: store.NoteThread, Key: key, Execution: d.Execution}
+// stated is the thread of a thing once its holder has told its state. What was made later stays the last word.
+func (t thread) stated() thread {
+	if t.Late {
+		return thread{State: t.State, Last: t.Last}
+	}
+	return thread{State: t.Tells, Last: t.Holder}
+}
+
+// thread reads the thread of a delivery; the note's Version is 0 if there is none yet. That of a state goes by its
+// thing, which several executions may tell of.
+func (o *Outbox) thread(ctx context.Context, d store.Delivery, p part) (note store.Note, t thread, err error) {
+	about, parts := d.Execution, []string{string(p.threading), d.Execution.Org, d.Execution.String(), d.Connection, d.Address}
+	if p.threading == notifier.States {
+		about.Name, parts = "", []string{string(p.threading), d.Connection, d.Address, p.thing}
+	}
+	key := strings.Join(parts, "|")
+	note = store.Note{Kind: store.NoteThread, Key: key, Execution: about}
 	found, err := o.Store.Notes(ctx, store.NoteThread, []string{key})
 	if err == nil && len(found) > 0 {
 		note = found[0]

@@ -33,7 +33,7 @@ func (n *NotifierExecutor) holdBack(ctx context.Context, set ruleset, f Facts, o
 		if d.State != store.Pending {
 			continue
 		}
-		if n.keepQuiet(d, rule, now) {
+		if n.keepQuiet(d, rule, now) || n.byItself(*d) {
 			continue
 		}
 		var wait, every time.Duration
@@ -71,10 +71,24 @@ func (n *NotifierExecutor) keepQuiet(d *store.Delivery, rule spec.Rule, at time.
 	return true
 }
 
+// byItself says whether a delivery is never told in one message with others: an incident of its own, say.
+func (n *NotifierExecutor) byItself(d store.Delivery) bool {
+	m, ok := n.registry.Find(d.Kind)
+	if !ok {
+		return false
+	}
+	_, ok = m.Destination().(notifier.Stateful)
+	return ok
+}
+
 // place is what deliveries have in common that may be told in one message: where it goes, and how, but for what
 // suits a message of their own. They are of one scope, since a connection may be allowed to some only. A destination
-// that cannot be read goes with its like: the outbox tells what is wrong with it.
+// that cannot be read goes with its like: the outbox tells what is wrong with it. What is told by itself has nothing in
+// common with any.
 func (n *NotifierExecutor) place(d store.Delivery) string {
+	if n.byItself(d) {
+		return d.Key
+	}
 	keys := d.Destination
 	if m, ok := n.registry.Find(d.Kind); ok {
 		if dest, err := spec.Destination(m, d.Destination); err == nil {

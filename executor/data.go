@@ -12,7 +12,7 @@ import (
 func (f Facts) data(o Occurrence, now time.Time) render.Data {
 	x, failure := f.Execution, f.failureOf(o)
 	d := render.Data{
-		Project: x.ID.Project, Domain: x.ID.Domain, Name: x.ID.Name,
+		Org: x.ID.Org, Project: x.ID.Project, Domain: x.ID.Domain, Name: x.ID.Name,
 		Phase: f.phase(), Error: failure.Message, ErrorKind: failure.Kind, ErrorCode: failure.Code,
 		Workflow: x.Workflow, WorkflowVersion: x.WorkflowVersion, LaunchPlan: x.LaunchPlan,
 		User: x.User, Labels: x.Labels, StartedAt: x.StartedAt, Elapsed: f.elapsed(now),

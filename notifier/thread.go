@@ -13,6 +13,7 @@ const (
 	Apart   Threading = ""        // they do not
 	Replies Threading = "replies" // the first begins a thread, the others are replies in it
 	Edits   Threading = "edits"   // there is one message, which is edited; only of an Updater
+	States  Threading = "states"  // each says how one thing stands; of a Stateful, whether it is Threaded or not
 )
 
 // Threaded is a Destination whose messages may belong together.

@@ -18,6 +18,7 @@ import (
 // The field names are fixed by the task's interface; they are stored as JSON with the delivery,
 // so that a message reads the same whenever it is sent.
 type Data struct {
+	Org             string `json:",omitzero"` // where Flyte knows organizations
 	Project         string
 	Domain          string
 	Name            string

@@ -221,7 +221,7 @@ func TestVarsHoldEveryVariable(t *testing.T) {
 	t.Parallel()
 	m, err := render.Message(render.Content{Data: data()}, "k")
 	require.NoError(t, err)
-	for _, name := range strings.Fields(`Project Domain Name Phase Error ErrorKind ErrorCode Workflow WorkflowVersion LaunchPlan
+	for _, name := range strings.Fields(`Org Project Domain Name Phase Error ErrorKind ErrorCode Workflow WorkflowVersion LaunchPlan
 		User Labels StartedAt Elapsed ConsoleURL Node FailedNode Rule Reason Repeat Inputs Run At`) {
 		require.Contains(t, m.Vars, name)
 		require.NoError(t, render.Check("{{."+name+"}}"))

@@ -8,6 +8,7 @@ import (
 // variables are Data as templates see them: the same names, with times that carry only methods
 // which neither depend on the machine's time zone nor grow without bound.
 type variables struct {
+	Org             string
 	Project         string
 	Domain          string
 	Name            string
@@ -46,7 +47,7 @@ type historyVariables struct {
 
 func (d Data) variables() variables {
 	return variables{
-		Project: d.Project, Domain: d.Domain, Name: d.Name, Phase: d.Phase,
+		Org: d.Org, Project: d.Project, Domain: d.Domain, Name: d.Name, Phase: d.Phase,
 		Error: d.Error, ErrorKind: d.ErrorKind, ErrorCode: d.ErrorCode,
 		Workflow: d.Workflow, WorkflowVersion: d.WorkflowVersion, LaunchPlan: d.LaunchPlan,
 		User: d.User, Labels: d.Labels, StartedAt: Time{d.StartedAt}, Elapsed: d.Elapsed,

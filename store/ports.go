@@ -64,13 +64,14 @@ type Notes interface {
 
 // Bundles are the deliveries that are held back, to be released together.
 type Bundles interface {
-	// Bundles returns at most limit bundles of which a Held delivery's HeldUntil is not after now, by that time.
+	// Bundles returns at most limit bundles of which a Held delivery's HeldUntil is not after now, by that time; of one time
+	// by the first that was made.
 	Bundles(ctx context.Context, now time.Time, limit int) ([]string, error)
 	// NextBundle returns the earliest HeldUntil of all Held deliveries; zero if there is none.
 	NextBundle(ctx context.Context) (time.Time, error)
 	// Held returns at most limit Held deliveries of a bundle in order of creation.
 	Held(ctx context.Context, bundle string, limit int) ([]Delivery, error)
-	// DeliveriesOf returns the deliveries with these ids that are there, in any order.
+	// DeliveriesOf returns the deliveries with these ids that are there, in order of creation.
 	DeliveriesOf(ctx context.Context, ids []string) ([]Delivery, error)
 }
 

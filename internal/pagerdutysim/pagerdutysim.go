@@ -80,11 +80,11 @@ func (s *Sim) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	raw, err := io.ReadAll(io.LimitReader(r.Body, maxEvent+1))
 	var e Event
 	switch {
+	case len(raw) > maxEvent: // what is beyond was not read
+		answer(w, http.StatusRequestEntityTooLarge, map[string]any{"status": "invalid event", "message": "Payload too large"})
+		return
 	case err != nil || json.Unmarshal(raw, &e) != nil:
 		answer(w, http.StatusBadRequest, map[string]any{"status": "Unrecognized object", "message": "Event object format is unrecognized", "errors": []string{"JSON parse error"}})
-		return
-	case len(raw) > maxEvent:
-		answer(w, http.StatusRequestEntityTooLarge, map[string]any{"status": "invalid event", "message": "Payload too large"})
 		return
 	}
 	if problems := s.check(e); len(problems) > 0 {

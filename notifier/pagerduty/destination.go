@@ -20,7 +20,7 @@ type Destination struct {
 	Component string `json:"component,omitempty" doc:"the part that is affected; default the workflow"`
 	Group     string `json:"group,omitempty" doc:"what the part belongs to; default project/domain"`
 	Class     string `json:"class,omitempty" doc:"the class of the event; default the reason, such as phase:FAILED"`
-	Dedup     string `json:"dedup,omitempty" enum:"execution,launch_plan" doc:"what is one incident: an execution, or all executions of a launch plan; default execution, but launch_plan for first_failure, recovered, failure_rate and no_success_for"`
+	Dedup     string `json:"dedup,omitempty" enum:"execution,launch_plan" doc:"what is one incident: an execution, or all executions of a launch plan; default execution, but launch_plan for first_failure and recovered, and one of their own of the launch plan for failure_rate and no_success_for"`
 	DedupKey  string `json:"dedup_key,omitempty" doc:"the dedup_key itself, a template usually; it overrides dedup"`
 }
 
@@ -41,8 +41,8 @@ func (d *Destination) Validate() []notifier.Problem {
 	return problems
 }
 
-// Address is "pagerduty": a connection leads to one service, and what resolves an incident must stay behind what
-// opens it.
+// Address is "pagerduty": a connection leads to one service, whose events share its rate. What opens an incident and
+// what resolves it are told apart by State.
 func (d *Destination) Address() string { return Kind }
 
 // Addresses is Address, the only place there is.

@@ -49,14 +49,20 @@ type link struct {
 	Text string `json:"text,omitempty"`
 }
 
-// event is m as PagerDuty takes it, but for the routing key. Good news resolve; PagerDuty drops a resolve where no
-// incident is open.
-func (d *Destination) event(m notifier.Message) event {
-	action := "trigger"
+// State is the dedup_key of m's incident, and whether m triggers or resolves that. Good news resolve; PagerDuty drops a
+// resolve where no incident is open.
+func (d *Destination) State(m notifier.Message) (key, action string) {
+	action = "trigger"
 	if m.Status == notifier.Success {
 		action = "resolve"
 	}
-	e := event{Action: action, DedupKey: d.dedupKey(m), Payload: d.payload(m), Links: links(m), Client: "Flyte"}
+	return d.dedupKey(m), action
+}
+
+// event is m as PagerDuty takes it, but for the routing key.
+func (d *Destination) event(m notifier.Message) event {
+	key, action := d.State(m)
+	e := event{Action: action, DedupKey: key, Payload: d.payload(m), Links: links(m), Client: "Flyte"}
 	if len(e.Links) > 0 {
 		e.ClientURL = e.Links[0].Href
 	}

@@ -15,35 +15,63 @@ import (
 // https://developer.pagerduty.com/docs/send-alert-event
 const maxKey = 255
 
-// dedupKey is what makes messages one incident. The messages of an execution share one; those of a launch plan's
-// history share the launch plan's, so that `recovered`, which a later execution causes, resolves what `first_failure`
-// opened. Those of a node are apart from those of its execution. A message about neither, a test say, or about several
+// Words of keys that cannot be names of what they stand before: names of executions have no underscore, and projects and
+// domains are not called so.
+const (
+	keyOfPlan = "launch_plan"
+	keyOfNode = "node"
+)
+
+// dedupKey is what makes messages one incident. The messages of an execution share one, those of each of its nodes
+// another, and those of a launch plan's failures and recoveries the launch plan's, so that `recovered`, which a later
+// execution causes, resolves what `first_failure` opened. A message about none of them, a test say, or about several
 // executions, is an incident of its own.
 func (d *Destination) dedupKey(m notifier.Message) string {
 	if own := notifier.OneLine(d.DedupKey); own != "" {
 		return fit(own)
 	}
-	if len(m.Items) > 0 { // of several executions
-		return fit("flyte/" + notifier.OneLine(m.Key))
-	}
-	scope := "flyte/" + variable(m, "Project") + "/" + variable(m, "Domain") + "/"
 	execution, plan := variable(m, "Name"), variable(m, "LaunchPlan")
-	if d.Dedup == dedupLaunchPlan || d.Dedup == "" && ofHistory(m.Reason) {
-		execution, plan = plan, execution
+	if len(m.Items) > 0 || execution == "" && plan == "" { // of several executions, which an earlier version put together; or of none
+		return fit("flyte/" + cmp.Or(notifier.OneLine(m.Key), "message"))
 	}
-	if name := cmp.Or(execution, plan); name != "" {
-		if node := variable(m, "Node"); node != "" && strings.HasPrefix(m.Reason, "node:") {
-			name += "/" + node
+	kind, _, _ := strings.Cut(m.Reason, ":")
+	parts := []string{"flyte", variable(m, "Org"), variable(m, "Project"), variable(m, "Domain")}
+	if ofPlan := d.Dedup == dedupLaunchPlan || d.Dedup == "" && ofHistory(kind); execution == "" || ofPlan && plan != "" {
+		parts = append(parts, keyOfPlan, plan)
+		if d.Dedup != dedupLaunchPlan && endsApart(kind) {
+			parts = append(parts, kind)
 		}
-		return fit(scope + name)
+	} else {
+		parts = append(parts, execution)
 	}
-	return fit("flyte/" + cmp.Or(notifier.OneLine(m.Key), "message"))
+	if node := nodeOf(m); node != "" {
+		parts = append(parts, keyOfNode, node)
+	}
+	return fit(path(parts...))
 }
 
-// ofHistory says whether a reason is of a condition that looks at the executions of a launch plan together.
-func ofHistory(reason string) bool {
-	kind, _, _ := strings.Cut(reason, ":")
-	return slices.Contains([]string{"first_failure", "recovered", "failure_rate", "no_success_for"}, kind)
+// ofHistory says whether a condition looks at the executions of a launch plan together.
+func ofHistory(kind string) bool {
+	return slices.Contains([]string{"first_failure", "recovered"}, kind) || endsApart(kind)
+}
+
+// endsApart says whether a condition on a launch plan's history may hold on when `recovered` tells of a success, so
+// that this must not resolve it.
+func endsApart(kind string) bool {
+	return slices.Contains([]string{"failure_rate", "no_success_for"}, kind)
+}
+
+// nodeOf is the node whose state a message tells; empty where it is the execution's. A node that nears its timeout is
+// the execution's trouble: it is over once that has ended, whichever node it was.
+func nodeOf(m notifier.Message) string {
+	kind, rest, _ := strings.Cut(notifier.OneLine(m.Reason), ":")
+	if kind == "before_timeout" {
+		return ""
+	}
+	if i := strings.LastIndexByte(rest, ':'); kind == "node" && i > 0 { // a reminder may lack the variable
+		return rest[:i]
+	}
+	return variable(m, "Node")
 }
 
 // variable is a template variable that is text; empty where it is absent.

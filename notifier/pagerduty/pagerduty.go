@@ -26,8 +26,8 @@ func Manifest() notifier.Manifest {
 		New:         open,
 		Rate:        notifier.Rate{PerSecond: 2, Burst: 10}, // 120 a minute for each integration key
 		Idempotent:  true,
-		Guarantee: "Once: an event that is sent again has the same dedup_key, and comes to the same incident, " +
-			"which notifies nobody anew while it is open.",
+		Guarantee: "Once while the incident is open: an event that is sent again has the same dedup_key, and comes to the " +
+			"same incident, which notifies nobody anew. If somebody has resolved it meanwhile, a new one opens.",
 	}
 }
 
@@ -48,6 +48,7 @@ type Notifier struct {
 var (
 	_ notifier.BaseNotifier = (*Notifier)(nil)
 	_ notifier.Previewer    = (*Destination)(nil)
+	_ notifier.Stateful     = (*Destination)(nil)
 )
 
 // New returns a notifier for the config. It fails when the routing key cannot be read, naming its reference. The key

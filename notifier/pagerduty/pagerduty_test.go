@@ -100,6 +100,16 @@ func ofNode(node string, status notifier.Status, reason string) notifier.Message
 	return m
 }
 
+func ofPlan(plan string, m notifier.Message) notifier.Message {
+	m.Vars["LaunchPlan"] = plan
+	return m
+}
+
+func ofOrg(org string, m notifier.Message) notifier.Message {
+	m.Vars["Org"] = org
+	return m
+}
+
 func several(key, name string) notifier.Message {
 	m := message(notifier.Failure, "phase:FAILED", name)
 	m.Key, m.Items = key, []notifier.Item{{Text: "f1 FAILED"}, {Text: "f2 FAILED"}}
@@ -120,23 +130,51 @@ func TestGoodNewsResolveWhatBadNewsOpened(t *testing.T) {
 		"history": {sent: []notifier.Message{
 			message(notifier.Failure, "first_failure", "f1"), message(notifier.Failure, "failure_rate:5/20", "f2"),
 			message(notifier.Failure, "no_success_for:26h0m0s", "f2"), message(notifier.Success, "recovered", "f3"),
-		}, want: "flyte/flytesnacks/production/ml.nightly 4 false"},
+		}, want: "flyte/flytesnacks/production/launch_plan/ml.nightly 2 false; flyte/flytesnacks/production/launch_plan/ml.nightly/failure_rate 1 true; " +
+			"flyte/flytesnacks/production/launch_plan/ml.nightly/no_success_for 1 true"},
+		"history as one, if asked for": {d: pagerduty.Destination{Dedup: "launch_plan"}, sent: []notifier.Message{
+			message(notifier.Failure, "failure_rate:5/20", "f2"), message(notifier.Failure, "no_success_for:26h0m0s", ""), message(notifier.Success, "phase:SUCCEEDED", "f3"),
+		}, want: "flyte/flytesnacks/production/launch_plan/ml.nightly 3 false"},
+		"an execution called as a launch plan": {sent: []notifier.Message{
+			ofPlan("nightly", message(notifier.Failure, "first_failure", "f1")), ofPlan("nightly", message(notifier.Success, "phase:SUCCEEDED", "nightly")),
+		}, want: "flyte/flytesnacks/production/launch_plan/nightly 1 true"},
+		"history without a launch plan": {sent: []notifier.Message{
+			ofPlan("", message(notifier.Failure, "first_failure", "f1")), ofPlan("", message(notifier.Success, "phase:SUCCEEDED", "f1")),
+		}, want: "flyte/flytesnacks/production/f1 2 false"},
+		"organizations are apart": {sent: []notifier.Message{
+			ofOrg("a", message(notifier.Failure, "phase:TIMED_OUT", "f1")), ofOrg("b", message(notifier.Success, "phase:SUCCEEDED", "f1")), message(notifier.Success, "phase:SUCCEEDED", "f1"),
+		}, want: "flyte/a/flytesnacks/production/f1 1 true"},
 		"by launch plan": {d: pagerduty.Destination{Dedup: "launch_plan"}, sent: []notifier.Message{
 			message(notifier.Failure, "phase:FAILED", "f1"), message(notifier.Success, "phase:SUCCEEDED", "f2"),
-		}, want: "flyte/flytesnacks/production/ml.nightly 2 false"},
+		}, want: "flyte/flytesnacks/production/launch_plan/ml.nightly 2 false"},
 		"by execution all the same": {d: pagerduty.Destination{Dedup: "execution"}, sent: []notifier.Message{
 			message(notifier.Failure, "first_failure", "f1"), message(notifier.Success, "recovered", "f2"),
 		}, want: "flyte/flytesnacks/production/f1 1 true"},
 		"no execution to go by": {
 			d: pagerduty.Destination{Dedup: "execution"}, sent: []notifier.Message{message(notifier.Failure, "no_success_for:1h0m0s", "")},
-			want: "flyte/flytesnacks/production/ml.nightly 1 true",
+			want: "flyte/flytesnacks/production/launch_plan/ml.nightly/no_success_for 1 true",
 		},
 		"a key of one's own": {d: pagerduty.Destination{DedupKey: "my\nkey", Dedup: "launch_plan"}, sent: []notifier.Message{
 			message(notifier.Failure, "phase:FAILED", "f1"), message(notifier.Success, "recovered", "f2"),
 		}, want: "my key 2 false"},
 		"nodes are apart": {sent: []notifier.Message{
-			ofNode("n1", notifier.Failure, "node:FAILED"), ofNode("n2", notifier.Success, "node:SUCCEEDED"),
-		}, want: "flyte/flytesnacks/production/f1/n1 1 true"},
+			ofNode("n1", notifier.Failure, "node:n1:FAILED"), ofNode("n2", notifier.Success, "node:n2:SUCCEEDED"),
+		}, want: "flyte/flytesnacks/production/f1/node/n1 1 true"},
+		"watched nodes are apart": {sent: []notifier.Message{
+			ofNode("n1", notifier.Failure, "phase:FAILED"), ofNode("n2", notifier.Success, "phase:SUCCEEDED"), message(notifier.Success, "phase:SUCCEEDED", "f1"),
+		}, want: "flyte/flytesnacks/production/f1/node/n1 1 true"},
+		"a node that runs again": {sent: []notifier.Message{
+			ofNode("n0-0-n1", notifier.Failure, "phase:FAILED"), message(notifier.Success, "node:n0-0-n1:SUCCEEDED", "f1"),
+		}, want: "flyte/flytesnacks/production/f1/node/n0-0-n1 2 false"},
+		"a node ends while its execution runs": {sent: []notifier.Message{
+			message(notifier.Warning, "running_for:2h0m0s", "f1"), ofNode("n0", notifier.Success, "node:n0:SUCCEEDED"),
+		}, want: "flyte/flytesnacks/production/f1 1 true"},
+		"a node's timeout": {sent: []notifier.Message{
+			ofNode("n1", notifier.Warning, "before_timeout:n1"), message(notifier.Success, "phase:SUCCEEDED", "f1"),
+		}, want: "flyte/flytesnacks/production/f1 2 false"},
+		"a launch plan's node": {d: pagerduty.Destination{Dedup: "launch_plan"}, sent: []notifier.Message{
+			ofNode("n1", notifier.Failure, "phase:FAILED"), ofNode("n2", notifier.Success, "phase:SUCCEEDED"),
+		}, want: "flyte/flytesnacks/production/launch_plan/ml.nightly/node/n1 1 true"},
 		"several executions": {sent: []notifier.Message{several("d-1", "f1"), several("d-2", "f1")}, want: "flyte/d-1 1 true; flyte/d-2 1 true"},
 		"about nothing":      {sent: []notifier.Message{{Key: "d-1"}, {Key: "d-2"}, {}}, want: "flyte/d-1 1 true; flyte/d-2 1 true; flyte/message 1 true"},
 	} {
@@ -267,6 +305,13 @@ func TestVerdictOfEachAnswer(t *testing.T) {
 
 func TestTheSimulatorsRefusalIsUnderstood(t *testing.T) {
 	t.Parallel()
+	for size, want := range map[int]int{512_000: http.StatusAccepted, 512_001: http.StatusRequestEntityTooLarge, 600_000: http.StatusRequestEntityTooLarge} {
+		body := `{"routing_key":"` + routingKey + `","event_action":"resolve","dedup_key":"k"`
+		body += strings.Repeat(" ", size-len(body)-1) + "}"
+		answer := httptest.NewRecorder()
+		pagerdutysim.New(routingKey).ServeHTTP(answer, httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/v2/enqueue", strings.NewReader(body)))
+		require.Equal(t, want, answer.Code, size)
+	}
 	n := serve(t, pagerdutysim.New("fedcba9876543210fedcba9876543210"))
 	_, err := n.Send(t.Context(), &pagerduty.Destination{}, notifiertest.Message())
 	require.EqualError(t, err, "pagerduty: HTTP status 400 Bad Request: Invalid routing key (check the connection's routing_key: the integration key of an Events API v2 integration, and its region)")

@@ -11,7 +11,7 @@ import (
 // Bundles is store.Bundles's.
 func (s *Store) Bundles(ctx context.Context, now time.Time, limit int) ([]string, error) {
 	const query = `SELECT d.bundle FROM flyte_notifier.deliveries d WHERE d.state = 'held' AND d.held_until <= $1
-		GROUP BY d.bundle ORDER BY min(d.held_until), d.bundle LIMIT $2`
+		GROUP BY d.bundle ORDER BY min(d.held_until), min(d.seq) LIMIT $2`
 	all, err := list(ctx, s.pool, scanText, query, now.UnixMicro(), max(limit, 0))
 	if err != nil {
 		return nil, fmt.Errorf("read bundles: %w", err)
@@ -42,7 +42,7 @@ func (s *Store) Held(ctx context.Context, bundle string, limit int) ([]store.Del
 
 // DeliveriesOf is store.Bundles's.
 func (s *Store) DeliveriesOf(ctx context.Context, ids []string) ([]store.Delivery, error) {
-	const query = "SELECT " + deliveryColumns + " FROM flyte_notifier.deliveries d WHERE d.id = ANY($1)"
+	const query = "SELECT " + deliveryColumns + " FROM flyte_notifier.deliveries d WHERE d.id = ANY($1) ORDER BY d.seq"
 	all, err := list(ctx, s.pool, scanDelivery, query, cleaned(ids))
 	if err != nil {
 		return nil, fmt.Errorf("read %d deliveries: %w", len(ids), err)

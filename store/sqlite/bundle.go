@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"fmt"
 	"time"
 
@@ -12,7 +13,7 @@ import (
 // Bundles is store.Bundles's.
 func (s *Store) Bundles(ctx context.Context, now time.Time, limit int) ([]string, error) {
 	const query = `SELECT bundle FROM deliveries INDEXED BY deliveries_held WHERE state = 'held' AND held_until <= ?
-		GROUP BY bundle ORDER BY min(held_until), bundle LIMIT ?`
+		GROUP BY bundle ORDER BY min(held_until), min(seq) LIMIT ?`
 	all, err := read(ctx, s.queries, scanText, query, now.UnixMicro(), max(limit, 0))
 	if err != nil {
 		return nil, fmt.Errorf("read bundles: %w", err)
@@ -43,7 +44,13 @@ func (s *Store) Held(ctx context.Context, bundle string, limit int) ([]store.Del
 
 // DeliveriesOf is store.Bundles's.
 func (s *Store) DeliveriesOf(ctx context.Context, ids []string) ([]store.Delivery, error) {
-	all, err := byTexts(ctx, s, scanDelivery, "SELECT "+deliveryColumns+" FROM deliveries WHERE ?1 IS NULL AND id", nil, ids)
+	const query = "SELECT " + deliveryColumns + ` FROM deliveries WHERE seq IN (
+		SELECT d.seq FROM json_each(?) AS wanted CROSS JOIN deliveries AS d ON d.id = wanted.value) ORDER BY seq`
+	wanted, err := json.Marshal(ids)
+	if err != nil {
+		return nil, fmt.Errorf("read %d deliveries: %w", len(ids), err)
+	}
+	all, err := read(ctx, s.queries, scanDelivery, query, string(wanted))
 	if err != nil {
 		return nil, fmt.Errorf("read %d deliveries: %w", len(ids), err)
 	}

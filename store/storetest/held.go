@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -80,15 +81,15 @@ func heldBundles(t *testing.T, s store.Store) {
 	}
 	require.True(t, next().IsZero())
 	require.Empty(t, due(after(99), 10))
-	insert(t, s, "w", delivery("1", "w", held("b", after(5))), delivery("2", "w", held("a", after(7))), delivery("never", "w", held("n", time.Time{})))
+	insert(t, s, "w", delivery("1", "w", held("b", after(5))), delivery("2", "w", held("z", after(7))), delivery("never", "w", held("n", time.Time{})))
 	insert(t, s, "v", delivery("3", "v", held("b", after(3))), delivery("4", "v", held("c", after(7)), to("mail", "x")), delivery("5", "v", held("b", after(90))))
 	insert(t, s, "v", delivery("0", "v", func(d *store.Delivery) { d.Bundle, d.HeldUntil = "b", after(1) }))
 	require.True(t, after(3).Equal(next()))
 	require.Equal(t, time.UTC, next().Location())
 	require.Empty(t, due(after(2), 10))
 	require.Equal(t, []string{"b"}, due(after(3), 10))
-	require.Equal(t, []string{"b", "a", "c"}, due(after(7), 10))
-	require.Equal(t, []string{"b", "a"}, due(after(7), 2))
+	require.Equal(t, []string{"b", "z", "c"}, due(after(7), 10))
+	require.Equal(t, []string{"b", "z"}, due(after(7), 2))
 	require.Empty(t, due(after(7), 0))
 	require.Empty(t, due(after(7), -1))
 	of := func(bundle string, limit int) []string {
@@ -104,7 +105,7 @@ func heldBundles(t *testing.T, s store.Store) {
 	require.Empty(t, of("b", 0))
 	release(t, s, after(8), "1", "3", "5")
 	require.Empty(t, of("b", 10))
-	require.Equal(t, []string{"a", "c"}, due(after(99), 10))
+	require.Equal(t, []string{"z", "c"}, due(after(99), 10))
 	require.True(t, after(7).Equal(next()))
 }
 
@@ -232,15 +233,16 @@ func heldListed(t *testing.T, s store.Store) {
 
 func heldFound(t *testing.T, s store.Store) {
 	ids := numbered("d", 600)
+	slices.Reverse(ids)
 	var all []store.Delivery
 	for _, id := range ids {
 		all = append(all, delivery(id, "w", held("q", after(5))))
 	}
 	insert(t, s, "w", all...)
-	for _, n := range []int{0, 1, 3, 512, 600} {
-		found, err := s.DeliveriesOf(t.Context(), append([]string{"none", "none"}, ids[:n]...))
+	for _, n := range []int{1, 3, 512, 600} {
+		found, err := s.DeliveriesOf(t.Context(), append([]string{ids[n-1], "none", "none"}, ids[:n]...))
 		require.NoError(t, err)
-		require.ElementsMatch(t, ids[:n], deliveryIDs(found))
+		require.Equal(t, ids[:n], deliveryIDs(found), "in order of creation")
 	}
 	found, err := s.DeliveriesOf(t.Context(), ids[:1])
 	require.NoError(t, err)
