@@ -179,7 +179,7 @@ func (o *Outbox) deliver(ctx context.Context, d store.Delivery, p prepared, m no
 // forget writes down that the message of an edit is gone, before a new one is sent: if that one's answer is lost, it is
 // no edit that is made again, and may come twice.
 func (o *Outbox) forget(ctx context.Context, d store.Delivery, p prepared) error {
-	note, t, err := o.thread(ctx, d, p.part.threading)
+	note, t, err := o.thread(ctx, d, p.part)
 	if err != nil {
 		return err
 	}
