@@ -133,7 +133,7 @@ func HTML(s string) (string, error) {
 	if err := writer.Render(&out, source, root); err != nil {
 		return "", fmt.Errorf("make HTML of Markdown: %w", err)
 	}
-	return notifier.Printable(policy.Sanitize(out.String())), nil // entities may stand for what is not
+	return notifier.Visible(policy.Sanitize(out.String())), nil // entities may stand for what is not
 }
 
 // Address is where a link may lead: a web page, without credentials, or a mail address. Empty: nowhere.
@@ -163,5 +163,5 @@ func (images) RegisterFuncs(r renderer.NodeRendererFuncRegisterer) {
 // Literal is a piece of a parsed text as it is meant: without the backslashes before punctuation, and with entities as
 // the characters they stand for.
 func Literal(s string) string {
-	return notifier.Printable(string(util.UnescapePunctuations(util.ResolveEntityNames(util.ResolveNumericReferences([]byte(s))))))
+	return notifier.Visible(string(util.UnescapePunctuations(util.ResolveEntityNames(util.ResolveNumericReferences([]byte(s))))))
 }
