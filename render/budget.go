@@ -28,6 +28,22 @@ var (
 // budget bounds one execution. It is not safe for concurrent use.
 type budget struct {
 	rounds, steps, work int
+
+	insert func(before, value string) string // nil: values are inserted as they are
+	out    *output
+}
+
+// maxBefore is how much of the output so far insert is told, in bytes.
+const maxBefore = 1 << 10
+
+// show is a value as it goes into the output.
+func (b *budget) show(v any) (string, error) {
+	s, err := b.text(v)
+	if err != nil || b.insert == nil {
+		return s, err
+	}
+	written := b.out.b
+	return b.made(b.insert(string(written[max(0, len(written)-maxBefore):]), s))
 }
 
 // round is called at the start of each round of a `range` whose body has so many nodes.

@@ -12,11 +12,15 @@ import (
 
 // String renders one text. What is longer than 64 KiB is cut, ending in "…". The error names the
 // line and what failed there.
-func String(text string, d Data) (string, error) {
+func String(text string, d Data) (string, error) { return Inserting(text, d, nil) }
+
+// Inserting is String, where what the template's actions put into the text goes through insert, and what its author
+// wrote does not: see notifier.RenderText.
+func Inserting(text string, d Data, insert func(before, value string) string) (string, error) {
 	if !IsTemplate(text) {
 		return cut(text, maxText), nil
 	}
-	return programs.Of(text).run(d)
+	return programs.Of(text).run(d, insert)
 }
 
 // programs remembers what texts were compiled to, since each execution of a workflow brings the same ones.
@@ -38,7 +42,7 @@ type runner struct {
 	budget *budget // of its functions
 }
 
-func (p *program) run(d Data) (string, error) {
+func (p *program) run(d Data, insert func(before, value string) string) (string, error) {
 	if p.err != nil {
 		return "", p.err
 	}
@@ -47,8 +51,8 @@ func (p *program) run(d Data) (string, error) {
 		return "", readable(err)
 	}
 	defer p.idle.Put(r)
-	*r.budget = budget{}
 	var out output
+	*r.budget = budget{insert: insert, out: &out}
 	if err := r.Execute(&out, d.variables()); err != nil && !errors.Is(err, errFull) {
 		return "", readable(err)
 	}
@@ -84,7 +88,7 @@ func instrument(l *parse.ListNode) int {
 		case *parse.ActionNode:
 			nodes += operands(n.Pipe)
 			if len(n.Pipe.Decl) == 0 {
-				n.Pipe.Cmds = append(n.Pipe.Cmds, call(n.Pos, showFunction))
+				n.Pipe.Cmds = append(n.Pipe.Cmds, call(n.Pos, shownBy(n.Pipe)))
 			}
 		case *parse.IfNode:
 			nodes += operands(n.Pipe) + instrument(n.List) + instrument(n.ElseList)

@@ -41,7 +41,12 @@ func (t Template) render(d Data) (title, body string, err error) {
 	if title, err = String(t.Title, d); err != nil {
 		return "", "", fmt.Errorf("render title: %w", err)
 	}
-	if body, err = String(t.Body, d); err != nil {
+	if t.Markdown {
+		body, err = rich(t.Body, d)
+	} else {
+		body, err = String(t.Body, d)
+	}
+	if err != nil {
 		return "", "", fmt.Errorf("render body: %w", err)
 	}
 	return oneLine(title, titleRunes), strings.Trim(notifier.Printable(body), "\n\t "), nil
