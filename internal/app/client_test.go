@@ -40,6 +40,7 @@ func TestGuardedClientReachesNothingInside(t *testing.T) {
 	for _, host := range []string{
 		"127.0.0.1:" + port, "localhost:" + port, "127.0.0.1", "[::1]", "[::ffff:127.0.0.1]", "0.0.0.0", "10.0.0.1",
 		"192.168.1.1", "172.16.0.1", "100.64.0.1", "169.254.169.254", "[fe80::1]", "[fd00:ec2::254]", "203.0.113.1:22",
+		"168.63.129.16", "[fd20:ce::254]",
 	} {
 		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+host+"/", http.NoBody)
 		require.NoError(t, err)
@@ -69,7 +70,10 @@ func TestPrivateClientReachesPrivateAndLoopbackOnly(t *testing.T) {
 	answer, err := call(inside.URL)
 	require.NoError(t, err)
 	require.Equal(t, http.StatusNoContent, answer.StatusCode)
-	for _, host := range []string{"169.254.169.254", "[fd00:ec2::254]", "[fe80::1]", "0.0.0.0", "100.64.0.1", "[::ffff:169.254.169.254]", "[64:ff9b::a9fe:a9fe]"} {
+	for _, host := range []string{
+		"168.63.129.16", "168.63.129.16:32526", "[::ffff:168.63.129.16]", "[fd00:ec2::23]", "[fd00:ec2::254]:8080", "[fd20:ce::254]", "[fd00:42::42]",
+		"169.254.169.254", "[fd00:ec2::254]", "[fe80::1]", "0.0.0.0", "100.64.0.1", "[::ffff:169.254.169.254]", "[64:ff9b::a9fe:a9fe]",
+	} {
 		_, err := call("http://" + host + "/")
 		require.ErrorIs(t, err, notifier.ErrForbiddenAddress, host)
 	}
