@@ -43,9 +43,12 @@ func transport(asked control) *http.Transport {
 	return &http.Transport{
 		DialContext:         (&net.Dialer{Timeout: 5 * time.Second, KeepAlive: 30 * time.Second, Control: asked}).DialContext,
 		TLSHandshakeTimeout: 5 * time.Second,
-		MaxIdleConnsPerHost: 256, // as many sends as are under way to one service: else each dials anew
+		MaxIdleConnsPerHost: 256,  // as many sends as are under way to one service: else each dials anew
+		MaxIdleConns:        1024, // of all that tasks name
 		IdleConnTimeout:     90 * time.Second,
 		ForceAttemptHTTP2:   true,
+
+		MaxResponseHeaderBytes: 64 << 10,
 		// All sends to a service share one HTTP/2 connection: without pings, one that a firewall
 		// silently dropped would hang every destination until the kernel gives it up.
 		HTTP2: &http.HTTP2Config{SendPingTimeout: 5 * time.Second, PingTimeout: 5 * time.Second},

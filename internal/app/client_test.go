@@ -4,6 +4,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -76,5 +77,30 @@ func TestPrivateClientReachesPrivateAndLoopbackOnly(t *testing.T) {
 	} {
 		_, err := call("http://" + host + "/")
 		require.ErrorIs(t, err, notifier.ErrForbiddenAddress, host)
+	}
+}
+
+// Who is named by tasks holds no more of the server than it needs.
+func TestClientsAreBounded(t *testing.T) {
+	t.Parallel()
+	wordy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("X-Words", strings.Repeat("a", 96<<10))
+	}))
+	t.Cleanup(wordy.Close)
+	deps := app.Deps()
+	for _, client := range []*http.Client{deps.HTTP, deps.Guarded, deps.Private} {
+		transport, ok := client.Transport.(*http.Transport)
+		require.True(t, ok)
+		require.Positive(t, transport.MaxIdleConns)
+		require.Positive(t, transport.MaxIdleConnsPerHost)
+	}
+	for _, client := range []*http.Client{deps.HTTP, deps.Private} {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, wordy.URL, http.NoBody)
+		require.NoError(t, err)
+		answer, err := client.Do(r)
+		if err == nil {
+			require.NoError(t, answer.Body.Close())
+		}
+		require.ErrorContains(t, err, "headers exceeded")
 	}
 }
