@@ -1,9 +1,8 @@
 package webhook
 
 import (
-	"cmp"
+	"encoding/base64"
 	"net/url"
-	"slices"
 	"strings"
 )
 
@@ -12,12 +11,13 @@ import (
 func secretsOf(u *url.URL, raw string) []string {
 	const tells = 8
 	all := []string{raw, u.String()}
-	if len(u.RequestURI()) > 1 {
-		all = append(all, u.RequestURI(), strings.TrimPrefix(u.RequestURI(), "/"))
+	if uri := strings.TrimPrefix(u.RequestURI(), "/"); len(uri) >= tells {
+		all = append(all, u.RequestURI(), uri)
 	}
 	parts := strings.FieldsFunc(u.EscapedPath()+"/"+u.Path+"/"+u.RawQuery, func(r rune) bool { return strings.ContainsRune("/&=?; ", r) })
 	if password, ok := u.User.Password(); ok {
-		all = append(all, password) // however short
+		basic := base64.StdEncoding.EncodeToString([]byte(u.User.Username() + ":" + password)) // as the client sends them
+		all = append(all, password, basic)                                                     // however short
 	}
 	for _, part := range append(parts, u.User.Username()) {
 		if len(part) >= tells {
@@ -30,7 +30,7 @@ func secretsOf(u *url.URL, raw string) []string {
 			all = append(all, plain)
 		}
 	}
-	return longestFirst(all)
+	return all
 }
 
 // credentials are a header's value, and what follows its scheme: a service may repeat the token alone.
@@ -39,12 +39,5 @@ func credentials(value string) []string {
 	if _, after, ok := strings.Cut(value, " "); ok {
 		all = append(all, strings.TrimSpace(after))
 	}
-	return longestFirst(all)
-}
-
-// longestFirst puts them in an order in which none is torn by a part of it.
-func longestFirst(all []string) []string {
-	all = slices.DeleteFunc(all, func(s string) bool { return s == "" })
-	slices.SortFunc(all, func(a, b string) int { return cmp.Or(cmp.Compare(len(b), len(a)), strings.Compare(a, b)) })
-	return slices.Compact(all)
+	return all
 }

@@ -191,6 +191,19 @@ func TestNtfyNeedsATopic(t *testing.T) {
 	}
 }
 
+func TestNtfyPostsToTheServer(t *testing.T) {
+	t.Parallel()
+	for given, want := range map[string]string{"/topic": "/", "/topic/": "/", "/sub/topic//": "/sub/", "/sub/topic?x=y": "/sub/"} {
+		r := receive(t)
+		n := open(t, webhook.Config{URL: secret(t, r.URL+given), Format: "ntfy", AllowPrivate: true}, r.Client())
+		_, err := n.Send(t.Context(), &webhook.Destination{}, failed())
+		require.NoError(t, err)
+		got := r.only(t)
+		require.Equal(t, want, got.path, given)
+		require.Contains(t, string(got.body), `"topic":"topic"`)
+	}
+}
+
 func TestCheckConnectsAndSendsNothing(t *testing.T) {
 	t.Parallel()
 	r := receive(t)
