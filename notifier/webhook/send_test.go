@@ -121,6 +121,8 @@ func TestAnswersOfTheServices(t *testing.T) {
 		"Discord is busy":         {"discord", 429, `{"message": "You are being rate limited.", "retry_after": 64.5, "global": false}`, map[string]string{"Retry-After": "64"}, notifier.Retry, 64500 * time.Millisecond, "HTTP status 429 Too Many Requests: You are being rate limited."},
 		"Discord's absurd wish":   {"discord", 429, `{"retry_after": 1e300}`, nil, notifier.Retry, time.Hour, "429"},
 		"Discord's negative wish": {"discord", 429, `{"retry_after": -5}`, nil, notifier.Retry, 0, "429"},
+		"Discord, oddly":          {"discord", 429, `{"message": "later", "retry_after": "5"}`, nil, notifier.Retry, 0, "429 Too Many Requests: later"},
+		"another's wish":          {"json", 503, `{"message": "later", "retry_after": 1500}`, nil, notifier.Retry, 0, "503 Service Unavailable: later"},
 		"Cloudflare's page":       {"discord", 429, `<html>banned</html>`, map[string]string{"Retry-After": "7"}, notifier.Retry, 7 * time.Second, "429"},
 		"deleted on Discord":      {"discord", 404, `{"message": "Unknown Webhook", "code": 10015}`, nil, notifier.Permanent, 0, "Unknown Webhook (the webhook was deleted or its URL is incomplete: copy it anew in Discord under Edit Channel > Integrations > Webhooks)"},
 		"Discord's bad token":     {"discord", 401, `{"message": "Invalid Webhook Token", "code": 50027}`, nil, notifier.Permanent, 0, "(the webhook was deleted or its URL is incomplete"},

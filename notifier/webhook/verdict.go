@@ -18,6 +18,9 @@ func (n *Notifier) refused(l *line, verdict notifier.Verdict, a exchange.Answer)
 	if verdict != notifier.Retry {
 		return err
 	}
+	if n.config.Format != formatDiscord { // others may mean milliseconds by it, or anything
+		return err
+	}
 	_, wait := notifier.VerdictOf(err)
 	return notifier.RetryAfter(max(wait, said.wait), err)
 }
@@ -34,15 +37,18 @@ type answer struct {
 func understand(body []byte) answer {
 	const longest = 3600
 	var said struct {
-		Message    any     `json:"message"`
-		Error      any     `json:"error"`
-		Code       any     `json:"code"`
-		RetryAfter float64 `json:"retry_after"`
+		Message    any `json:"message"`
+		Error      any `json:"error"`
+		Code       any `json:"code"`
+		RetryAfter any `json:"retry_after"`
 	}
 	if err := json.Unmarshal(body, &said); err != nil {
 		return answer{}
 	}
-	a := answer{wait: time.Duration(math.Min(math.Max(said.RetryAfter, 0), longest) * float64(time.Second))}
+	var a answer
+	if seconds, ok := said.RetryAfter.(float64); ok {
+		a.wait = time.Duration(min(max(seconds, 0), longest) * float64(time.Second))
+	}
 	if code, ok := said.Code.(float64); ok && code == math.Trunc(code) && math.Abs(code) < 1e9 {
 		a.code = int(code)
 	}
