@@ -90,6 +90,25 @@ func TestVariablesBecomeJSONWhateverTheyAre(t *testing.T) {
 	require.NoError(t, json.Unmarshal(got.Payload, &p))
 	require.JSONEq(t, "null", string(p.Vars["Inputs"]), "too large for a message")
 	require.JSONEq(t, `"FAILED"`, string(p.Vars["Phase"]))
+
+	labels := map[string]string{}
+	m.Vars["Labels"] = labels
+	for i := range 300 {
+		labels[strings.Repeat("k", i+1)] = strings.Repeat("x", 1000)
+	}
+	got, err = (&webhook.Config{}).PreviewFor(&webhook.Destination{}, m)
+	require.NoError(t, err)
+	require.NoError(t, json.Unmarshal(got.Payload, &p))
+	require.JSONEq(t, "null", string(p.Vars["Labels"]), "the labels too")
+	require.JSONEq(t, `"FAILED"`, string(p.Vars["Phase"]))
+	for i := range 20 {
+		m.Vars[strings.Repeat("v", i+1)] = strings.Repeat("x", 16<<10)
+	}
+	got, err = (&webhook.Config{}).PreviewFor(&webhook.Destination{}, m)
+	require.NoError(t, err)
+	p.Vars = nil
+	require.NoError(t, json.Unmarshal(got.Payload, &p))
+	require.Empty(t, p.Vars, "less than all would be too large")
 }
 
 func TestEventTypes(t *testing.T) {
