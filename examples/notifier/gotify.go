@@ -18,7 +18,9 @@ func Manifest() notifier.Manifest {
 		Kind: "gotify", Title: "Gotify", Guarantee: "At least once.",
 		Config:      func() any { return &Config{} },
 		Destination: func() notifier.Destination { return &Destination{} },
-		New:         func(c any, d notifier.Deps) (notifier.BaseNotifier, error) { return &Notifier{*c.(*Config), d.HTTP}, nil },
+		New: func(c any, d notifier.Deps) (notifier.BaseNotifier, error) {
+			return &Notifier{*c.(*Config), d.HTTP}, nil
+		},
 	}
 }
 
