@@ -142,6 +142,8 @@ func TestAnswersOfTheServices(t *testing.T) {
 		"not understood":          {"json", 415, `{"message": 5, "error": ["x"]}`, nil, notifier.Permanent, 0, "415 Unsupported Media Type (check the connection's format)"},
 		"too large":               {"json", 413, `{"error": "too\nlarge"}`, nil, notifier.Permanent, 0, "webhook: HTTP status 413 Request Entity Too Large: too large"},
 		"broken":                  {"json", 500, `{"error": "x"}`, nil, notifier.Unknown, 0, "500 Internal Server Error: x"},
+		"a chat is away":          {"mattermost", 503, "", map[string]string{"Retry-After": "30"}, notifier.Retry, 30 * time.Second, "503"},
+		"a proxy's 503":           {"mattermost", 503, "upstream connect error or disconnect/reset before headers", nil, notifier.Unknown, 0, "503"},
 		"away":                    {"json", 503, "", map[string]string{"Retry-After": "30"}, notifier.Retry, 30 * time.Second, "503"},
 	} {
 		t.Run(name, func(t *testing.T) {

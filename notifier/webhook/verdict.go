@@ -11,6 +11,15 @@ import (
 	"github.com/flyte-notifier/flyte-notifier/notifier/exchange"
 )
 
+// verdictOf is what the answer comes to. 503 without a wish may be a proxy's, Envoy's for example, that had passed the
+// request on: who cannot tell a copy may have the message then.
+func (c *Config) verdictOf(a exchange.Answer) notifier.Verdict {
+	if a.Status == http.StatusServiceUnavailable && c.chat() && a.Header.Get("Retry-After") == "" {
+		return notifier.Unknown
+	}
+	return exchange.VerdictOf(a.Status)
+}
+
 // refused is the answer as an error that says what is wrong and how to mend it.
 func (n *Notifier) refused(l *line, verdict notifier.Verdict, a exchange.Answer) error {
 	said := understand(a.Body)
