@@ -190,3 +190,21 @@ func TestTemplatedBody(t *testing.T) {
 		require.Equal(t, http.MethodPut, got.method, name)
 	}
 }
+
+// A link is one in whatever shows it, and names nobody.
+func TestLinksAreWhole(t *testing.T) {
+	t.Parallel()
+	m := failed()
+	m.Facts, m.Links = nil, nil
+	for _, raw := range []string{
+		"http://[::1]:8080/a", "https://example.org/@channel/*a*(b)", "https://:80/", "https://u:p@example.org/", "javascript:alert(1)",
+		"https://example.org/" + strings.Repeat("(", 1000), "https://example.org/" + strings.Repeat("@", 1000),
+	} {
+		m.Links = append(m.Links, notifier.Link{Text: "x", URL: raw})
+	}
+	preview, err := (&webhook.Config{}).PreviewFor(&webhook.Destination{}, m)
+	require.NoError(t, err)
+	var p webhook.Payload
+	require.NoError(t, json.Unmarshal(preview.Payload, &p))
+	require.Equal(t, []webhook.Link{{Text: "x", URL: "http://[::1]:8080/a"}, {Text: "x", URL: "https://example.org/%40channel/%2Aa%2A%28b%29"}}, p.Links)
+}
