@@ -139,7 +139,7 @@ func prefixed(prefix, s string) string {
 // web is the URL if it leads to a web page, else nothing.
 func web(raw string) string {
 	u, err := url.Parse(raw)
-	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+	if err != nil || u.Hostname() == "" || u.User != nil || u.Scheme != "http" && u.Scheme != "https" {
 		return ""
 	}
 	if s := u.String(); s == notifier.Printable(s) {

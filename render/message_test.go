@@ -334,3 +334,16 @@ func TestWhatActionsPrintIsNoMarkdown(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, d.Error, m.Body, "text needs no escapes")
 }
+
+func TestTheConsolesAddressIsAWebPage(t *testing.T) {
+	t.Parallel()
+	for raw, shown := range map[string]bool{
+		"https://flyte.example.org/console/x": true, "http://:80/": false, "https://me:pw@flyte.example.org/": false, "javascript:alert(1)": false, "": false,
+	} {
+		d := data()
+		d.ConsoleURL = raw
+		m, err := render.Message(render.Content{Data: d}, "d-1")
+		require.NoError(t, err)
+		require.Equal(t, shown, len(m.Links) == 1, raw)
+	}
+}

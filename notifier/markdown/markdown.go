@@ -21,6 +21,7 @@ import (
 	"github.com/yuin/goldmark/util"
 
 	"github.com/flyte-notifier/flyte-notifier/notifier"
+	"github.com/flyte-notifier/flyte-notifier/notifier/exchange"
 )
 
 // MaxLength is how long a text may be, in bytes. Longer ones are not read as Markdown.
@@ -144,7 +145,7 @@ func Address(raw string) string {
 		return ""
 	}
 	switch {
-	case (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" && u.User == nil:
+	case exchange.WebLink(raw, longest) != "":
 		return raw
 	case u.Scheme == "mailto" && u.Opaque != "" && u.RawQuery == "":
 		return raw

@@ -42,6 +42,7 @@ func TestHTML(t *testing.T) {
 		"[x](//evil.example.org)":                     "<p>x</p>",
 		"[x](/local)":                                 "<p>x</p>",
 		"[x](https://user:pass@example.org)":          "<p>x</p>",
+		"[x](https://:80/)":                           "<p>x</p>",
 		"[x](mailto:a@b.c?bcc=d@e.f)":                 "<p>x</p>",
 		"<javascript:alert(1)>":                       "<p>javascript:alert(1)</p>",
 		"[a]: https://example.org \"shown\"":          `<p>[a]: <a href="https://example.org"` + rel + `>https://example.org</a> &#34;shown&#34;</p>`,
