@@ -19,7 +19,13 @@ func Printable(s string) string {
 	if strings.ContainsAny(s, "\x1b\u009b") {
 		s = escapes.ReplaceAllString(s, "")
 	}
-	s = strings.ReplaceAll(s, "\r\n", "\n")
+	return Visible(s)
+}
+
+// Visible is Printable for markup: it takes single characters out, never a sequence, which could hold a tag or the rest
+// of the text. What an escape character began stays as text.
+func Visible(s string) string {
+	s = strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\r\n", "\n")
 	return strings.Map(printable, s)
 }
 

@@ -88,7 +88,7 @@ func instrument(l *parse.ListNode) int {
 		case *parse.ActionNode:
 			nodes += operands(n.Pipe)
 			if len(n.Pipe.Decl) == 0 {
-				n.Pipe.Cmds = append(n.Pipe.Cmds, call(n.Pos, showFunction))
+				n.Pipe.Cmds = append(n.Pipe.Cmds, call(n.Pos, shownBy(n.Pipe)))
 			}
 		case *parse.IfNode:
 			nodes += operands(n.Pipe) + instrument(n.List) + instrument(n.ElseList)

@@ -30,6 +30,7 @@ import (
 //	date LAYOUT ZONE TIME             Go's layout in an IANA zone, of a time or of RFC 3339 text
 //	toJson VALUE                      as JSON
 //	eq, ne, lt, le, gt, ge A B        also between whole and broken numbers, and durations and "10m"
+//	raw TEXT                          TEXT as it is, where what actions print is escaped; the last of its action
 //	print, println, printf, html, js, urlquery   as in Go; printf without * and [n]
 func (b *budget) functions() template.FuncMap {
 	return template.FuncMap{
@@ -64,6 +65,8 @@ func (b *budget) functions() template.FuncMap {
 		"html":        b.escaping(template.HTMLEscapeString),
 		"js":          b.escaping(template.JSEscapeString),
 		"urlquery":    b.escaping(func(s string) string { return template.URLQueryEscaper(s) }),
+		rawName:       b.text,
+		rawFunction:   b.raw,
 	}
 }
 

@@ -41,7 +41,12 @@ func (t Template) render(d Data) (title, body string, err error) {
 	if title, err = String(t.Title, d); err != nil {
 		return "", "", fmt.Errorf("render title: %w", err)
 	}
-	if body, err = String(t.Body, d); err != nil {
+	if t.Markdown {
+		body, err = rich(t.Body, d)
+	} else {
+		body, err = String(t.Body, d)
+	}
+	if err != nil {
 		return "", "", fmt.Errorf("render body: %w", err)
 	}
 	return oneLine(title, titleRunes), strings.Trim(notifier.Printable(body), "\n\t "), nil
@@ -134,7 +139,7 @@ func prefixed(prefix, s string) string {
 // web is the URL if it leads to a web page, else nothing.
 func web(raw string) string {
 	u, err := url.Parse(raw)
-	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+	if err != nil || u.Hostname() == "" || u.User != nil || u.Scheme != "http" && u.Scheme != "https" {
 		return ""
 	}
 	if s := u.String(); s == notifier.Printable(s) {

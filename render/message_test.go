@@ -304,3 +304,46 @@ func TestMarkdownIsOfTheBodyOnly(t *testing.T) {
 	require.False(t, made(render.Content{Data: data(), Template: render.Template{Body: "{{.Foo}}", Markdown: true}}).Markdown, "a template that fails")
 	require.False(t, made(render.NewDigest([]render.Content{{Data: data(), Template: template}})).Markdown)
 }
+
+// An error text is somebody else's: in a Markdown body it is shown, and means nothing.
+func TestWhatActionsPrintIsNoMarkdown(t *testing.T) {
+	t.Parallel()
+	d := data()
+	d.Error = "[Approve the run](https://evil.example)\n```\n# heading"
+	d.Inputs = map[string]any{"table": "**a** \ufdd0"}
+	for body, want := range map[string]string{
+		"**{{.Phase}}** {{.Error}}":    "**FAILED** [Approve the run\\](https://evil.example)\n\\`\\`\\`\n\\# heading",
+		"```\n{{.Error}}\n```\n*end*":  "```\n[Approve the run](https://evil.example)\nˋˋˋ\n# heading\n```\n*end*",
+		"{{printf \"%s\" .Error}}":     "[Approve the run\\](https://evil.example)\n\\`\\`\\`\n\\# heading",
+		"{{raw .Inputs.table}}":        "**a**",
+		"{{.Inputs.table | raw}} b":    "**a**  b",
+		"{{raw .Inputs.table | trim}}": `\*\*a\*\*`,
+		"{{$x := raw .Inputs.table}}{{range $i, $e := split \" \" $x}}{{$e}}{{end}}": `\*\*a\*\*`,
+		"\ufdd0 {{.Phase}}": "FAILED",
+		"{{.Nope}}":         "",
+	} {
+		m, err := render.Message(render.Content{Data: d, Template: render.Template{Body: body, Markdown: true}}, "d-1")
+		if want == "" {
+			require.Error(t, err)
+			continue
+		}
+		require.NoError(t, err, body)
+		require.Equal(t, want, m.Body, body)
+	}
+	m, err := render.Message(render.Content{Data: d, Template: render.Template{Body: "{{raw .Error}}"}}, "d-1")
+	require.NoError(t, err)
+	require.Equal(t, d.Error, m.Body, "text needs no escapes")
+}
+
+func TestTheConsolesAddressIsAWebPage(t *testing.T) {
+	t.Parallel()
+	for raw, shown := range map[string]bool{
+		"https://flyte.example.org/console/x": true, "http://:80/": false, "https://me:pw@flyte.example.org/": false, "javascript:alert(1)": false, "": false,
+	} {
+		d := data()
+		d.ConsoleURL = raw
+		m, err := render.Message(render.Content{Data: d}, "d-1")
+		require.NoError(t, err)
+		require.Equal(t, shown, len(m.Links) == 1, raw)
+	}
+}

@@ -16,6 +16,7 @@ import (
 	"github.com/flyte-notifier/flyte-notifier/internal/strict"
 	"github.com/flyte-notifier/flyte-notifier/notifier"
 	"github.com/flyte-notifier/flyte-notifier/notifier/builtin"
+	"github.com/flyte-notifier/flyte-notifier/render"
 	"github.com/flyte-notifier/flyte-notifier/spec"
 )
 
@@ -35,14 +36,16 @@ func sendCommand() *cobra.Command {
 			}
 			ctx, cancel := context.WithTimeout(c.Context(), 2*cfg.Delivery.Timeout)
 			defer cancel()
-			conn, dest, err := target(cfg, c.OutOrStdout(), connection, to)
+			now := time.Now().UTC()
+			data := render.Data{Reason: "test", Error: body, At: now}
+			conn, dest, err := target(cfg, c.OutOrStdout(), connection, to, data)
 			if err != nil {
 				return err
 			}
 			m := notifier.Message{
-				Key: executor.NewID("d", fmt.Sprint("test ", time.Now().UnixNano())), Status: notifier.Info,
-				Title: title, Body: body, Reason: "test", Time: time.Now().UTC(),
-				Vars: map[string]any{"Reason": "test"},
+				Key: executor.NewID("d", fmt.Sprint("test ", now.UnixNano())), Status: notifier.Info,
+				Title: title, Body: body, Reason: data.Reason, Time: now,
+				Vars: map[string]any{"Reason": data.Reason, "Error": data.Error},
 			}
 			return sendTest(ctx, c.OutOrStdout(), conn, dest, m)
 		},
@@ -50,7 +53,7 @@ func sendCommand() *cobra.Command {
 	configFlag(c, &configFile)
 	f := c.Flags()
 	f.StringVar(&connection, "connection", "", "the connection to send through (required)")
-	f.StringArrayVar(&to, "to", nil, "a key of the destination and its value in YAML, as channel=C0123; may be repeated")
+	f.StringArrayVar(&to, "to", nil, "a key of the destination and its value in YAML, as channel=C0123; may be repeated; templates know .Reason (test), .Error (the body) and .At")
 	f.StringVar(&title, "title", "Test from flyte-notifier", "the message's title")
 	f.StringVar(&body, "body", "If you can read this, the connection works.", "the message's body")
 	if err := c.MarkFlagRequired("connection"); err != nil {
@@ -59,8 +62,9 @@ func sendCommand() *cobra.Command {
 	return c
 }
 
-// target finds the connection and reads the destination that the flags give.
-func target(cfg *config.Config, out io.Writer, name string, to []string) (*notifier.Connection, notifier.Destination, error) {
+// target finds the connection and makes the destination of what the flags give, as the server would: with the keys that
+// the connection adds, and rendered.
+func target(cfg *config.Config, out io.Writer, name string, to []string, data render.Data) (*notifier.Connection, notifier.Destination, error) {
 	registry := builtin.Registry(out)
 	connections, problems := cfg.Build(registry, app.Deps())
 	for _, conn := range connections.All() {
@@ -68,11 +72,11 @@ func target(cfg *config.Config, out io.Writer, name string, to []string) (*notif
 			continue
 		}
 		manifest, _ := registry.Find(conn.Kind)
-		raw, err := destination(to)
+		raw, err := destination(to, conn.Config)
 		if err != nil {
 			return nil, nil, &exitError{exitUsage, err}
 		}
-		dest, err := spec.Destination(manifest, raw)
+		_, dest, err := spec.Rendered(manifest, raw, data)
 		if err != nil {
 			return nil, nil, failedf("--to: %w", err)
 		}
@@ -89,8 +93,8 @@ func target(cfg *config.Config, out io.Writer, name string, to []string) (*notif
 	return nil, nil, failedf("unknown connection %q", name)
 }
 
-// destination makes the destination's keys from key=value pairs.
-func destination(to []string) (json.RawMessage, error) {
+// destination makes the destination's keys from key=value pairs and what the connection's config adds.
+func destination(to []string, config any) (json.RawMessage, error) {
 	keys := map[string]any{}
 	for _, pair := range to {
 		key, value, ok := strings.Cut(pair, "=")
@@ -103,6 +107,7 @@ func destination(to []string) (json.RawMessage, error) {
 		}
 		keys[key] = tree
 	}
+	spec.Fill(keys, config)
 	return json.Marshal(keys)
 }
 

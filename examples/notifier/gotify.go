@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"strings"
 
 	"github.com/flyte-notifier/flyte-notifier/notifier"
 	"github.com/flyte-notifier/flyte-notifier/notifier/email"
@@ -17,8 +18,8 @@ func Manifest() notifier.Manifest {
 		Kind: "gotify", Title: "Gotify", Guarantee: "At least once.",
 		Config:      func() any { return &Config{} },
 		Destination: func() notifier.Destination { return &Destination{} },
-		New: func(config any, d notifier.Deps) (notifier.BaseNotifier, error) {
-			return &Notifier{*config.(*Config), d.HTTP}, nil
+		New: func(c any, d notifier.Deps) (notifier.BaseNotifier, error) {
+			return &Notifier{*c.(*Config), d.HTTP}, nil
 		},
 	}
 }
@@ -27,6 +28,14 @@ func Manifest() notifier.Manifest {
 type Config struct {
 	URL   string          `json:"url" required:"true" doc:"the server: https://gotify.example.org"`
 	Token notifier.Secret `json:"token" required:"true" doc:"the application's token: where it is kept"`
+}
+
+// Validate finds what the schema cannot.
+func (c *Config) Validate() []notifier.Problem {
+	if text := exchange.CheckBase(c.URL); text != "" {
+		return []notifier.Problem{{Path: "url", Text: text}}
+	}
+	return nil
 }
 
 // Destination is what stands under `gotify:` in a rule's send.
@@ -69,7 +78,7 @@ func (n *Notifier) Send(ctx context.Context, d notifier.Destination, m notifier.
 	}
 	service := exchange.Service{Name: "gotify", Secrets: []string{token}, Client: n.http}
 	header := http.Header{"Content-Type": {"application/json"}, "X-Gotify-Key": {token}}
-	answer, err := service.Do(ctx, http.MethodPost, n.config.URL+"/message", header, string(body))
+	answer, err := service.Do(ctx, http.MethodPost, strings.TrimRight(n.config.URL, "/")+"/message", header, string(body))
 	if err != nil {
 		return nil, err
 	}
@@ -77,12 +86,8 @@ func (n *Notifier) Send(ctx context.Context, d notifier.Destination, m notifier.
 		ID   json.Number `json:"id"`
 		Text string      `json:"errorDescription"`
 	}
-	verdict := exchange.VerdictOf(answer.Status)
-	if err := json.Unmarshal(answer.Body, &said); verdict == notifier.Delivered && (err != nil || said.ID == "") {
-		verdict = notifier.Unknown // somebody else answered: a proxy, say
-	}
-	if verdict != notifier.Delivered {
-		return nil, service.Refused(verdict, answer, service.Quote(said.Text, 300), "")
+	if err := json.Unmarshal(answer.Body, &said); err != nil || said.ID == "" || answer.Status != http.StatusOK { // 200 may be a proxy's
+		return nil, service.Refused(exchange.VerdictOfOther(answer.Status), answer, service.Quote(said.Text, 300), "")
 	}
 	return notifier.Receipt{"id": said.ID.String()}, nil
 }

@@ -9,12 +9,12 @@ import (
 	_ "embed"
 	"fmt"
 	"html/template"
-	"net/url"
 	"strings"
 	"time"
 	"unicode/utf8"
 
 	"github.com/flyte-notifier/flyte-notifier/notifier"
+	"github.com/flyte-notifier/flyte-notifier/notifier/exchange"
 )
 
 // What a mail holds at most; more is cut and says so.
@@ -137,15 +137,7 @@ func links(all []notifier.Link) []notifier.Link {
 // web is the address when a click on it can only open a web page, else nothing.
 func web(raw string) string {
 	const longest = 2000 // what mail clients and browsers surely take
-	u, err := url.Parse(raw)
-	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || u.User != nil {
-		return ""
-	}
-	s := u.String()
-	if len(s) > longest || s != line(s, longest) {
-		return ""
-	}
-	return s
+	return exchange.WebLink(raw, longest)
 }
 
 // line is the text in one printable line of at most so many runes.

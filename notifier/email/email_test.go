@@ -181,7 +181,7 @@ func TestLinkWithQuotesStaysInItsAttribute(t *testing.T) {
 	html, err := email.HTML(notifier.Message{Links: []notifier.Link{{URL: `https://example.org/?a="><b>&c=1`}}})
 	require.NoError(t, err)
 	require.NotContains(t, html, `"><b>`)
-	require.Contains(t, html, `href="https://example.org/?a=%22%3e%3cb%3e&amp;c=1"`)
+	require.Contains(t, html, `href="https://example.org/?a=%22%3E%3Cb%3E&amp;c=1"`)
 }
 
 func TestWhatIsCutSaysSo(t *testing.T) {

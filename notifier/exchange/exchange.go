@@ -3,12 +3,14 @@
 package exchange
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -71,6 +73,7 @@ func (w *Way) RoundTrip(r *http.Request) (*http.Response, error) {
 	if limit == 0 {
 		limit = most
 	}
+	answer.Header.Del("Location") // which the client reads, and may fail to, before it asks whether to follow it
 	answer.Body = bounded{io.LimitReader(answer.Body, limit), answer.Body}
 	w.latest.Store(&head{answer.StatusCode, answer.Header})
 	return answer, nil
@@ -137,24 +140,43 @@ func (w *Way) Failed(err error) error {
 }
 
 // Scrub is an error of an HTTP client or a library fit to be shown: without the URL, which may be a secret, and
-// without whatever of an answer holds one.
+// without whatever of an answer holds one. errors.Is and errors.AsType see the causes all the same.
 func (s Service) Scrub(err error) error {
 	if outer, ok := errors.AsType[*url.Error](err); ok {
 		err = outer.Err
 	}
 	if shown := s.Quote(err.Error(), 300); shown != err.Error() {
-		return errors.New(shown)
+		return scrubbed{shown, err}
 	}
 	return err
 }
 
+// scrubbed is an error whose own text is not fit to be shown.
+type scrubbed struct {
+	shown string
+	cause error
+}
+
+// Error is what may be shown.
+func (e scrubbed) Error() string { return e.shown }
+
+// Unwrap is the cause, for comparisons alone: its text may hold a secret.
+func (e scrubbed) Unwrap() error { return e.cause }
+
 // Quote is text of the service's own as an error may show it: on one line, of at most so many characters, and without
-// secrets.
+// secrets: looked for when the text is as it will be shown, and the longest first, lest a part of one tear it.
 func (s Service) Quote(text string, most int) string {
-	for _, secret := range s.Secrets {
-		if secret != "" {
-			text = strings.ReplaceAll(text, secret, secretMark)
-		}
+	text = notifier.OneLine(text)
+	for _, secret := range longestFirst(s.Secrets) {
+		text = strings.ReplaceAll(text, secret, secretMark)
+		text = strings.ReplaceAll(text, notifier.OneLine(secret), secretMark)
 	}
-	return notifier.Cut(notifier.OneLine(text), most)
+	return notifier.Cut(text, most)
+}
+
+// longestFirst are the texts but for empty ones, the longest first.
+func longestFirst(all []string) []string {
+	all = slices.DeleteFunc(slices.Clone(all), func(s string) bool { return notifier.OneLine(s) == "" })
+	slices.SortFunc(all, func(a, b string) int { return cmp.Or(cmp.Compare(len(b), len(a)), strings.Compare(a, b)) })
+	return slices.Compact(all)
 }

@@ -1,6 +1,7 @@
 package exchange
 
 import (
+	"encoding/base64"
 	"fmt"
 	"net/url"
 	"slices"
@@ -20,15 +21,28 @@ func SecretURL(ref notifier.Secret) (address string, parts []string, err error) 
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
 		return "", nil, fmt.Errorf("secret %s must hold an http or https URL", ref)
 	}
-	parts = []string{address, u.RequestURI()}
-	pieces := strings.FieldsFunc(u.EscapedPath()+"&"+u.RawQuery, func(r rune) bool { return strings.ContainsRune("/&=", r) })
-	for _, piece := range pieces {
+	return address, SecretParts(u, address, shortest), nil
+}
+
+// SecretParts are the parts of a URL, which is written raw, that no error may show: all but its host, for a token may
+// stand in the path, in the query or before the host. Parts of fewer characters than shortest tell nothing, and would
+// only make texts unreadable, but for a password.
+func SecretParts(u *url.URL, raw string, shortest int) []string {
+	uri := strings.TrimPrefix(u.RequestURI(), "/")
+	parts := []string{raw, u.String(), "/" + uri, uri, u.User.Username()}
+	for _, piece := range strings.FieldsFunc(u.EscapedPath()+"/"+u.Path+"/"+u.RawQuery, func(r rune) bool { return strings.ContainsRune("/&=?; ", r) }) {
+		parts = append(parts, piece)
 		if plain, err := url.QueryUnescape(piece); err == nil {
 			parts = append(parts, plain)
 		}
-		parts = append(parts, piece)
+		if plain, err := url.PathUnescape(piece); err == nil {
+			parts = append(parts, plain)
+		}
 	}
 	parts = slices.DeleteFunc(parts, func(s string) bool { return len(s) < shortest })
-	slices.SortStableFunc(parts, func(a, b string) int { return len(b) - len(a) }) // a part of another comes after it
-	return address, slices.Compact(parts), nil
+	if password, ok := u.User.Password(); ok {
+		basic := base64.StdEncoding.EncodeToString([]byte(u.User.Username() + ":" + password)) // as the client sends them
+		parts = append(parts, password, basic)
+	}
+	return longestFirst(parts)
 }

@@ -22,8 +22,14 @@ func TestSecretURL(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "https://hooks.example.org/services/T0/B0123456789abcdef?api-version=1&sig=aa%2Bbbbbbbbbbbbbbbb", address)
 	require.Equal(t, []string{
-		address, "/services/T0/B0123456789abcdef?api-version=1&sig=aa%2Bbbbbbbbbbbbbbbb", "aa%2Bbbbbbbbbbbbbbbb", "aa+bbbbbbbbbbbbbbb", "B0123456789abcdef",
+		address, "/services/T0/B0123456789abcdef?api-version=1&sig=aa%2Bbbbbbbbbbbbbbbb",
+		"services/T0/B0123456789abcdef?api-version=1&sig=aa%2Bbbbbbbbbbbbbbbb", "aa%2Bbbbbbbbbbbbbbbb", "aa+bbbbbbbbbbbbbbb", "B0123456789abcdef",
 	}, parts)
+
+	put("https://me:pw@example.org/b")
+	_, parts, err = exchange.SecretURL(ref)
+	require.NoError(t, err)
+	require.Equal(t, []string{"https://me:pw@example.org/b", "bWU6cHc=", "pw"}, parts, "a password, however short, and as it is sent")
 
 	for _, text := range []string{"hooks.example.org/x", "ftp://x/y", "https://", "https://x y/"} {
 		put(text)

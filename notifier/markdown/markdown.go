@@ -21,6 +21,7 @@ import (
 	"github.com/yuin/goldmark/util"
 
 	"github.com/flyte-notifier/flyte-notifier/notifier"
+	"github.com/flyte-notifier/flyte-notifier/notifier/exchange"
 )
 
 // MaxLength is how long a text may be, in bytes. Longer ones are not read as Markdown.
@@ -133,7 +134,7 @@ func HTML(s string) (string, error) {
 	if err := writer.Render(&out, source, root); err != nil {
 		return "", fmt.Errorf("make HTML of Markdown: %w", err)
 	}
-	return notifier.Printable(policy.Sanitize(out.String())), nil // entities may stand for what is not
+	return notifier.Visible(policy.Sanitize(out.String())), nil // entities may stand for what is not
 }
 
 // Address is where a link may lead: a web page, without credentials, or a mail address. Empty: nowhere.
@@ -144,7 +145,7 @@ func Address(raw string) string {
 		return ""
 	}
 	switch {
-	case (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" && u.User == nil:
+	case exchange.WebLink(raw, longest) != "":
 		return raw
 	case u.Scheme == "mailto" && u.Opaque != "" && u.RawQuery == "":
 		return raw
@@ -163,5 +164,5 @@ func (images) RegisterFuncs(r renderer.NodeRendererFuncRegisterer) {
 // Literal is a piece of a parsed text as it is meant: without the backslashes before punctuation, and with entities as
 // the characters they stand for.
 func Literal(s string) string {
-	return notifier.Printable(string(util.UnescapePunctuations(util.ResolveEntityNames(util.ResolveNumericReferences([]byte(s))))))
+	return notifier.Visible(string(util.UnescapePunctuations(util.ResolveEntityNames(util.ResolveNumericReferences([]byte(s))))))
 }

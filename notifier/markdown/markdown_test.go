@@ -42,10 +42,14 @@ func TestHTML(t *testing.T) {
 		"[x](//evil.example.org)":                     "<p>x</p>",
 		"[x](/local)":                                 "<p>x</p>",
 		"[x](https://user:pass@example.org)":          "<p>x</p>",
+		"[x](https://:80/)":                           "<p>x</p>",
 		"[x](mailto:a@b.c?bcc=d@e.f)":                 "<p>x</p>",
 		"<javascript:alert(1)>":                       "<p>javascript:alert(1)</p>",
 		"[a]: https://example.org \"shown\"":          `<p>[a]: <a href="https://example.org"` + rel + `>https://example.org</a> &#34;shown&#34;</p>`,
-		"&lt;b&gt; &#8238;x &#27;[31m":                "<p>&lt;b&gt; x </p>",
+		"&lt;b&gt; &#8238;x &#27;[31m":                "<p>&lt;b&gt; x [31m</p>",
+		"first &#27;] second\n\nthird":                "<p>first ] second</p>\n<p>third</p>",
+		"a&#155;31m *b* &#27;":                        "<p>a31m <em>b</em> </p>",
+		"[x&#27;](https://example.org) y":             `<p><a href="https://example.org"` + rel + `>x</a> y</p>`,
 		"@here <!channel>":                            "<p>@here &lt;!channel&gt;</p>",
 	} {
 		require.Equal(t, want, html(t, text), "%q", text)
@@ -66,12 +70,30 @@ func check(t testing.TB, s string) {
 	}
 	require.NotContains(t, element.ReplaceAllString(out, ""), "<")
 	require.Equal(t, notifier.Printable(out), out)
+	require.Empty(t, open(out), "%.60q", s)
+}
+
+// open are the elements that are not closed, or not in order.
+func open(out string) (all []string) {
+	for _, e := range element.FindAllString(out, -1) {
+		name := strings.Trim(strings.Fields(strings.Trim(e, "<>"))[0], "/")
+		switch last := len(all) - 1; {
+		case name == "br" || name == "hr":
+		case !strings.HasPrefix(e, "</"):
+			all = append(all, name)
+		case last >= 0 && all[last] == name:
+			all = all[:last]
+		default:
+			return append(all, e)
+		}
+	}
+	return all
 }
 
 func TestHostileTexts(t *testing.T) {
 	t.Parallel()
 	for _, text := range notifiertest.HostileTexts() {
-		for _, around := range []string{"%s", "**%s**", "[%s](https://example.org)", "[x](%s)", "[x](https://example.org/%s)", "![%s](x)", "`%s`", "```\n%s\n```", "<%s>", "# %s", "- %s", "> %s", "&%s;", "<https://a.b/%s>"} {
+		for _, around := range []string{"%s", "**%s**", "[%s](https://example.org)", "[x](%s)", "[x](https://example.org/%s)", "![%s](x)", "`%s`", "```\n%s\n```", "<%s>", "# %s", "- %s", "> %s", "&%s;", "<https://a.b/%s>", "&#27;%s", "[&#155;%s](https://example.org)"} {
 			check(t, strings.ReplaceAll(around, "%s", text))
 		}
 	}

@@ -91,17 +91,26 @@ func (s Suite) retryAfter(t *testing.T) {
 func (s Suite) redirects(t *testing.T) {
 	t.Parallel()
 	var status, elsewhere atomic.Int32
+	var torn atomic.Bool
 	n := s.serve(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/elsewhere" {
 			elsewhere.Add(1)
 		}
 		drain(r)
+		if torn.Load() {
+			w.Header().Set("Location", "http://[::1")
+			w.WriteHeader(int(status.Load()))
+			return
+		}
 		http.Redirect(w, r, "/elsewhere", int(status.Load()))
 	})
 	for _, code := range []int{301, 302, 303, 307, 308} {
 		status.Store(int32(code))
-		_, err := s.send(t.Context(), t, n, Message())
-		want(t, fmt.Sprintf("redirect %d", code), err, s.verdict(code))
+		for _, nowhere := range []bool{false, true} {
+			torn.Store(nowhere)
+			_, err := s.send(t.Context(), t, n, Message())
+			want(t, fmt.Sprintf("redirect %d (to nowhere: %t)", code, nowhere), err, s.verdict(code))
+		}
 	}
 	if elsewhere.Load() > 0 {
 		t.Errorf("%d redirects were followed", elsewhere.Load())

@@ -71,9 +71,20 @@ func cut(s, fault string) string {
 func (p *pigeon) own() *http.Client {
 	c := *p.client
 	if p.fault != "follows redirects" {
-		c.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+		c.Transport = unmoved{c.Transport}
 	}
 	return &c
+}
+
+// unmoved takes redirects for answers.
+type unmoved struct{ http.RoundTripper }
+
+func (u unmoved) RoundTrip(r *http.Request) (*http.Response, error) {
+	resp, err := u.RoundTripper.RoundTrip(r)
+	if err == nil {
+		resp.Header.Del("Location")
+	}
+	return resp, err
 }
 
 func (p *pigeon) judge(resp *http.Response) (notifier.Receipt, error) {

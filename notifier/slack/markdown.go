@@ -17,7 +17,7 @@ func rich(s string, limit int) (parts []string, ok bool) {
 	if root == nil {
 		return nil, false
 	}
-	c := converter{source}
+	c := converter{source: source}
 	for block := root.FirstChild(); block != nil; block = block.NextSibling() {
 		text := c.block(block)
 		last := len(parts) - 1
@@ -35,12 +35,16 @@ func rich(s string, limit int) (parts []string, ok bool) {
 }
 
 // converter turns Markdown of this source into mrkdwn. All text in it is escaped.
-type converter struct{ source []byte }
+type converter struct {
+	source []byte
+	bold   bool // what it converts is, and stands between asterisks
+}
 
 func (c converter) block(n ast.Node) string {
 	switch n := n.(type) {
 	case *ast.Heading:
-		return wrapped("*", strings.ReplaceAll(c.inlines(n), "*", ""))
+		c.bold = true
+		return wrapped("*", c.inlines(n))
 	case *ast.Blockquote:
 		return "&gt; " + strings.ReplaceAll(c.blocks(n, "\n\n"), "\n", "\n&gt; ")
 	case *ast.List:
@@ -98,6 +102,9 @@ func (c converter) inline(n ast.Node) string {
 	case *ast.CodeSpan:
 		return wrapped("`", strings.ReplaceAll(c.raw(n), "`", "ˋ"))
 	case *ast.Emphasis:
+		if c.bold && n.Level > 1 {
+			return c.inlines(n)
+		}
 		return wrapped([]string{"_", "*"}[min(n.Level, 2)-1], c.inlines(n))
 	case *extended.Strikethrough:
 		return wrapped("~", c.inlines(n))

@@ -36,20 +36,22 @@ func sections(t *testing.T, m notifier.Message) []string {
 func TestMarkdownIsMrkdwn(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
-		"a *b* **c** ~~d~~ `e<f`":              "a _b_ *c* ~d~ `e&lt;f`",
-		"# A **b**\n\ntext\nmore":              "*A b*\n\ntext\nmore",
-		"- a\n- b\n  - c\n\n2. x\n3. y":        "• a\n• b\n    • c\n\n2. x\n3. y",
-		"```sh\na && b <c>\n```":               "```\na &amp;&amp; b &lt;c&gt;\n```",
-		"> q\n> r":                             "&gt; q\n&gt; r",
-		"[run](https://example.org/?a=b&c=d)":  "<https://example.org/?a=b&amp;c=d|run>",
-		"https://example.org/x.":               "<https://example.org/x|https://example.org/x>.",
-		"[us](mailto:a@b.c) a@b.c":             "us (a@b.c) a@b.c",
-		"![cat](https://example.org/x)":        "cat",
-		"[x](javascript:alert(1)) <b>":         "x &lt;b&gt;",
-		"<!channel> &lt;!here&gt; <@U123> @x":  "&lt;!channel&gt; &lt;!here&gt; &lt;@U123&gt; @x",
-		"[<!channel>|x](https://example.org)":  "<https://example.org|&lt;!channel&gt;¦x>",
-		"[x](https://example.org/>|<!channel)": "<https://example.org/%3E%7C%3C%21channel|x>",
-		"`a``` b` and ``c`d``":                 "`aˋˋˋ b` and `cˋd`",
+		"a *b* **c** ~~d~~ `e<f`":                          "a _b_ *c* ~d~ `e&lt;f`",
+		"# A **b**\n\ntext\nmore":                          "*A b*\n\ntext\nmore",
+		"# a\\*b [log](https://example.org/a*b) *c **d***": "*a*b <https://example.org/a*b|log> _c d_*",
+		"**a [b](https://example.org/*) c**":               "*a <https://example.org/*|b> c*",
+		"- a\n- b\n  - c\n\n2. x\n3. y":                    "• a\n• b\n    • c\n\n2. x\n3. y",
+		"```sh\na && b <c>\n```":                           "```\na &amp;&amp; b &lt;c&gt;\n```",
+		"> q\n> r":                                         "&gt; q\n&gt; r",
+		"[run](https://example.org/?a=b&c=d)":              "<https://example.org/?a=b&amp;c=d|run>",
+		"https://example.org/x.":                           "<https://example.org/x|https://example.org/x>.",
+		"[us](mailto:a@b.c) a@b.c":                         "us (a@b.c) a@b.c",
+		"![cat](https://example.org/x)":                    "cat",
+		"[x](javascript:alert(1)) <b>":                     "x &lt;b&gt;",
+		"<!channel> &lt;!here&gt; <@U123> @x":              "&lt;!channel&gt; &lt;!here&gt; &lt;@U123&gt; @x",
+		"[<!channel>|x](https://example.org)":              "<https://example.org|&lt;!channel&gt;¦x>",
+		"[x](https://example.org/>|<!channel)":             "<https://example.org/%3E%7C%3C%21channel|x>",
+		"`a``` b` and ``c`d``":                             "`aˋˋˋ b` and `cˋd`",
 	} {
 		got := sections(t, notifier.Message{Title: "t", Body: text, Markdown: true})
 		require.Equal(t, []string{want}, got, "%q", text)

@@ -5,6 +5,8 @@ import (
 	"net/textproto"
 
 	"github.com/wneessen/go-mail/smtp"
+
+	"github.com/flyte-notifier/flyte-notifier/notifier"
 )
 
 // deliver makes one mail transaction (RFC 5321 section 3.3). refused are the recipients that the server will never
@@ -66,7 +68,9 @@ func (s *session) recipients(all []string) (refused []string, err error) {
 			return nil, s.failed("RCPT TO "+to, err)
 		case reply.Code/100 == 5 || full(reply):
 			refused = append(refused, to+": "+s.reply(reply, 120))
-			never = s.failed("RCPT TO "+to, err)
+			if verdict, _ := notifier.VerdictOf(never); verdict != notifier.Retry { // one that may be taken yet
+				never = s.failed("RCPT TO "+to, err)
+			}
 		default:
 			later = s.failed("RCPT TO "+to, err)
 		}

@@ -166,6 +166,8 @@ func TestRefusedRecipients(t *testing.T) {
 		"one greylisted, one for good": {[]smtpsim.Fault{fault("a@x.org", 451, "later"), fault("b@x.org", 550, "never")}, notifier.Retry, "smtp: RCPT TO a@x.org: 451 later", nil},
 		"one mailbox full":             {[]smtpsim.Fault{fault("a@x.org", 452, "4.2.2 over quota")}, notifier.Delivered, "a@x.org: 452 4.2.2 over quota", []string{"b@x.org", "c@x.org"}},
 		"all mailboxes full":           {[]smtpsim.Fault{{Step: smtpsim.To, Code: 452, Text: "4.2.2 over quota", Times: 3}}, notifier.Retry, "over quota (the mailbox is full)", nil},
+		"full, then unknown":           {[]smtpsim.Fault{fault("a@x.org", 452, "4.2.2 over quota"), {Step: smtpsim.To, Code: 550, Text: "5.1.1 no such user", Times: 2}}, notifier.Retry, "smtp: RCPT TO a@x.org: 452 4.2.2 over quota (the mailbox is full)", nil},
+		"unknown, then full":           {[]smtpsim.Fault{fault("c@x.org", 452, "4.2.2 over quota"), {Step: smtpsim.To, Code: 550, Text: "5.1.1 no such user", Times: 2}}, notifier.Retry, "smtp: RCPT TO c@x.org: 452 4.2.2 over quota (the mailbox is full)", nil},
 		"the server leaves":            {[]smtpsim.Fault{fault("a@x.org", 421, "4.3.2 closing")}, notifier.Retry, "smtp: RCPT TO a@x.org: 421 4.3.2 closing", nil},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -116,9 +116,9 @@ func TestDestinationsAddresses(t *testing.T) {
 		"https://Hooks.Example.org:443/a/b?c":  {"hooks.example.org"},
 		"https://hooks.example.org./":          {"hooks.example.org"},
 		"http://[::1]:80/":                     {"::1"},
-		"https://{{.Labels.host}}/":            {"https://{{.Labels.host}}/"},
-		"https://hooks.example.org/{{.Name}}":  {"https://hooks.example.org/{{.Name}}"},
-		"https://a.example.org@b.example.org/": {"https://a.example.org@b.example.org/"},
+		"https://{{.Labels.host}}/":            {"a url with {{"},
+		"https://hooks.example.org/{{.Name}}":  {"a url with {{"},
+		"https://a.example.org@b.example.org/": {"what is no url"},
 	} {
 		require.Equal(t, want, (&webhook.Destination{URL: raw}).Addresses(), raw)
 	}

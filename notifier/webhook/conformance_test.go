@@ -12,9 +12,12 @@ import (
 	"github.com/flyte-notifier/flyte-notifier/notifier/webhook"
 )
 
-// verdicts are those of every 2xx, which is a receiver's yes, and 503.
-func verdicts() map[int]notifier.Verdict {
-	all := map[int]notifier.Verdict{http.StatusServiceUnavailable: notifier.Retry}
+// verdicts are those of every 2xx, which is a receiver's yes, and 503, which is unknown where a copy is not told.
+func verdicts(format string) map[int]notifier.Verdict {
+	all := map[int]notifier.Verdict{http.StatusServiceUnavailable: notifier.Unknown}
+	if format == "json" || format == "cloudevents" {
+		all[http.StatusServiceUnavailable] = notifier.Retry
+	}
 	for status := 200; status < 300; status++ {
 		all[status] = notifier.Delivered
 	}
@@ -40,7 +43,7 @@ func TestConformance(t *testing.T) {
 				Destination: &webhook.Destination{},
 				Accept:      http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusAccepted) }),
 				Secrets:     []string{urlToken, queryToken, headerToken, signing, strings.TrimPrefix(signing, "whsec_")},
-				Verdicts:    verdicts(),
+				Verdicts:    verdicts(format),
 				Inspect: func(t testing.TB, _ *http.Request, body []byte) {
 					t.Helper()
 					inspect(t, body)

@@ -90,6 +90,25 @@ func TestVariablesBecomeJSONWhateverTheyAre(t *testing.T) {
 	require.NoError(t, json.Unmarshal(got.Payload, &p))
 	require.JSONEq(t, "null", string(p.Vars["Inputs"]), "too large for a message")
 	require.JSONEq(t, `"FAILED"`, string(p.Vars["Phase"]))
+
+	labels := map[string]string{}
+	m.Vars["Labels"] = labels
+	for i := range 300 {
+		labels[strings.Repeat("k", i+1)] = strings.Repeat("x", 1000)
+	}
+	got, err = (&webhook.Config{}).PreviewFor(&webhook.Destination{}, m)
+	require.NoError(t, err)
+	require.NoError(t, json.Unmarshal(got.Payload, &p))
+	require.JSONEq(t, "null", string(p.Vars["Labels"]), "the labels too")
+	require.JSONEq(t, `"FAILED"`, string(p.Vars["Phase"]))
+	for i := range 20 {
+		m.Vars[strings.Repeat("v", i+1)] = strings.Repeat("x", 16<<10)
+	}
+	got, err = (&webhook.Config{}).PreviewFor(&webhook.Destination{}, m)
+	require.NoError(t, err)
+	p.Vars = nil
+	require.NoError(t, json.Unmarshal(got.Payload, &p))
+	require.Empty(t, p.Vars, "less than all would be too large")
 }
 
 func TestEventTypes(t *testing.T) {
@@ -170,4 +189,22 @@ func TestTemplatedBody(t *testing.T) {
 		require.Equal(t, tc.body, string(got.body), name)
 		require.Equal(t, http.MethodPut, got.method, name)
 	}
+}
+
+// A link is one in whatever shows it, and names nobody.
+func TestLinksAreWhole(t *testing.T) {
+	t.Parallel()
+	m := failed()
+	m.Facts, m.Links = nil, nil
+	for _, raw := range []string{
+		"http://[::1]:8080/a", "https://example.org/@channel/*a*(b)", "https://:80/", "https://u:p@example.org/", "javascript:alert(1)",
+		"https://example.org/" + strings.Repeat("(", 1000), "https://example.org/" + strings.Repeat("@", 1000),
+	} {
+		m.Links = append(m.Links, notifier.Link{Text: "x", URL: raw})
+	}
+	preview, err := (&webhook.Config{}).PreviewFor(&webhook.Destination{}, m)
+	require.NoError(t, err)
+	var p webhook.Payload
+	require.NoError(t, json.Unmarshal(preview.Payload, &p))
+	require.Equal(t, []webhook.Link{{Text: "x", URL: "http://[::1]:8080/a"}, {Text: "x", URL: "https://example.org/%40channel/%2Aa%2A%28b%29"}}, p.Links)
 }

@@ -174,3 +174,42 @@ func TestTheURLIsInNoError(t *testing.T) {
 		require.NotContains(t, err.Error(), urlToken)
 	}
 }
+
+// What allow refuses is stored and logged, also where it is no URL.
+func TestAddressesShowNoToken(t *testing.T) {
+	t.Parallel()
+	for raw, want := range map[string]string{
+		"https://Hooks.example.org.:8443/" + urlToken:       "hooks.example.org",
+		"https://hooks.example.org/" + urlToken + "/{{.X}}": "a url with {{",
+		"hooks.example.org/" + urlToken:                     "what is no url",
+	} {
+		d := &webhook.Destination{URL: raw}
+		require.Equal(t, []string{want}, d.Addresses())
+		require.Equal(t, notifier.IsTemplate(raw), notifier.IsTemplate(d.Addresses()[0]))
+		require.NotContains(t, d.Address(), urlToken)
+	}
+}
+
+// A short path tells nothing: to hide it would hide every such letter, and how to mend what is wrong.
+func TestAShortPathHidesNoHint(t *testing.T) {
+	t.Parallel()
+	_, err := served(t, webhook.Config{}).Send(t.Context(), &webhook.Destination{URL: "http://10.0.0.5/a"}, failed())
+	require.ErrorIs(t, err, notifier.ErrForbiddenAddress)
+	require.ErrorContains(t, err, "(allow_private: true of the connection opens")
+	require.NotContains(t, err.Error(), "<secret>")
+}
+
+// What a receiver repeats may be what the client made of the URL.
+func TestUserAndPasswordAreInNoError(t *testing.T) {
+	t.Parallel()
+	r := receive(t)
+	raw := strings.Replace(r.URL, "http://", "http://me:s3cr:t@", 1) + "/"
+	n := open(t, webhook.Config{URL: secret(t, raw), AllowPrivate: true}, r.Client())
+	_, err := n.Send(t.Context(), &webhook.Destination{}, failed())
+	require.NoError(t, err)
+	sent := r.only(t).header.Get("Authorization")
+	require.NotEmpty(t, sent)
+	r.answers(http.StatusForbidden, `{"message": "bad `+sent+`"}`, nil)
+	_, err = n.Send(t.Context(), &webhook.Destination{}, failed())
+	require.ErrorContains(t, err, "bad Basic <secret>")
+}

@@ -10,9 +10,11 @@ import (
 	"time"
 
 	"github.com/flyte-notifier/flyte-notifier/notifier"
+	"github.com/flyte-notifier/flyte-notifier/notifier/exchange"
 )
 
-// How long texts of the JSON are, in characters. A receiver gets less than a megabyte whatever a message holds.
+// How long texts of the JSON are, in characters, and how many there are in a list: a receiver gets some 2.5 MB at
+// the very most.
 const (
 	longText  = 16 << 10
 	shortText = 1000
@@ -70,20 +72,28 @@ func neutral(m notifier.Message) Payload {
 	return p
 }
 
-// variables are those of the message, without the inputs if these are too large for a message.
+// variables are those of the message, without the inputs if these are too large for a message, nor the labels if it is
+// still, and none at all if that is not enough.
 func variables(vars map[string]any) map[string]any {
 	const most = 256 << 10
 	all := map[string]any{}
 	for name, value := range vars {
 		all[line1(name, shortText)] = portable(value, 0)
 	}
+	fits := func() bool {
+		raw, err := exchange.JSON(all)
+		return err == nil && len(raw) <= most
+	}
 	for _, large := range []string{"Inputs", "Labels"} {
-		if raw, err := json.Marshal(all); err == nil && len(raw) <= most {
+		if fits() {
 			return all
 		}
 		all[large] = nil
 	}
-	return all
+	if fits() {
+		return all
+	}
+	return map[string]any{}
 }
 
 // portable is the value as JSON can hold it: numbers that are none become text, and so does what is nested too deep.

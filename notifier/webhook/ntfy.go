@@ -39,7 +39,7 @@ type ntfyAction struct {
 	URL    string `json:"url"`
 }
 
-// ntfyTopic is the last part of a topic's URL.
+// ntfyTopic is the last part of a topic's URL, which may end with a slash.
 func ntfyTopic(u *url.URL) string { return path.Base(u.Path) }
 
 // ntfyRoot makes a topic's URL that of its server, where JSON is posted.
@@ -47,7 +47,7 @@ func ntfyRoot(u *url.URL) error {
 	if topic := ntfyTopic(u); !ntfyName(topic) {
 		return errors.New("url: must end with the topic, as https://ntfy.example.org/topic")
 	}
-	u.Path, u.RawPath = path.Join(path.Dir(u.Path), "/"), ""
+	u.Path, u.RawPath = path.Dir(path.Clean(u.Path)), ""
 	if !strings.HasSuffix(u.Path, "/") {
 		u.Path += "/"
 	}

@@ -121,6 +121,8 @@ func TestAnswersOfTheServices(t *testing.T) {
 		"Discord is busy":         {"discord", 429, `{"message": "You are being rate limited.", "retry_after": 64.5, "global": false}`, map[string]string{"Retry-After": "64"}, notifier.Retry, 64500 * time.Millisecond, "HTTP status 429 Too Many Requests: You are being rate limited."},
 		"Discord's absurd wish":   {"discord", 429, `{"retry_after": 1e300}`, nil, notifier.Retry, time.Hour, "429"},
 		"Discord's negative wish": {"discord", 429, `{"retry_after": -5}`, nil, notifier.Retry, 0, "429"},
+		"Discord, oddly":          {"discord", 429, `{"message": "later", "retry_after": "5"}`, nil, notifier.Retry, 0, "429 Too Many Requests: later"},
+		"another's wish":          {"json", 503, `{"message": "later", "retry_after": 1500}`, nil, notifier.Retry, 0, "503 Service Unavailable: later"},
 		"Cloudflare's page":       {"discord", 429, `<html>banned</html>`, map[string]string{"Retry-After": "7"}, notifier.Retry, 7 * time.Second, "429"},
 		"deleted on Discord":      {"discord", 404, `{"message": "Unknown Webhook", "code": 10015}`, nil, notifier.Permanent, 0, "Unknown Webhook (the webhook was deleted or its URL is incomplete: copy it anew in Discord under Edit Channel > Integrations > Webhooks)"},
 		"Discord's bad token":     {"discord", 401, `{"message": "Invalid Webhook Token", "code": 50027}`, nil, notifier.Permanent, 0, "(the webhook was deleted or its URL is incomplete"},
@@ -140,6 +142,8 @@ func TestAnswersOfTheServices(t *testing.T) {
 		"not understood":          {"json", 415, `{"message": 5, "error": ["x"]}`, nil, notifier.Permanent, 0, "415 Unsupported Media Type (check the connection's format)"},
 		"too large":               {"json", 413, `{"error": "too\nlarge"}`, nil, notifier.Permanent, 0, "webhook: HTTP status 413 Request Entity Too Large: too large"},
 		"broken":                  {"json", 500, `{"error": "x"}`, nil, notifier.Unknown, 0, "500 Internal Server Error: x"},
+		"a chat is away":          {"mattermost", 503, "", map[string]string{"Retry-After": "30"}, notifier.Retry, 30 * time.Second, "503"},
+		"a proxy's 503":           {"mattermost", 503, "upstream connect error or disconnect/reset before headers", nil, notifier.Unknown, 0, "503"},
 		"away":                    {"json", 503, "", map[string]string{"Retry-After": "30"}, notifier.Retry, 30 * time.Second, "503"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -188,6 +192,19 @@ func TestNtfyNeedsATopic(t *testing.T) {
 		require.EqualError(t, err, "webhook: url: must end with the topic, as https://ntfy.example.org/topic", path)
 		require.EqualError(t, n.Check(t.Context()), err.Error())
 		require.Empty(t, r.all())
+	}
+}
+
+func TestNtfyPostsToTheServer(t *testing.T) {
+	t.Parallel()
+	for given, want := range map[string]string{"/topic": "/", "/topic/": "/", "/sub/topic//": "/sub/", "/sub/topic?x=y": "/sub/"} {
+		r := receive(t)
+		n := open(t, webhook.Config{URL: secret(t, r.URL+given), Format: "ntfy", AllowPrivate: true}, r.Client())
+		_, err := n.Send(t.Context(), &webhook.Destination{}, failed())
+		require.NoError(t, err)
+		got := r.only(t)
+		require.Equal(t, want, got.path, given)
+		require.Contains(t, string(got.body), `"topic":"topic"`)
 	}
 }
 

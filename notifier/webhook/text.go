@@ -1,13 +1,13 @@
 package webhook
 
 import (
-	"net/url"
 	"regexp"
 	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
 
 	"github.com/flyte-notifier/flyte-notifier/notifier"
+	"github.com/flyte-notifier/flyte-notifier/notifier/exchange"
 )
 
 // gap parts what would otherwise be read together, and is not seen: U+200B, the zero-width space.
@@ -122,31 +122,14 @@ func units(s string) (n int) {
 	return n
 }
 
-// webLink is a URL that may stand in any markup, or nothing where raw leads to no web page: what could end a link, or
-// begin something else, is percent-encoded.
+// webLink is a URL that may stand in any markup, or nothing where raw leads to no web page. Nor is there anybody's name in
+// it, or a mark of Markdown's.
 func webLink(raw string) string {
-	u, err := url.Parse(raw)
-	if err != nil || u.User != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || len(raw) > longestURL {
+	text := strings.NewReplacer("@", "%40", "*", "%2A").Replace(exchange.WebLink(raw, longestURL))
+	if len(text) > longestURL {
 		return ""
 	}
-	const hexDigits = "0123456789ABCDEF"
-	text := u.String()
-	var out strings.Builder
-	for i := range len(text) {
-		c := text[i]
-		letter := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
-		if letter || strings.IndexByte("-._~:/?#&=+%,;!$", c) >= 0 {
-			out.WriteByte(c)
-			continue
-		}
-		out.WriteByte('%')
-		out.WriteByte(hexDigits[c>>4])
-		out.WriteByte(hexDigits[c&15])
-	}
-	if out.Len() > longestURL {
-		return ""
-	}
-	return out.String()
+	return text
 }
 
 // content is a message as the chat services show it: tidy, but not yet escaped.

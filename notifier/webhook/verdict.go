@@ -11,11 +11,23 @@ import (
 	"github.com/flyte-notifier/flyte-notifier/notifier/exchange"
 )
 
+// verdictOf is what the answer comes to. 503 without a wish may be a proxy's, Envoy's for example, that had passed the
+// request on: who cannot tell a copy may have the message then.
+func (c *Config) verdictOf(a exchange.Answer) notifier.Verdict {
+	if a.Status == http.StatusServiceUnavailable && c.chat() && a.Header.Get("Retry-After") == "" {
+		return notifier.Unknown
+	}
+	return exchange.VerdictOf(a.Status)
+}
+
 // refused is the answer as an error that says what is wrong and how to mend it.
 func (n *Notifier) refused(l *line, verdict notifier.Verdict, a exchange.Answer) error {
 	said := understand(a.Body)
 	err := l.Refused(verdict, a, l.Quote(said.text, 300), n.hint(a.Status, said.code))
 	if verdict != notifier.Retry {
+		return err
+	}
+	if n.config.Format != formatDiscord { // others may mean milliseconds by it, or anything
 		return err
 	}
 	_, wait := notifier.VerdictOf(err)
@@ -34,15 +46,18 @@ type answer struct {
 func understand(body []byte) answer {
 	const longest = 3600
 	var said struct {
-		Message    any     `json:"message"`
-		Error      any     `json:"error"`
-		Code       any     `json:"code"`
-		RetryAfter float64 `json:"retry_after"`
+		Message    any `json:"message"`
+		Error      any `json:"error"`
+		Code       any `json:"code"`
+		RetryAfter any `json:"retry_after"`
 	}
 	if err := json.Unmarshal(body, &said); err != nil {
 		return answer{}
 	}
-	a := answer{wait: time.Duration(math.Min(math.Max(said.RetryAfter, 0), longest) * float64(time.Second))}
+	var a answer
+	if seconds, ok := said.RetryAfter.(float64); ok {
+		a.wait = time.Duration(min(max(seconds, 0), longest) * float64(time.Second))
+	}
 	if code, ok := said.Code.(float64); ok && code == math.Trunc(code) && math.Abs(code) < 1e9 {
 		a.code = int(code)
 	}

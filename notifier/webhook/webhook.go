@@ -106,7 +106,7 @@ func (n *Notifier) Send(ctx context.Context, d notifier.Destination, m notifier.
 	if err != nil {
 		return nil, n.forbidden(err)
 	}
-	if verdict := exchange.VerdictOf(answer.Status); verdict != notifier.Delivered {
+	if verdict := n.config.verdictOf(answer); verdict != notifier.Delivered {
 		return nil, n.refused(l, verdict, answer)
 	}
 	return n.config.receipt(answer), nil
