@@ -16,8 +16,8 @@ import (
 
 // How often a request meets a way of failing: one that carries a message, and one that only reads.
 const (
-	foulSends = 0.25
-	foulReads = 0.10
+	foulSends = 0.35
+	foulReads = 0.20
 )
 
 // deaf is how long a service that does not read a request keeps the connection: longer than an attempt takes.
