@@ -67,7 +67,8 @@ func (r *chaosRun) judge(rows []agentproc.Row, took time.Duration) {
 	for _, kind := range slices.Sorted(maps.Keys(books)) {
 		b := books[kind]
 		f := b.judge(kind, rows)
-		for name, n := range b.ways {
+		met, odd := b.seen()
+		for name, n := range met {
 			ways[name] += n
 		}
 		fmt.Fprintf(&text, "| %s | %d | %d | %d | %d | %d | %d | %d | %d | %d |\n", kind, f.deliveries, f.attempts, f.calls,
@@ -77,9 +78,16 @@ func (r *chaosRun) judge(rows []agentproc.Row, took time.Duration) {
 		if slices.Contains(once, kind) {
 			assert.Empty(r.t, f.twice, "%s: doubled", kind)
 		}
-		assert.Empty(r.t, b.odd[:min(len(b.odd), 3)], "%s: requests that the service should have taken", kind)
+		assert.Empty(r.t, odd[:min(len(odd), 3)], "%s: requests that the service should have taken", kind)
 	}
 	r.t.Logf("%sways met: %v", text.String(), ways)
+}
+
+// seen are the ways that were met, and what should not have come.
+func (b *book) seen() (ways map[string]int, odd []string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return maps.Clone(b.ways), slices.Clone(b.odd)
 }
 
 // judge looks at each delivery of a kind. One that is dead is not lost where the service did refuse it.
