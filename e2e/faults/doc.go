@@ -7,6 +7,8 @@
 // fails. Flyteadmin, Slack and SendGrid are simulated, over real connections; the servers are
 // processes of the built binary, and Postgres is Postgres.
 //
+// TestChaos has every service fail at random, in all ways, while servers are killed; docs/guarantees.md has its figures.
+//
 // `go test ./faults -run Killed -chaos 5m` kills for as long as one likes. With
 // FLYTE_NOTIFIER_RELEASED_BIN naming an earlier release's binary, upgrades from it are tested, too. The
 // tests that cut networks need root.

@@ -53,7 +53,16 @@ func (s *Server) Heal() {
 	s.faults = nil
 }
 
-// take returns the next fault of a step, if any, and counts it down.
+// fault is what a step meets: what was given, else what the weather brings.
+func (s *Server) fault(step Step, address string, mail []byte) *Fault {
+	f := s.take(step, address)
+	if f == nil && s.options.Weather != nil {
+		f = s.options.Weather(step, mail)
+	}
+	return f
+}
+
+// take returns the next fault that was given for a step, if any, and counts it down.
 func (s *Server) take(step Step, address string) *Fault {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -130,7 +139,7 @@ func (g greeter) Accept() (net.Conn, error) {
 		if err != nil {
 			return nil, err
 		}
-		f := g.server.take(Greeting, "")
+		f := g.server.fault(Greeting, "", nil)
 		if f == nil {
 			return conn, nil
 		}

@@ -19,6 +19,9 @@ type Options struct {
 	Clear    bool   // no TLS at all
 	Username string // who must log in, with the mechanism PLAIN; empty: nobody
 	Password string
+	// Weather, where there is one, is asked for the fault of each step that none was given for; nil is none. mail is
+	// what came, at End only. It must be safe for concurrent use.
+	Weather func(step Step, mail []byte) *Fault
 }
 
 // Server is a simulated mail server on 127.0.0.1. It is safe for concurrent use.

@@ -25,7 +25,7 @@ type session struct {
 }
 
 func (s *Server) session(c *smtp.Conn) (smtp.Session, error) {
-	if err := s.meet(c.Conn(), s.take(Hello, "")); err != nil {
+	if err := s.meet(c.Conn(), s.fault(Hello, "", nil)); err != nil {
 		return nil, err
 	}
 	return &session{server: s, conn: c, known: s.options.Username == ""}, nil
@@ -43,7 +43,7 @@ func (s *session) AuthMechanisms() []string {
 
 // Auth checks name and password.
 func (s *session) Auth(string) (sasl.Server, error) {
-	if err := s.server.meet(s.wire(), s.server.take(Login, "")); err != nil {
+	if err := s.server.meet(s.wire(), s.server.fault(Login, "", nil)); err != nil {
 		return nil, err
 	}
 	return sasl.NewPlainServer(func(_, username, password string) error {
@@ -59,7 +59,7 @@ func (s *session) Mail(from string, _ *smtp.MailOptions) error {
 	s.server.mu.Lock()
 	s.server.begun++
 	s.server.mu.Unlock()
-	if err := s.server.meet(s.wire(), s.server.take(From, "")); err != nil {
+	if err := s.server.meet(s.wire(), s.server.fault(From, "", nil)); err != nil {
 		return err
 	}
 	if !s.known {
@@ -71,7 +71,7 @@ func (s *session) Mail(from string, _ *smtp.MailOptions) error {
 
 // Rcpt takes a recipient.
 func (s *session) Rcpt(to string, _ *smtp.RcptOptions) error {
-	if err := s.server.meet(s.wire(), s.server.take(To, to)); err != nil {
+	if err := s.server.meet(s.wire(), s.server.fault(To, to, nil)); err != nil {
 		return err
 	}
 	s.mail.To = append(s.mail.To, to)
@@ -80,14 +80,14 @@ func (s *session) Rcpt(to string, _ *smtp.RcptOptions) error {
 
 // Data takes the mail itself.
 func (s *session) Data(r io.Reader) error {
-	if err := s.server.meet(s.wire(), s.server.take(Data, "")); err != nil {
+	if err := s.server.meet(s.wire(), s.server.fault(Data, "", nil)); err != nil {
 		return err
 	}
 	raw, err := io.ReadAll(r)
 	if err != nil {
 		return err
 	}
-	f := s.server.take(End, "")
+	f := s.server.fault(End, "", raw)
 	if f == nil || f.Store {
 		mail := Mail{From: s.mail.From, To: slices.Clone(s.mail.To), Raw: raw}
 		s.server.mu.Lock()

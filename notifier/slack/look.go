@@ -107,7 +107,8 @@ func (c *call) lookInThread(ctx context.Context, id, thread, key string) (notifi
 
 // looking classifies a failed look-up: what Slack will never show cannot be looked up.
 func (c *call) looking(err error) error {
-	_, unreadable := errors.AsType[*json.UnmarshalTypeError](err) // another's odd message: it stays
+	odd, ok := errors.AsType[*json.UnmarshalTypeError](err)
+	unreadable := ok && odd.Field != "" // another's odd message: it stays. No object at all is no answer of Slack's.
 	if unreadable || c.refusedWith(err, "not_in_channel", "channel_not_found", "no_permission", "access_denied", "not_allowed_token_type") {
 		return fmt.Errorf("%w: %w", c.explain(err), notifier.ErrLookImpossible)
 	}

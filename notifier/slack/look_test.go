@@ -119,6 +119,10 @@ func TestLookThatMayBeAnsweredLater(t *testing.T) {
 		{Body: "<html>"},
 		{Body: `{"ok":false}`},
 		{Body: `{"ok":tr`},
+		{Body: `[]`}, // not Slack's, whoever says it
+		{Body: `"ok"`},
+		{Body: `7`},
+		{Body: `null`},
 	} {
 		sim.Fail("conversations.history", f)
 		_, found, err := n.Look(t.Context(), channel("C1"), "k", time.Now())

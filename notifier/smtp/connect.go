@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"net/textproto"
 	"slices"
 	"strings"
 	"time"
@@ -79,8 +80,8 @@ func (s *session) begin(c Config, secure *tls.Config, password string) (err erro
 		return s.failed("greeting", err)
 	}
 	s.client.SkipSMTPUTF8(true) // our addresses are ASCII; some relays refuse what is marked otherwise
-	if err := s.client.Hello(c.helo()); err != nil {
-		return s.failed("EHLO", err)
+	if err := s.hello(c); err != nil {
+		return err
 	}
 	if c.TLS != tlsNone && c.TLS != tlsImplicit {
 		if err := s.startTLS(secure); err != nil {
@@ -88,6 +89,30 @@ func (s *session) begin(c Config, secure *tls.Config, password string) (err erro
 		}
 	}
 	return s.login(c, password)
+}
+
+// hello greets the server. The library says HELO to whoever does not take EHLO: to one that only says "later" too, which
+// then seems to offer neither TLS nor a way to log in.
+func (s *session) hello(c Config) error {
+	var ehlo said
+	s.client.ErrorHandlerRegistry.RegisterHandler(c.Host, "ehlo", &ehlo)
+	err := s.client.Hello(c.helo())
+	if reply, ok := errors.AsType[*textproto.Error](ehlo.err); err == nil && ok && reply.Code/100 == 4 {
+		err = reply
+	}
+	if err != nil {
+		return s.failed("EHLO", err)
+	}
+	return nil
+}
+
+// said is the error of a command, which the library keeps to itself.
+type said struct{ err error }
+
+// HandleError notes the error, and mends nothing.
+func (s *said) HandleError(_, _ string, _ *textproto.Conn, err error) error {
+	s.err = err
+	return err
 }
 
 // nearby says whether a connection stays on this machine.

@@ -244,6 +244,20 @@ func TestNothingIsSentWithoutTLS(t *testing.T) {
 	}
 }
 
+// A server that says "later" to EHLO takes HELO perhaps, which tells nothing of what it offers.
+func TestAServerThatSaysLaterToEHLOIsAskedLater(t *testing.T) {
+	t.Parallel()
+	for _, code := range []int{421, 450, 451} {
+		sim, n := start(t, smtpsim.Options{Username: "flyte", Password: password})
+		sim.Fail(smtpsim.Fault{Step: smtpsim.Hello, Code: code, Text: "busy"})
+		_, err := n.Send(t.Context(), to("ada@example.org"), notifiertest.Message())
+		verdict(t, notifier.Retry, err)
+		require.ErrorContains(t, err, "smtp: EHLO: ")
+		_, err = n.Send(t.Context(), to("ada@example.org"), notifiertest.Message())
+		require.NoError(t, err)
+	}
+}
+
 func TestPasswordIsReadForEveryMail(t *testing.T) {
 	t.Parallel()
 	path := file(t, []byte("old"))

@@ -43,6 +43,7 @@ type Config struct {
 	Interval                time.Duration // between polls; default 200 ms
 	Sweep                   time.Duration // default 3 s
 	Rate                    Rate          // of each connection; default the services' own
+	Connections             string        // more of them, as the config's key has them, each line indented by two
 	Subscriptions           string        // the config's key of that name, as YAML or JSON; default: none
 	// Command, if set, replaces how the binary is started: to start it in a namespace, say.
 	Command func(binary string, args ...string) *exec.Cmd

@@ -24,7 +24,7 @@ connections:
     slack: {token: {env: E2E_SLACK_TOKEN}, api_url: %q}%s
   mail:
     sendgrid: {api_key: {env: E2E_SENDGRID_KEY}, from: flyte@example.org, host: %q}%s
-defaults: {slack: team-slack, sendgrid: mail}
+%sdefaults: {slack: team-slack, sendgrid: mail}
 %s`
 
 // Rate is how many messages a second may go to one destination.
@@ -40,7 +40,7 @@ func (r Rate) yaml() string {
 func (c Config) yaml() string {
 	return fmt.Sprintf(configYAML, c.Listen, c.HTTP, "dns:///"+c.Admin, c.storeURL(),
 		cmp.Or(c.Interval, 200*time.Millisecond), cmp.Or(c.Sweep, 3*time.Second), cmp.Or(c.DeliveryTimeout, 5*time.Second),
-		c.Slack, c.Rate.yaml(), c.SendGrid, c.Rate.yaml(), c.subscriptions())
+		c.Slack, c.Rate.yaml(), c.SendGrid, c.Rate.yaml(), c.Connections, c.subscriptions())
 }
 
 func (c Config) subscriptions() string {
