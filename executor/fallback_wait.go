@@ -43,7 +43,9 @@ func (o *outcomes) add(keys ...string) {
 	for _, key := range keys {
 		o.keys[key] = true
 	}
-	o.any = o.any || len(o.keys) > wokenBatch
+	if o.any = o.any || len(o.keys) > wokenBatch; o.any {
+		clear(o.keys)
+	}
 }
 
 // addAny has all notes looked at.
