@@ -25,15 +25,15 @@ import (
 
 // bench is an outbox at work on a real store, in a synctest bubble.
 type bench struct {
-	t      *testing.T
-	store  *sqlite.Store
-	queue  *queue // hands out what is in the store, unless nil
-	config delivery.Config
-	conns  []*notifier.Connection
-	outbox *delivery.Outbox
-	stop   func()
-	died   func(store.Delivery) // nil: nobody hears of it
-	n      int
+	t       *testing.T
+	store   *sqlite.Store
+	queue   *queue // hands out what is in the store, unless nil
+	config  delivery.Config
+	conns   []*notifier.Connection
+	outbox  *delivery.Outbox
+	stop    func()
+	settled func(store.Delivery) // nil: nobody hears of it
+	n       int
 
 	metrics *prometheus.Registry // of the outbox, unless nil
 	log     *slog.Logger         // the same
@@ -78,7 +78,7 @@ func (b *bench) start() {
 	outbox := delivery.New(delivery.Options{
 		Store: s, Registry: notifier.NewRegistry(manifest()), Connections: notifier.NewConnections(b.conns, nil),
 		Config: b.config, Metrics: metrics, Log: log,
-		Died: b.died,
+		Settled: b.settled,
 	})
 	b.outbox = outbox
 	var wg sync.WaitGroup

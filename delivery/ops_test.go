@@ -172,7 +172,7 @@ func TestTheOutboxTellsOfDeaths(t *testing.T) {
 	}
 	run(t, s, func(b *bench) {
 		died := make(chan store.Delivery, 1)
-		b.died = func(d store.Delivery) { died <- d }
+		b.settled = func(d store.Delivery) { died <- d }
 		b.start()
 		ids := b.add("w1", "#a")
 		d := <-died

@@ -46,7 +46,7 @@ type Threads interface {
 	DeliveriesOf(ctx context.Context, ids []string) ([]store.Delivery, error)
 }
 
-// Options are what an Outbox is made of. All are required but Tracer, Acknowledged and Died. Connections and Config hold
+// Options are what an Outbox is made of. All are required but Tracer, Acknowledged and Settled. Connections and Config hold
 // until Reload.
 type Options struct {
 	Store       Store
@@ -61,9 +61,9 @@ type Options struct {
 	// notifier.Acknowledger): no more shall come of it. It may be told so again. nil: nobody is asked.
 	Acknowledged func(ctx context.Context, reminder store.Delivery, by string) error
 
-	// Died is told of each delivery that was given up here, once that is stored. It must not block. A server that
+	// Settled is told of each delivery that was settled here, once that is stored. It must not block. A server that
 	// is killed just then tells nobody, so it is no more than a hint. nil: nobody is told.
-	Died func(d store.Delivery)
+	Settled func(d store.Delivery)
 }
 
 // Outbox sends the deliveries of a store.

@@ -20,7 +20,7 @@ func (o *Outbox) settle(ctx context.Context, d store.Delivery, out store.Outcome
 		switch {
 		case err == nil:
 			o.metrics.settled(d.Kind, out.State)
-			o.tellDead(ctx, d, out)
+			o.tellSettled(ctx, d, out)
 			if out.State.Settled() {
 				return 0
 			}
@@ -36,13 +36,14 @@ func (o *Outbox) settle(ctx context.Context, d store.Delivery, out store.Outcome
 	}
 }
 
-// tellDead shows a message that nobody will get unless it is redriven, or something else is sent instead.
-func (o *Outbox) tellDead(ctx context.Context, d store.Delivery, out store.Outcome) {
+// tellSettled tells what became of a delivery, and shows one that nobody will get unless it is redriven, or something else
+// is sent instead.
+func (o *Outbox) tellSettled(ctx context.Context, d store.Delivery, out store.Outcome) {
+	if out.State.Settled() && o.Settled != nil {
+		d.State, d.LastError, d.SettledAt = out.State, out.LastError, out.At
+		o.Settled(d)
+	}
 	if out.State == store.Dead {
-		if o.Died != nil {
-			d.State, d.LastError, d.SettledAt = out.State, out.LastError, out.At
-			o.Died(d)
-		}
 		o.Log.WarnContext(ctx, "delivery is dead", "delivery", d.ID, "execution", d.Execution.String(),
 			"notifier", d.Kind, "destination", d.Address, "error", out.LastError)
 	}

@@ -81,7 +81,7 @@ type NotifierExecutor struct {
 	nodeCalls   *rate.Limiter
 	follow      chan store.Watch // watches that were registered here
 	send        chan store.Watch // sends that were registered here
-	died        chan store.Delivery
+	outcomes    *outcomes
 	delivered   func() // deliveries were inserted
 	silenced    func(context.Context, store.Delivery) bool
 	holding     atomic.Pointer[holding]
@@ -139,9 +139,9 @@ func New(o Options) *NotifierExecutor {
 		tracer:    tracing.Tracer(o.Tracer),
 		nodeCalls: rate.NewLimiter(rate.Limit(o.Config.NodeCalls), max(1, int(o.Config.NodeCalls))),
 		follow:    make(chan store.Watch, wokenBatch), send: make(chan store.Watch, wokenBatch),
-		died:  make(chan store.Delivery, wokenBatch),
-		specs: memo.New(specsKept, readSpec),
-		held:  make(chan struct{}), sendSlots: make(chan struct{}, sendsAtOnce), delivered: o.Delivered,
+		outcomes: newOutcomes(),
+		specs:    memo.New(specsKept, readSpec),
+		held:     make(chan struct{}), sendSlots: make(chan struct{}, sendsAtOnce), delivered: o.Delivered,
 	}
 	n.rewanted = make(chan struct{}, 1)
 	n.cfg.ShardNames = cmp.Or(n.cfg.ShardNames, 50_000)
@@ -186,7 +186,7 @@ func (n *NotifierExecutor) Run(ctx context.Context) error {
 	g.Go(func() error { return n.onceHeld(ctx, n.cfg.NodeInterval, n.looks) })
 	g.Go(func() error { return n.timers(ctx) })
 	g.Go(func() error { return n.whenDue(ctx, n.bundleClock, n.releases) })
-	g.Go(func() error { return n.wokenFallbacks(ctx) })
+	g.Go(func() error { return n.fallbacks(ctx) })
 	g.Go(func() error { return n.resubscribes(ctx) })
 	g.Go(func() error { return newDiscoverer(n).run(ctx) })
 	err := g.Wait()

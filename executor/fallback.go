@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -13,19 +14,45 @@ import (
 
 // noteFallback is of an occurrence whose fallback is held until it is known what became of its own messages. It is
 // written with them, and removed with the release of the fallback or its end, each in one transaction: a server that
-// dies anywhere between leaves a note that is due within fallbackLook, and whoever looks at it decides by the
-// deliveries as they are then. Two that look at once both try to remove the note, and one of them changes nothing.
+// dies anywhere between leaves a note that is due some day, and whoever looks at it decides by the deliveries as they are
+// then. Of two servers that look at once one changes nothing, and looks again.
 const noteFallback = "fallback"
-
-// fallbackLook is the pause between looks at a fallback that waits. The outbox tells of the deaths that this server
-// has seen, so that only those of others, and those of a server that was stopped, wait for so long.
-const fallbackLook = time.Minute
 
 // awaiting is what a fallback waits for.
 type awaiting struct {
-	Sends     []string    `json:"sends"`           // ids of the deliveries that must all be dead
-	Fallbacks []string    `json:"fallbacks"`       // ids of those that go out then
-	Quiet     *spec.Quiet `json:"quiet,omitempty"` // the rule's hours: it goes out after them
+	Sends     []string          `json:"sends"`           // ids of the deliveries that must all be dead
+	Fallbacks []string          `json:"fallbacks"`       // ids of those that go out then
+	Dead      map[string]string `json:"dead,omitempty"`  // sends that were seen dead, with the dead message that told of each: it may be gone before the others
+	Quiet     *spec.Quiet       `json:"quiet,omitempty"` // the rule's hours: it goes out after them
+}
+
+// saw keeps that a send is dead, and returns whether that is new.
+func (a *awaiting) saw(send, message string) bool {
+	if a.Dead[send] == message {
+		return false
+	}
+	if a.Dead == nil {
+		a.Dead = map[string]string{}
+	}
+	a.Dead[send] = message
+	return true
+}
+
+// with is what both wait for: a rule that was edited may have made the same occurrence anew, with more places to tell.
+func (a awaiting) with(b awaiting) awaiting {
+	a.Sends = append(a.Sends, missing(a.Sends, b.Sends)...)
+	a.Fallbacks = append(a.Fallbacks, missing(a.Fallbacks, b.Fallbacks)...)
+	return a
+}
+
+// missing are those of some ids that others do not have.
+func missing(ids, some []string) (more []string) {
+	for _, id := range some {
+		if !slices.Contains(ids, id) {
+			more = append(more, id)
+		}
+	}
+	return more
 }
 
 // fallback makes what is sent when all that was made for an occurrence is dead. Where that is so from the start it
@@ -42,6 +69,11 @@ func (n *NotifierExecutor) fallback(ctx context.Context, o occasion, made []stor
 		return more, nil, nil
 	}
 	waits := awaiting{Sends: idsOf(made), Quiet: o.set.rule(o.occur).Quiet}
+	for _, d := range made {
+		if d.State == store.Dead {
+			waits.saw(d.ID, d.ID)
+		}
+	}
 	for i := range more {
 		if d := &more[i]; d.State == store.Pending {
 			// A bundle of its own, which is never due: it shows that the delivery was held, and not redriven.
@@ -53,18 +85,33 @@ func (n *NotifierExecutor) fallback(ctx context.Context, o occasion, made []stor
 		return more, nil, nil
 	}
 	note := store.Note{Kind: noteFallback, Key: fallbackKey(made[0].Key), Execution: o.watch.Execution, Due: now.Add(fallbackLook)}
-	if note.Body, err = json.Marshal(waits); err != nil {
-		return nil, nil, fmt.Errorf("keep what a fallback waits for: %w", err)
-	}
-	// A phase that comes back makes the same occurrence again, of which nothing is new.
+	notes, err = n.awaits(ctx, note, waits)
+	return more, notes, err
+}
+
+// awaits makes the note of what a fallback waits for. A phase that comes back makes the same occurrence again, of which
+// nothing is new, unless the rule was edited: what it has made now would wait for ever if the note that is there did not
+// name it.
+func (n *NotifierExecutor) awaits(ctx context.Context, note store.Note, waits awaiting) (notes []store.Note, err error) {
 	found, err := n.store.Notes(ctx, noteFallback, []string{note.Key})
 	if err != nil {
-		return nil, nil, fmt.Errorf("read what a fallback waits for: %w", err)
+		return nil, fmt.Errorf("read what a fallback waits for: %w", err)
 	}
-	if len(found) == 0 {
-		notes = []store.Note{note}
+	if len(found) > 0 {
+		note = found[0]
+		var before awaiting
+		if err := json.Unmarshal(note.Body, &before); err != nil {
+			return nil, nil //nolint:nilerr // another version wrote it: whoever looks at it shows that
+		}
+		if len(missing(before.Sends, waits.Sends))+len(missing(before.Fallbacks, waits.Fallbacks)) == 0 {
+			return nil, nil
+		}
+		waits = before.with(waits)
 	}
-	return more, notes, nil
+	if note.Body, err = json.Marshal(waits); err != nil {
+		return nil, fmt.Errorf("keep what a fallback waits for: %w", err)
+	}
+	return []store.Note{note}, nil
 }
 
 // fallbackKey is the key of the note that waits for a delivery, by that one's own: all of a rule's send, or of an
@@ -87,61 +134,4 @@ func idsOf(all []store.Delivery) (ids []string) {
 		ids = append(ids, d.ID)
 	}
 	return ids
-}
-
-// Died tells that the outbox of this server has given a delivery up: what is to be sent instead is sent at once. It
-// never blocks. Where it is not told, a look at the notes that are due finds it.
-func (n *NotifierExecutor) Died(d store.Delivery) {
-	select {
-	case n.died <- d:
-	default:
-	}
-}
-
-// wokenFallbacks looks at what waited for a delivery that died.
-func (n *NotifierExecutor) wokenFallbacks(ctx context.Context) error {
-	for {
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case d := <-n.died:
-			if err := n.fallBackFor(ctx, d); err != nil && ctx.Err() == nil {
-				n.log.WarnContext(ctx, "fallback is held up", "delivery", d.ID, "error", err)
-			}
-		}
-	}
-}
-
-// fallBackFor looks at the note that waits for a delivery. One that was held may have told of others as well, which is
-// known of those alone: then all are looked at, and what is sent instead of them is one message, too.
-func (n *NotifierExecutor) fallBackFor(ctx context.Context, d store.Delivery) error {
-	if strings.Contains(d.Key, "fallback[") {
-		return nil
-	}
-	if d.Bundle == "" {
-		notes, err := n.store.Notes(ctx, noteFallback, []string{fallbackKey(d.Key)})
-		if err != nil {
-			return fmt.Errorf("find what waits for delivery %s: %w", d.ID, err)
-		}
-		return n.fallBack(ctx, notes)
-	}
-	for after := ""; ; {
-		notes, err := n.store.AllNotes(ctx, noteFallback, after, duePage)
-		if err != nil {
-			return fmt.Errorf("find what waits for delivery %s: %w", d.ID, err)
-		}
-		if err := n.fallBack(ctx, notes); err != nil || len(notes) < duePage {
-			return err
-		}
-		after = notes[len(notes)-1].Key
-	}
-}
-
-// dueFallbacks looks at the fallbacks whose time has come. As with what is held, any server does so, for all scopes.
-func (n *NotifierExecutor) dueFallbacks(ctx context.Context, now time.Time) error {
-	first, err := n.store.NextDue(ctx, noteFallback)
-	if err != nil || first.IsZero() || first.After(now) {
-		return err
-	}
-	return n.eachDue(ctx, noteFallback, now, func(due []store.Note) error { return n.fallBack(ctx, due) })
 }

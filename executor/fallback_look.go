@@ -22,6 +22,7 @@ const (
 type fallen struct {
 	note  store.Note
 	waits awaiting
+	news  bool // the note does not have all that is known
 }
 
 // fates are deliveries by id: those that notes wait for, and those that tell of them.
@@ -47,7 +48,8 @@ func (n *NotifierExecutor) fallBack(ctx context.Context, notes []store.Note) err
 		}
 		known, err := n.fates(ctx, all)
 		if err != nil {
-			return errors.Join(append(errs, err)...)
+			errs = append(errs, err)
+			continue
 		}
 		errs = append(errs, n.decide(ctx, all, known))
 	}
@@ -108,7 +110,7 @@ func (known fates) of(id string) (d store.Delivery, there bool) {
 func (n *NotifierExecutor) decide(ctx context.Context, all []fallen, known fates) error {
 	now := time.Now().UTC()
 	var errs []error
-	var later []store.Note
+	var later []fallen
 	dead := map[string][]fallen{}
 	for _, f := range all {
 		roots, until, why := f.judge(known, now)
@@ -119,8 +121,9 @@ func (n *NotifierExecutor) decide(ctx context.Context, all []fallen, known fates
 		case why != "":
 			errs = append(errs, n.end(ctx, f, known, why))
 		case !until.IsZero():
-			f.note.Due = until
-			later = append(later, f.note)
+			if f.putOff(until, now) {
+				later = append(later, f)
+			}
 		default:
 			dead[roots] = append(dead[roots], f)
 		}
@@ -128,31 +131,68 @@ func (n *NotifierExecutor) decide(ctx context.Context, all []fallen, known fates
 	for _, same := range dead {
 		errs = append(errs, n.sendInstead(ctx, same, known))
 	}
-	if len(later) > 0 {
-		errs = append(errs, n.forget(ctx, later, func(*store.Note, time.Time) {}))
-	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, n.wait(ctx, later))...)
 }
 
 // judge says why the fallback is not needed, until when it waits at least, or the ids of the dead messages that it stands
-// in for, which are the same for all that was told in one. One of which a message arrived, or that somebody has silenced or taken back, is not needed, whatever
-// becomes of the others.
-func (f fallen) judge(known fates, now time.Time) (roots string, until time.Time, why string) {
+// in for, which are the same for all that was told in one. One of which a message arrived, or that somebody has silenced
+// or taken back, is not needed, whatever becomes of the others.
+func (f *fallen) judge(known fates, now time.Time) (roots string, until time.Time, why string) {
 	var dead []string
 	for _, id := range f.waits.Sends {
 		d, there := known.of(id)
 		switch {
+		case !there && f.waits.Dead[id] != "":
+			dead = append(dead, f.waits.Dead[id])
 		case !there:
 			return "", until, "not needed: what became of " + id + " is long past"
 		case d.State == store.Dead:
+			f.news = f.waits.saw(id, d.ID) || f.news
 			dead = append(dead, d.ID)
 		case d.State.Settled():
 			return "", until, fmt.Sprintf("not needed: %s is %s", d.ID, d.State)
 		default: // what is held is sent later still
-			until = earliest(until, latest(now.Add(fallbackLook), d.HeldUntil.Add(fallbackLook)))
+			tried := now.Sub(latest(d.Since, d.HeldUntil))
+			until = earliest(until, latest(now.Add(min(max(tried/10, fallbackLook), fallbackMost)), d.HeldUntil.Add(fallbackLook)))
 		}
 	}
 	return strings.Join(dead, " "), until, ""
+}
+
+// putOff has the fallback looked at then, and returns whether that, or what was learned of it, is to be written: a note
+// that was looked at before its time mostly stays as it is.
+func (f *fallen) putOff(until, now time.Time) bool {
+	if !f.note.Due.After(now) || until.Before(f.note.Due) {
+		f.note.Due, f.news = until, true
+	}
+	return f.news
+}
+
+// wait writes the notes of what goes on waiting.
+func (n *NotifierExecutor) wait(ctx context.Context, later []fallen) (err error) {
+	if len(later) == 0 {
+		return nil
+	}
+	c := store.Change{At: time.Now().UTC()}
+	for _, f := range later {
+		if f.note.Body, err = json.Marshal(f.waits); err != nil {
+			return fmt.Errorf("keep what a fallback waits for: %w", err)
+		}
+		c.Notes = append(c.Notes, f.note)
+	}
+	return n.orAgain(n.store.Write(ctx, c), later)
+}
+
+// orAgain is an error other than that somebody else was at what was to be written. Their notes stay then, and are looked
+// at once more, by what is stored now.
+func (n *NotifierExecutor) orAgain(err error, refused []fallen) error {
+	if !errors.Is(err, store.ErrConflict) {
+		return err
+	}
+	for _, f := range refused {
+		n.outcomes.add(f.note.Key)
+	}
+	return nil
 }
 
 // quietFor is when the quiet hours are over in which a fallback shall not go out.
@@ -179,17 +219,19 @@ func (f fallen) held(known fates) (all []store.Delivery) {
 func (n *NotifierExecutor) end(ctx context.Context, f fallen, known fates, why string) error {
 	f.note.Removed = true
 	c := store.Change{At: time.Now().UTC(), Notes: []store.Note{f.note}, Superseded: idsOf(f.held(known)), Why: why}
-	return settled(n.store.Write(ctx, c))
+	return n.orAgain(n.store.Write(ctx, c), []fallen{f})
 }
 
-// sendInstead releases fallbacks. Those of what was told in one message are one message to each place as well.
+// sendInstead releases fallbacks. Those of what was told in one message are one message to each place as well. Where
+// somebody else was at one of them, none of the places after it is gone on with: the last one removes the notes, and what
+// is held without a note is never sent.
 func (n *NotifierExecutor) sendInstead(ctx context.Context, same []fallen, known fates) error {
 	if len(same) == 1 {
 		c := store.Change{}
 		for _, d := range same[0].held(known) {
 			c.Released = append(c.Released, store.Release{ID: d.ID})
 		}
-		return n.released(ctx, c, same)
+		return n.orAgain(n.released(ctx, c, same), same)
 	}
 	places := map[string][]store.Delivery{}
 	for _, f := range same {
@@ -210,16 +252,17 @@ func (n *NotifierExecutor) sendInstead(ctx context.Context, same []fallen, known
 			done = nil
 		}
 		if err := n.released(ctx, c, done); err != nil {
-			return err
+			return n.orAgain(err, same)
 		}
 	}
 	if len(places) == 0 {
-		return n.released(ctx, store.Change{}, same)
+		return n.orAgain(n.released(ctx, store.Change{}, same), same)
 	}
 	return nil
 }
 
-// released writes a release, and removes the notes of what is done with it.
+// released writes a release, and removes the notes of what is done with it. The error is store.ErrConflict where somebody
+// else was at one of them.
 func (n *NotifierExecutor) released(ctx context.Context, c store.Change, done []fallen) error {
 	c.At = time.Now().UTC()
 	for _, f := range done {
@@ -227,7 +270,7 @@ func (n *NotifierExecutor) released(ctx context.Context, c store.Change, done []
 		c.Notes = append(c.Notes, f.note)
 	}
 	if err := n.store.Write(ctx, c); err != nil {
-		return settled(err)
+		return err
 	}
 	if len(c.Released) > 0 {
 		n.log.InfoContext(ctx, "all messages are dead: the fallback is sent", "delivery", c.Released[0].ID, "deliveries", len(c.Released))

@@ -34,7 +34,7 @@ func (b *bench) settle(d store.Delivery, state store.DeliveryState, tell bool) {
 	now := time.Now().UTC()
 	require.NoError(b.t, b.store.Settle(b.t.Context(), d.ID, store.Outcome{State: state, At: now, LastError: "channel_not_found", Event: store.Event{At: now, Kind: string(state)}}))
 	if d.State = state; tell {
-		b.exec.Died(d)
+		b.exec.Settled(d)
 	}
 }
 
@@ -83,8 +83,8 @@ func TestAFallbackIsSentThoughNobodyToldOfTheDeath(t *testing.T) {
 		b.stop() // killed between the death and the look
 		b.settle(all[1], store.Dead, false)
 		b.start()
-		b.pass(time.Minute + time.Second)
-		require.Equal(t, []store.DeliveryState{store.Dead, store.Dead, store.Pending}, states(b.of(all[0].WatchID)))
+		b.pass(time.Second)
+		require.Equal(t, []store.DeliveryState{store.Dead, store.Dead, store.Pending}, states(b.of(all[0].WatchID)), "by who starts, at once")
 	})
 }
 
@@ -238,5 +238,126 @@ func TestTwoServersSendOneFallback(t *testing.T) {
 		b.pass(2 * time.Minute)
 		require.Equal(t, []store.DeliveryState{store.Dead, store.Dead, store.Pending}, states(b.of(all[0].WatchID)))
 		require.Empty(t, b.waitingFallbacks())
+	})
+}
+
+func TestNobodyWaitsForAFallbackThatIsNotNeeded(t *testing.T) {
+	for _, state := range []store.DeliveryState{store.Delivered, store.Silenced, store.Superseded} {
+		t.Run(string(state), func(t *testing.T) {
+			run(t, func(b *bench) {
+				all := b.failed("f1", falling())
+				b.settle(all[0], state, true)
+				b.pass(time.Millisecond)
+				require.Equal(t, []store.DeliveryState{state, store.Pending, store.Superseded}, states(b.of(all[0].WatchID)), "at once")
+				require.Empty(t, b.waitingFallbacks())
+			})
+		})
+	}
+}
+
+func TestADeadMessageThatIsGoneWasDead(t *testing.T) {
+	run(t, func(b *bench) {
+		all := b.failed("f1", falling())
+		b.settle(all[0], store.Dead, true)
+		b.pass(2 * time.Hour)
+		now := time.Now().UTC()
+		gone, err := b.store.Purge(b.t.Context(), now.Add(-time.Hour), now.Add(-time.Hour), 10)
+		require.NoError(t, err)
+		require.Equal(t, 1, gone)
+		b.pass(time.Hour)
+		b.settle(all[1], store.Dead, true)
+		b.pass(time.Millisecond)
+		require.Equal(t, []store.DeliveryState{store.Dead, store.Pending}, states(b.of(all[0].WatchID)))
+	})
+}
+
+func TestWhatBecameOfAMessageThatNobodySawIsLongPast(t *testing.T) {
+	run(t, func(b *bench) {
+		all := b.failed("f1", falling())
+		b.stop()
+		b.settle(all[0], store.Dead, false)
+		b.pass(2 * time.Hour)
+		now := time.Now().UTC()
+		_, err := b.store.Purge(b.t.Context(), now.Add(-time.Hour), now.Add(-time.Hour), 10)
+		require.NoError(t, err)
+		b.start()
+		b.pass(time.Second)
+		last := b.of(all[0].WatchID)[1]
+		require.Equal(t, store.Superseded, last.State)
+		require.Equal(t, "not needed: what became of "+all[0].ID+" is long past", last.LastError)
+	})
+}
+
+func TestAnEditedRuleTellsItsNewPlaceAsWell(t *testing.T) {
+	run(t, func(b *bench) {
+		b.subscribe(to("s", falling()...))
+		b.admin.set("f1", "FAILED", started, ends)
+		b.rounds(2)
+		b.subscribe(to("s", falling(func(r *spec.Rule) { r.Send, r.Fallback = ofSteps(3), ofSteps(2) })...))
+		b.admin.set("f1", "RUNNING")
+		b.rounds(1)
+		b.admin.set("f1", "FAILED")
+		b.rounds(1)
+		require.Equal(t, map[store.DeliveryState]int{store.Pending: 3, store.Held: 2}, b.fates())
+		var sends []store.Delivery
+		for _, d := range b.deliveries() {
+			if d.State == store.Pending {
+				sends = append(sends, d)
+			}
+		}
+		for i, d := range sends {
+			require.Equal(t, 2, b.fates()[store.Held], "%d are dead", i)
+			b.settle(d, store.Dead, true)
+			b.pass(time.Second)
+		}
+		require.Equal(t, map[store.DeliveryState]int{store.Dead: 3, store.Pending: 2}, b.fates())
+		require.Empty(t, b.waitingFallbacks())
+	})
+}
+
+func TestWhatWaitsForLongIsSeldomLookedAt(t *testing.T) {
+	run(t, func(b *bench) {
+		s := b.fail()
+		all := b.failed("f1", falling())
+		s.armed.Store(true)
+		b.pass(time.Hour)
+		require.LessOrEqual(t, s.reads.Load(), int64(30))
+		require.GreaterOrEqual(t, s.reads.Load(), int64(20))
+		s.reads.Store(0)
+		s.writes.Store(0)
+		b.pass(3 * time.Hour)
+		require.LessOrEqual(t, s.reads.Load(), int64(24))
+		require.GreaterOrEqual(t, s.reads.Load(), int64(18), "a server may have died with what it knew")
+		require.Equal(t, s.reads.Load(), s.writes.Load())
+		s.reads.Store(0)
+		other := b.failed("f2", falling())
+		s.writes.Store(0)
+		b.settle(other[0], store.Dead, true)
+		b.pass(time.Second)
+		require.Equal(t, int64(1), s.writes.Load(), "that it is dead")
+		for range 50 {
+			b.exec.Settled(other[0])
+		}
+		b.pass(time.Second)
+		require.Equal(t, int64(1), s.writes.Load(), "its time is not changed")
+		require.LessOrEqual(t, s.reads.Load(), int64(2), "all at once")
+		require.Equal(t, store.Held, b.of(all[0].WatchID)[2].State)
+	})
+}
+
+func TestAFloodOfDeadDigestsIsLookedAtTogether(t *testing.T) {
+	run(t, func(b *bench) {
+		s := b.fail()
+		digest := b.gathered("f1", "f2", "f3")
+		b.failed("g1", falling())
+		b.pass(2 * time.Minute)
+		s.armed.Store(true)
+		b.settle(digest, store.Delivered, false)
+		digest.State = store.Dead // as another's would be
+		for range 500 {
+			b.exec.Settled(digest)
+		}
+		b.pass(5 * time.Second)
+		require.LessOrEqual(t, s.reads.Load(), int64(6))
 	})
 }

@@ -25,7 +25,7 @@ func (n *NotifierExecutor) releases(ctx context.Context) (next time.Time, err er
 	if held.After(now) {
 		next = earliest(next, held)
 	}
-	return next, errors.Join(err, n.forgets(ctx, now), n.dueFallbacks(ctx, now))
+	return next, errors.Join(err, n.forgets(ctx, now))
 }
 
 // release sends what was held until now, one message for each bundle, and returns when the next is due. The bundles go on

@@ -13,10 +13,12 @@ func TestReminders(t *testing.T) {
 	for key, want := range map[string]bool{
 		"w|ml/production/f1||failed|phase:FAILED|0|send[0]":      false,
 		"w|ml/production/f1||failed|phase:FAILED|1|send[0]":      true,
-		"w|ml/production/f1||failed|phase:FAILED|12|fallback[0]": true,
+		"w|ml/production/f1||failed|phase:FAILED|12|send[3]":     true,
+		"w|ml/production/f1||failed|phase:FAILED|12|fallback[0]": false,
 		"w|f1|slow|running_for:1h|3|escalate[0].send[0]":         false,
 		"w|f1|r|phase:FAILED|send[0]":                            false,
-		"":                                                       false, "x": false, "1|": true, "|": false, "a|b": false,
+		"w|f1|slow|running_for:1h|3|escalate[0].fallback[1]":     false,
+		"": false, "x": false, "1|": false, "1|send[0]": true, "|": false, "a|b": false,
 	} {
 		require.Equal(t, want, store.Delivery{Key: key}.Reminder(), key)
 	}

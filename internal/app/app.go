@@ -122,7 +122,7 @@ func (s *server) assemble(connections *notifier.Connections) {
 	c := s.Config
 	s.outbox = delivery.New(delivery.Options{
 		Store: s.store, Registry: s.registry, Connections: connections, Config: policy(c),
-		Metrics: s.metrics, Tracer: s.Tracer, Log: s.Log, Acknowledged: s.acknowledged, Died: s.died,
+		Metrics: s.metrics, Tracer: s.Tracer, Log: s.Log, Acknowledged: s.acknowledged, Settled: s.settled,
 	})
 	s.hooks = hooks.New(hooks.Options{Store: s.store, Connections: connections, Metrics: s.metrics, Log: s.Log})
 	s.executor = executor.New(executor.Options{

@@ -66,3 +66,26 @@ func (w *world) sendsElsewhere(c *config.Config) {
 	require.Equal(t, map[store.DeliveryState]int{store.Dead: 1, store.Delivered: 2}, w.states(c))
 	require.Len(t, w.mail.Mails(), 1)
 }
+
+func TestATaskWaitsForNoFallbackThatIsNotNeeded(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.start(w.config(""))
+	x := w.run("f1")
+	created, err := w.agent.CreateTask(w.context(), w.request(w.run("f2"), "notification", object{
+		"watch": object{"execution": object{"name": "f1"}}, "wait": true,
+		"rules": list{object{
+			"when": object{"phase": list{"FAILED"}}, "send": list{object{"slack": object{"channel": "#ml"}}},
+			"fallback": list{object{"sendgrid": object{"to": list{"ml@example.org"}}}},
+		}},
+	}))
+	require.NoError(t, err)
+	began := time.Now()
+	w.flyte.SetPhase(x, "FAILED", flytesim.Error("USER", "OOM", "out of memory"))
+	require.Eventually(t, func() bool {
+		got, err := w.agent.GetTask(w.context(), &admin.GetTaskRequest{ResourceMeta: created.GetResourceMeta()})
+		return err == nil && got.GetResource().GetPhase() == core.TaskExecution_SUCCEEDED
+	}, 2*patience, 50*time.Millisecond)
+	require.Less(t, time.Since(began), 45*time.Second, "it waits for no look at the fallback")
+	require.Empty(t, w.mail.Mails())
+}
