@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -154,7 +155,7 @@ func TestLanesThatNobodyUsesDoNotCount(t *testing.T) {
 		s.down.Store(true)
 		b.start()
 		ids := b.add("w1", "#1", "#2", "#3")
-		b.pass(time.Second)
+		synctest.Wait()
 		b.over(ids...)
 		b.pass(12 * time.Minute)
 		s.down.Store(false)
