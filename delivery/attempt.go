@@ -247,7 +247,7 @@ func (o *Outbox) look(u until, d *store.Delivery, p *prepared) (again time.Durat
 	ctx, cancel := u.early(o.policy().Timeout)
 	defer cancel()
 	receipt, found, err := looker.Look(ctx, p.destination, d.ID, d.UnknownAt)
-	p.heard(err)
+	p.questioned(err)
 	switch {
 	case errors.Is(err, notifier.ErrLookImpossible):
 		p.twice = o.comesTwice(p)

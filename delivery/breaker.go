@@ -2,24 +2,32 @@ package delivery
 
 import (
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 )
 
 const (
-	failuresToOpen = 5           // in a row
-	firstProbe     = time.Second // after it opened
-	mostProbe      = time.Minute // between two probes
-	severalLanes   = 3           // that fail: then it is the service, whatever the lane
-	manyLanes      = 1024        // so many that failed are kept before old ones are forgotten
-	oldFailure     = time.Hour
+	failuresToOpen  = 5           // in a row
+	firstProbe      = time.Second // after it opened
+	mostProbe       = time.Minute // between two probes
+	severalLanes    = 3           // that fail: then it is the service, whatever the lane
+	severalMessages = 3           // that fail: then it is none of theirs
+	sweepEvery      = time.Minute // what nobody uses any more is looked for
+
+	// unused is how long a circuit that nobody failed at or waited for is kept: longer than it takes what failed, or
+	// was a probe, to come back (mostLater, maxBackoff).
+	unused = 10 * time.Minute
 )
 
 // breaker is what this process knows of the health of one service. After some failures in a row it is
 // open: nothing is sent to it but a probe now and then, until one is answered. One channel that hangs opens nothing
-// for the others: lanes that have not failed may try, until so many have failed that it is the service.
+// for the others: lanes that have not failed may try, until so many have failed that it is the service. And one message
+// that always fails opens nothing for the next.
 type breaker struct {
 	mu      sync.Mutex
+	used    time.Time // when anybody asked or failed last, or later if the service wants a pause
+	swept   time.Time
 	total   circuit
 	lanes   map[string]*circuit // those whose last call failed, by address
 	changed chan struct{}       // closed when somebody who waits shall look again
@@ -29,7 +37,8 @@ type breaker struct {
 type circuit struct {
 	failures int
 	since    time.Time     // of the first of them
-	last     time.Time     // of the last of them
+	by       []string      // the deliveries that failed, severalMessages at most
+	used     time.Time     // as a breaker's
 	wait     time.Duration // between probes
 	next     time.Time     // of the next probe
 	probing  bool
@@ -38,13 +47,21 @@ type circuit struct {
 
 func (c *circuit) open() bool { return c.failures >= failuresToOpen }
 
+// suspects says whether it may be the fault of what failed so far, so that another delivery need not wait.
+func (c *circuit) suspects(id string) bool {
+	return len(c.by) < severalMessages && !slices.Contains(c.by, id)
+}
+
 // fail counts one more. Only what was let through as a probe makes the next one wait longer: others had begun
 // before it opened.
-func (c *circuit) fail(now time.Time, why string, probe bool) {
+func (c *circuit) fail(f failure, now time.Time, probe bool) {
 	if c.failures++; c.failures == 1 {
 		c.since = now
 	}
-	c.last, c.why = now, why
+	if c.suspects(f.id) {
+		c.by = append(c.by, f.id)
+	}
+	c.used, c.why = now.Add(f.pause), f.why
 	switch {
 	case c.failures == failuresToOpen:
 		c.wait = firstProbe
@@ -56,10 +73,18 @@ func (c *circuit) fail(now time.Time, why string, probe bool) {
 	c.next = now.Add(c.wait/2 + rand.N(c.wait/2)) // servers and connections shall not all probe at once
 }
 
+// failure is one call that failed.
+type failure struct {
+	id    string // the delivery
+	why   string
+	pause time.Duration // that the service asked for
+}
+
 // pass is what a step got from the breaker that it goes by. nil: none.
 type pass struct {
 	*breaker
 	address string
+	id      string   // the delivery
 	tell    func()   // that it opened or closed
 	probe   *circuit // for which this is the probe; nil: it was closed
 }
@@ -83,18 +108,48 @@ func (b *breaker) gate(address string) *circuit {
 // enter lets a step of a lane through, if the service answers or the step shall be its probe. Without a pass it may
 // try again after wait, or once the channel is closed, and why says how the service fails. A lane that is held for
 // some time has no time for a probe.
-func (b *breaker) enter(address string, held time.Duration) (p *pass, wait time.Duration, changed <-chan struct{}, why string) {
+func (b *breaker) enter(address, id string, held time.Duration) (p *pass, wait time.Duration, changed <-chan struct{}, why string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.use(address)
 	gate := b.gate(address)
 	if gate == nil {
-		return &pass{breaker: b, address: address}, 0, nil, ""
+		return &pass{breaker: b, address: address, id: id}, 0, nil, ""
 	}
-	if wait = max(time.Until(gate.next), held); wait > 0 || gate.probing {
+	if wait = held; !gate.suspects(id) {
+		wait = max(time.Until(gate.next), held)
+	}
+	if wait > 0 || gate.probing {
 		return nil, max(wait, firstProbe), b.changed, gate.why
 	}
 	gate.probing = true
-	return &pass{breaker: b, address: address, probe: gate}, 0, nil, ""
+	return &pass{breaker: b, address: address, id: id, probe: gate}, 0, nil, ""
+}
+
+// use notes that somebody has to do with a lane, and drops the lanes that nobody has any more: what failed there was
+// superseded, silenced or given up, which says nothing of the service.
+func (b *breaker) use(address string) {
+	now := time.Now()
+	b.used = latest(b.used, now)
+	if lane := b.lanes[address]; lane != nil {
+		lane.used = latest(lane.used, now)
+	}
+	if now.Sub(b.swept) < sweepEvery {
+		return
+	}
+	b.swept = now
+	for address, lane := range b.lanes {
+		if now.Sub(lane.used) > unused && !lane.probing {
+			delete(b.lanes, address)
+		}
+	}
+}
+
+func latest(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }
 
 // revoked says whether the breaker opened meanwhile, so that the step must not call the service any more.
@@ -123,18 +178,20 @@ func (b *breaker) wake() {
 	b.changed = make(chan struct{})
 }
 
-// failed notes that the service failed.
-func (p *pass) failed(why string) {
+// failed notes that the service failed. It may have asked for a pause.
+func (p *pass) failed(why string, pause time.Duration) {
 	p.mu.Lock()
 	now, was := time.Now(), p.total.open()
+	p.use(p.address)
 	lane := p.lanes[p.address]
 	if lane == nil {
-		p.forget(now)
 		lane = &circuit{}
 		p.lanes[p.address] = lane
 	}
-	lane.fail(now, why, p.probe == lane)
-	p.total.fail(now, why, p.probe == &p.total)
+	f := failure{p.id, why, pause}
+	lane.fail(f, now, p.probe == lane)
+	p.total.fail(f, now, p.probe == &p.total)
+	p.used = latest(p.used, p.total.used)
 	opened := !was && p.total.open()
 	p.mu.Unlock()
 	if opened {
@@ -165,18 +222,6 @@ func (p *pass) answered() {
 	}
 }
 
-// forget drops lanes that nobody tried for long.
-func (b *breaker) forget(now time.Time) {
-	if len(b.lanes) < manyLanes {
-		return
-	}
-	for address, lane := range b.lanes {
-		if now.Sub(lane.last) > oldFailure && !lane.probing {
-			delete(b.lanes, address)
-		}
-	}
-}
-
 // state is the circuit of the whole service, now.
 func (b *breaker) state() circuit {
 	b.mu.Lock()
@@ -189,4 +234,26 @@ func (b *breaker) healthy() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.total.failures == 0 && !b.total.probing && len(b.lanes) == 0
+}
+
+// left is how long the breaker has to be kept if nobody uses it any more.
+func (b *breaker) left() time.Duration {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.total.probing {
+		return unused
+	}
+	for _, lane := range b.lanes {
+		if lane.probing {
+			return unused
+		}
+	}
+	return time.Until(b.used.Add(unused))
+}
+
+// failing says whether the whole service does.
+func (b *breaker) failing() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.total.open()
 }

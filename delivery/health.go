@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"sync"
 	"time"
@@ -26,11 +27,18 @@ type service struct{ connection, host string }
 type health struct {
 	outbox *Outbox
 
-	mu  sync.Mutex
-	all map[service]*breaker
+	mu    sync.Mutex
+	all   map[service]*breaker
+	swept time.Time
 
 	telling sync.Mutex // so that metrics are set in the order of what they tell
-	open    map[service]circuit
+	open    map[service]outage
+}
+
+// outage is a service that fails, as it was when that was told.
+type outage struct {
+	circuit
+	expiry *time.Timer // when it is looked whether anybody uses the service still
 }
 
 func (h *health) breaker(s service) *breaker {
@@ -42,9 +50,10 @@ func (h *health) breaker(s service) *breaker {
 	if h.all == nil {
 		h.all = map[service]*breaker{}
 	}
-	if len(h.all) >= manyServices {
+	if now := time.Now(); len(h.all) >= manyServices && now.Sub(h.swept) > sweepEvery {
+		h.swept = now
 		for s, b := range h.all {
-			if b.healthy() {
+			if b.healthy() || b.left() <= 0 && !b.failing() { // what is open goes with its metric, see expire
 				delete(h.all, s)
 			}
 		}
@@ -61,6 +70,9 @@ func (h *health) reset(c *notifier.Connections) {
 	h.mu.Lock()
 	clear(h.all)
 	h.mu.Unlock()
+	for _, o := range h.open {
+		o.expiry.Stop()
+	}
 	clear(h.open)
 	h.outbox.metrics.open.Reset()
 	for _, c := range c.All() {
@@ -80,21 +92,47 @@ func (h *health) tell(s service, b *breaker) {
 	if !current || told == now.open() {
 		return // of before a reload, or told already
 	}
-	log := h.outbox.Log.With("connection", s.connection)
-	if s.host != "" {
-		log = log.With("host", s.host)
-	}
+	log := h.log(s)
 	if now.open() {
 		if h.open == nil {
-			h.open = map[service]circuit{}
+			h.open = map[service]outage{}
 		}
-		h.open[s] = now
+		h.open[s] = outage{now, time.AfterFunc(unused, func() { h.expire(s, b) })}
 		log.Warn("service fails: its deliveries wait, and it is probed", "failures", now.failures, "error", now.why)
 	} else {
+		c.expiry.Stop()
 		delete(h.open, s)
 		log.Info("service answers again", "after", time.Since(c.since).Round(time.Millisecond))
 	}
 	h.outbox.metrics.open.WithLabelValues(s.connection).Set(h.openOf(s.connection))
+}
+
+// expire forgets a service that fails and that nobody sends to any more: nobody would ever find out that it answers.
+func (h *health) expire(s service, b *breaker) {
+	h.telling.Lock()
+	defer h.telling.Unlock()
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	o, told := h.open[s]
+	if !told || h.all[s] != b {
+		return // it answers again, or is of before a reload
+	}
+	if left := b.left(); left > 0 {
+		o.expiry.Reset(left)
+		return
+	}
+	delete(h.all, s)
+	delete(h.open, s)
+	h.log(s).Info("service failed, and nobody sends to it any more: it is not probed", "since", o.since.UTC(), "error", o.why)
+	h.outbox.metrics.open.WithLabelValues(s.connection).Set(h.openOf(s.connection))
+}
+
+func (h *health) log(s service) *slog.Logger {
+	log := h.outbox.Log.With("connection", s.connection)
+	if s.host != "" {
+		log = log.With("host", s.host)
+	}
+	return log
 }
 
 // openOf is 1 if a service of the connection fails.
@@ -138,7 +176,7 @@ func (l *line) admit(u until, d store.Delivery, p *prepared) (again time.Duratio
 	s := serviceOf(*p)
 	b := l.outbox.health.breaker(s)
 	for {
-		got, wait, changed, why := b.enter(l.Address, l.outbox.holds.left(l.Lane))
+		got, wait, changed, why := b.enter(l.Address, d.ID, l.outbox.holds.left(l.Lane))
 		if got != nil {
 			got.tell = func() { l.outbox.health.tell(s, b) }
 			p.pass = got
@@ -178,22 +216,35 @@ func (t *terms) rest(ctx context.Context, d time.Duration, changed <-chan struct
 	return true
 }
 
-// heard notes what a call to the service says of its health. Refusals and 429s are answers.
+// heard notes what a send says of the service's health. Refusals and 429s are answers.
 func (p prepared) heard(err error) {
-	if p.pass == nil {
-		return
+	if p.questioned(err); p.pass != nil && !mute(err) && !unwell(err) {
+		p.pass.answered()
 	}
+}
+
+// questioned notes what a question before a send says of it: only what is bad, for a service may well answer questions
+// and take no message.
+func (p prepared) questioned(err error) {
+	if p.pass != nil && !mute(err) && unwell(err) {
+		_, pause := verdictOf(err)
+		p.pass.failed(err.Error(), pause)
+	}
+}
+
+// mute says whether an error says nothing of the service.
+func mute(err error) bool {
 	_, panicked := errors.AsType[*panicError](err)
-	verdict, _ := notifier.VerdictOf(err)
-	switch {
-	case panicked, errors.Is(err, notifier.ErrForbiddenAddress), errors.Is(err, context.Canceled):
-	case errors.Is(err, notifier.ErrLookImpossible):
-		p.pass.answered()
-	case notifier.IsUnavailable(err), verdict == notifier.Unknown:
-		p.pass.failed(err.Error())
-	default:
-		p.pass.answered()
+	return panicked || errors.Is(err, notifier.ErrForbiddenAddress) || errors.Is(err, context.Canceled)
+}
+
+// unwell says whether the service failed, rather than answered.
+func unwell(err error) bool {
+	if err == nil || errors.Is(err, notifier.ErrLookImpossible) {
+		return false
 	}
+	verdict, _ := notifier.VerdictOf(err)
+	return notifier.IsUnavailable(err) || verdict == notifier.Unknown
 }
 
 // panicError is a notifier's panic, which says nothing of its service.

@@ -82,7 +82,7 @@ func (l *line) resolve(u until, p *prepared) error {
 	if !cached {
 		var err error
 		found, err = o.ask(u, resolver, l.Lane, p.destination)
-		p.heard(err)
+		p.questioned(err)
 		if err != nil {
 			return resolveError(err)
 		}

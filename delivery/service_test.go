@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -23,6 +24,16 @@ func (p *place) Validate() []notifier.Problem {
 	}
 	return nil
 }
+
+// Host is that of a channel such as "host/name".
+func (p *place) Host() string {
+	host, _, ok := strings.Cut(p.Channel, "/")
+	if !ok {
+		return ""
+	}
+	return host
+}
+
 func (p *place) Address() string                       { return p.Channel }
 func (p *place) Addresses() []string                   { return []string{p.Channel} }
 func (p *place) WithID(id string) notifier.Destination { return &place{p.Channel, id, p.Subject} }

@@ -3,6 +3,7 @@ package slack
 import (
 	"encoding/json"
 	"fmt"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -27,7 +28,15 @@ const (
 	maxAlternative = 2_000
 	maxBlockID     = 255
 	maxAddress     = 3_000
+
+	// What is more than Slack takes in any case, so that its cost is bounded before it is judged. 13,000 characters have
+	// at most 39,000 bytes of UTF-8, and hold no more than 500 texts of a block.
+	maxRendered  = 4 * maxOwn
+	maxWritten   = 4 * maxOwn // bytes of JSON; templates may be longer than what they render
+	maxTemplates = 500
 )
+
+var errTemplates = fmt.Errorf("%s: more than %d of the texts are templates", keyBlocks, maxTemplates)
 
 // blockTypes are those that messages may have, without what takes an app of one's own to answer it, and without those
 // whose texts know mentions that cannot be escaped.
@@ -47,6 +56,35 @@ func index(path string, i int) string { return path + "[" + strconv.Itoa(i) + "]
 
 // open says whether a text cannot be judged yet.
 func (j *judge) open(text string) bool { return j.literal && notifier.IsTemplate(text) }
+
+// bounds judges how much was written, whatever becomes of it.
+func (j *judge) bounds(path string, list []any) {
+	if raw, err := json.Marshal(list); err == nil && len(raw) > maxWritten {
+		j.add(path, "%d bytes of JSON are more than %d", len(raw), maxWritten)
+	}
+	if n := templates(list); n > maxTemplates {
+		j.add(path, "%d texts that are templates are more than %d", n, maxTemplates)
+	}
+}
+
+// templates is how many texts of a tree are templates.
+func templates(value any) (n int) {
+	switch value := value.(type) {
+	case string:
+		if notifier.IsTemplate(value) {
+			return 1
+		}
+	case []any:
+		for _, entry := range value {
+			n += templates(entry)
+		}
+	case map[string]any:
+		for _, entry := range value {
+			n += templates(entry)
+		}
+	}
+	return n
+}
 
 func (j *judge) blocks(path string, list []any) {
 	switch {
@@ -123,7 +161,7 @@ func (j *judge) image(path string, b map[string]any) {
 		j.add(path+".image_url", "required")
 	}
 	alternative, _ := b["alt_text"].(string)
-	if strings.TrimSpace(alternative) == "" {
+	if j.literal && strings.TrimSpace(alternative) == "" { // rendered to nothing, the picture is left out
 		j.add(path+".alt_text", "required: what the picture shows")
 	}
 	j.length(path+".alt_text", alternative, maxAlternative)
@@ -187,9 +225,17 @@ func (j *judge) walk(path string, value any) {
 	}
 }
 
+// loneBracket is a < of prose right before a template: there is a space between them, or no > follows.
+var loneBracket = regexp.MustCompile(`<(?:\s+\{\{|\{\{[^>]*$)`)
+
 func (j *judge) object(path string, object map[string]any) {
-	if marked, _ := object["text"].(string); object["type"] == slack.MarkdownType && object["verbatim"] == false && j.open(marked) {
+	text, _ := object["text"].(string)
+	open := object["type"] == slack.MarkdownType && j.open(text)
+	if open && object["verbatim"] == false {
 		j.add(path+".verbatim", "must not be false beside a template: Slack would make mentions of what it puts in")
+	}
+	if open && loneBracket.MatchString(text) {
+		j.add(path+".text", "has a lone < before a template, where only a link's address is put in: write &lt;")
 	}
 	if button, ok := object["text"].(map[string]any); ok && object["type"] == "button" {
 		j.text(path+".text", button, maxButton, slack.PlainTextType)
@@ -202,7 +248,7 @@ func (j *judge) object(path string, object map[string]any) {
 			j.walk(at, object[key])
 		case (key == "type" || key == "range") && j.open(text):
 			j.add(at, "must not be a template")
-		case (key == "url" || key == "image_url") && !j.open(text):
+		case (key == "url" || key == "image_url") && !j.open(text) && (j.literal || strings.TrimSpace(text) != ""):
 			if j.length(at, text, maxAddress); !isWeb(text) && !strings.HasPrefix(text, "mailto:") {
 				j.add(at, "must be an http or https URL")
 			}

@@ -30,7 +30,7 @@ var (
 
 // Mentions say whom messages mention.
 type Mentions struct {
-	Labels []string          `json:"labels,omitempty" doc:"the labels of an execution that name its owner, the first that is there counts; default owner, team"`
+	Labels []string          `json:"labels,omitempty" doc:"the labels of an execution that name its owner, the first whose value owners has counts; default owner, team"`
 	Owners map[string]string `json:"owners,omitempty" doc:"whom to mention (U0123456789, S0123456789, @user-group or an e-mail address) by a label's value, or by a Flyte user"`
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -19,12 +20,15 @@ const keyBlocks = "blocks"
 func (d *Destination) ShapeKey() string { return keyBlocks }
 
 // CheckShape returns what is wrong with the blocks as they are written: unknown types, and texts over Slack's limits.
-// Texts that are templates are judged once they are rendered.
+// Texts that are templates are judged once they are rendered, but there may not be any number of them.
 func (d *Destination) CheckShape() []notifier.Problem {
 	if d.Blocks == nil {
 		return nil
 	}
 	j := &judge{literal: true}
+	if j.bounds(keyBlocks, d.Blocks); len(j.problems) > 0 {
+		return j.problems
+	}
 	j.blocks(keyBlocks, d.Blocks)
 	return j.problems
 }
@@ -52,13 +56,19 @@ func (d *Destination) Shape(value any, render notifier.RenderText) any {
 
 func failed(why string) []any { return []any{why} }
 
-// shaper renders a tree of blocks, and keeps the first error.
+// shaper renders a tree of blocks, and keeps the first error. It stops at what is far beyond Slack's limits, so that
+// blocks cost no more memory than a message: a value may have 64 KiB, and a tree thousands of texts.
 type shaper struct {
-	render notifier.RenderText
-	err    error
+	render    notifier.RenderText
+	templates int
+	bytes     int // of what the texts have become so far
+	err       error
 }
 
 func (s *shaper) walk(path string, value any) any {
+	if s.err != nil {
+		return value
+	}
 	switch value := value.(type) {
 	case string:
 		return s.text(path, value, plainly)
@@ -83,12 +93,20 @@ func (s *shaper) walk(path string, value any) any {
 }
 
 func (s *shaper) text(path, text string, insert func(before, value string) string) string {
-	if s.err != nil {
+	if notifier.IsTemplate(text) {
+		s.templates++
+	}
+	if s.templates > maxTemplates {
+		s.err = errTemplates
 		return ""
 	}
 	rendered, err := s.render(text, insert)
+	if s.bytes += len(rendered); err == nil && s.bytes > maxRendered {
+		err = fmt.Errorf("more than %d bytes so far; Slack takes %d characters in all", maxRendered, maxOwn)
+	}
 	if err != nil {
 		s.err = fmt.Errorf("%s: %w", path, err)
+		return ""
 	}
 	return rendered
 }
@@ -97,22 +115,33 @@ func (s *shaper) text(path, text string, insert func(before, value string) strin
 func plainly(_, value string) string { return notifier.Printable(value) }
 
 // marked puts a value into mrkdwn, so that it is shown as it is. Within an author's own <...> it can neither end that
-// nor decide what it is: right after < it must be a web address.
+// nor decide what it is: right after < it must be a web address. A < in prose is none of these.
 func marked(before, value string) string {
 	open := strings.LastIndexByte(before, '<')
-	if open < strings.LastIndexByte(before, '>') || open < 0 {
+	switch end := strings.LastIndexByte(before, '>'); {
+	case open < 0 && end < 0 && len(before) >= maxBefore: // it may have begun earlier, and | would begin the link's text
+		return strings.ReplaceAll(escape(notifier.Printable(value)), "|", "¦")
+	case open < 0, open < end:
 		return escape(notifier.Printable(value))
 	}
-	value = notifier.OneLine(value)
-	inside := strings.TrimSpace(before[open+1:])
+	inside := strings.TrimLeft(before[open+1:], " \t\n")
+	line := notifier.OneLine(value)
 	switch {
-	case inside == "!", inside == "" && !isWeb(value):
+	case strings.TrimSpace(inside) == "!", inside == "" && !isWeb(line):
 		return ""
+	case inside != "" && !linkStart.MatchString(inside):
+		return escape(notifier.Printable(value))
 	case strings.Contains(inside, "|"):
-		return escape(strings.ReplaceAll(value, "|", "¦"))
+		return escape(strings.ReplaceAll(line, "|", "¦"))
 	}
-	return linkEscaper.Replace(value)
+	return linkEscaper.Replace(line)
 }
+
+// maxBefore is how much of a text notifier.RenderText tells of, in bytes.
+const maxBefore = 1 << 10
+
+// linkStart is what Slack makes a mention or link of after <, or what a value right behind it can make one.
+var linkStart = regexp.MustCompile(`^(?:[@#!]|mailto:|tel:|[a-zA-Z][a-zA-Z0-9+.-]*://|[a-zA-Z]\S*$)`)
 
 // isWeb says whether a text is the address of a web page.
 func isWeb(s string) bool {
@@ -143,6 +172,11 @@ func pruneObject(object map[string]any) (kept bool) {
 	if text, ok := object["text"].(string); ok && text == "" || ok && isText(kind) && strings.TrimSpace(text) == "" {
 		return false
 	}
+	for _, key := range nothingWithout {
+		if text, ok := object[key].(string); ok && strings.TrimSpace(text) == "" {
+			return false
+		}
+	}
 	for _, key := range sortedKeys(object) {
 		left, kept := prune(object[key])
 		switch {
@@ -154,8 +188,17 @@ func pruneObject(object map[string]any) (kept bool) {
 			delete(object, key)
 		}
 	}
-	return kind != "section" || object["text"] != nil || object["fields"] != nil
+	switch kind {
+	case "section":
+		return object["text"] != nil || object["fields"] != nil
+	case "image":
+		return object["image_url"] != nil || object["slack_file"] != nil
+	}
+	return true
 }
+
+// nothingWithout are keys of pictures, links and buttons that are nothing without a text there.
+var nothingWithout = []string{"alt_text", "image_url", "url"}
 
 func sortedKeys[V any](object map[string]V) []string { return slices.Sorted(maps.Keys(object)) }
 

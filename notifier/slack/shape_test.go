@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"regexp"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -34,7 +35,7 @@ func own(t testing.TB, blocks, value string) *slack.Destination {
 		var out string
 		for i, part := range strings.Split(text, "{{V}}") {
 			if i > 0 {
-				out += insert(out, value)
+				out += insert(out[max(0, len(out)-1024):], value)
 			}
 			out += part
 		}
@@ -79,6 +80,7 @@ func TestOwnBlocksArePosted(t *testing.T) {
 // What a template puts into mrkdwn can neither mention, nor end a link, nor decide what an author's <...> is.
 func TestValuesDoNotBreakOut(t *testing.T) {
 	t.Parallel()
+	long := strings.Repeat("x", 1100)
 	cases := []struct{ text, value, want string }{
 		{"{{V}}", "<!channel> <@U1> a&b", "&lt;!channel&gt; &lt;@U1&gt; a&amp;b"},
 		{"<{{V}}>", "!channel", "<>"},
@@ -90,6 +92,15 @@ func TestValuesDoNotBreakOut(t *testing.T) {
 		{"<https://example.org|{{V}}>", "a|b>\n<!here", "<https://example.org|a¦b&gt; &lt;!here>"},
 		{"<@{{V}}>", "U1", "<@U1>"},
 		{"<@U1> {{V}}", "!channel", "<@U1> !channel"},
+		{"elapsed < 2h: {{V}}", "out of memory | <!here>", "elapsed < 2h: out of memory | &lt;!here&gt;"},
+		{"elapsed <2h> | {{V}}", "a|b", "elapsed <2h> | a|b"},
+		{"if a < b | c: {{V}}", "a b|c", "if a < b | c: a b|c"},
+		{"< !{{V}}>", "channel", "< !>"},
+		{"<http{{V}}>", "s://evil.example|bank", "<https://evil.example%7Cbank>"},
+		{"<mailto:{{V}}>", "a@b.c|bank", "<mailto:a@b.c%7Cbank>"},
+		{long + "{{V}}", "a|b", long + "a¦b"},
+		{long + "> {{V}}", "a|b", long + "> a|b"},
+		{"<https://example.org/{{V}}" + long + "/{{V}}|open>", "a|bank", "<https://example.org/a%7Cbank" + long + "/a¦bank|open>"},
 		{"{{V}}", "a\u202eb\x1b[31mred", "abred"},
 	}
 	for _, tc := range cases {
@@ -106,10 +117,18 @@ func TestNoValueMentions(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(r *rapid.T) {
 		value := rapid.StringOf(rapid.SampledFrom([]rune("<>!@#|& \nhereU1https:/.^"))).Draw(r, "value")
-		text := rapid.SampledFrom([]string{"{{V}}", "a {{V}}{{V}}", "<{{V}}>", "<!{{V}}>", "<{{V}}|x>", "<https://a.b/{{V}}>", "<https://a.b|{{V}}> {{V}}"}).Draw(r, "text")
+		value = strings.Repeat("y", rapid.SampledFrom([]int{0, 0, 1010, 1100}).Draw(r, "more")) + value // a text is seen for 1 KiB
+		text := rapid.SampledFrom([]string{
+			"{{V}}", "a {{V}}{{V}}", "<{{V}}>", "<!{{V}}>", "<{{V}}|x>", "<https://a.b/{{V}}>", "<https://a.b|{{V}}> {{V}}",
+			"<https://a.b/{{V}}{{V}}|x>", "<http{{V}}{{V}}|x>", "a < b {{V}} {{V}}",
+		}).Draw(r, "text")
 		d := own(t, `[`+sectionOf("- "+text)+`]`, value)
 		shown := d.Blocks[0].(map[string]any)["text"].(map[string]any)["text"].(string)
 		require.NotRegexp(r, mention, shown)
+		require.Equal(r, strings.Count(text, "<")-strings.Count(shown, "<"), 0, "no value begins a link")
+		if strings.HasSuffix(text, "|x>") {
+			require.Equal(r, 1, strings.Count(shown, "|"), "no value is a link's text")
+		}
 	})
 }
 
@@ -136,7 +155,13 @@ func TestProblemsOfOwnBlocks(t *testing.T) {
 		`[{"type": "actions", "elements": [{"type": "button", "text": {"type": "plain_text", "text": "` + long[:76] + `"}, "url": "https://a.b"}]}]`: "blocks[0].elements[0].text.text: 76 characters are more than Slack's 75",
 		`[` + strings.TrimSuffix(strings.Repeat(`{"type": "divider"},`, 51), ",") + `]`:                                                              "blocks: 51 blocks are more than Slack's 50",
 		`[` + strings.TrimSuffix(strings.Repeat(sectionOf(long[:2900])+",", 5), ",") + `]`:                                                           "blocks: 14",
-		`[` + sectionOf("{{V}}"+long) + `]`:                                           "",
+		`[` + sectionOf("{{V}}"+long) + `]`:                        "",
+		`[` + sectionOf("count < {{V}}") + `]`:                     "blocks[0].text.text: has a lone < before a template",
+		`[` + sectionOf("count <{{V}} of ten") + `]`:               "blocks[0].text.text: has a lone < before a template",
+		`[` + sectionOf("count &lt; {{V}} <{{V}}?a=b|open>") + `]`: "",
+		`[` + sectionOf("{{V}}"+strings.Repeat(long, 17)) + `]`:    "blocks: 52760 bytes of JSON are more than 52000",
+		rich(501, "{{V}}"): "blocks: 501 texts that are templates are more than 500",
+		rich(500, "{{V}}"): "",
 		`[` + sectionOf("*bold* <!here>") + `, {"type": "divider", "block_id": "a"}]`: "",
 	}
 	for blocks, want := range cases {
@@ -211,6 +236,59 @@ func TestWhatRendersToNothingIsLeftOut(t *testing.T) {
 	raw, err := json.Marshal(d.Blocks)
 	require.NoError(t, err)
 	require.JSONEq(t, `[{"type": "section", "fields": [{"type": "mrkdwn", "text": "b"}]}, {"type": "divider"}]`, string(raw))
+}
+
+// Pictures, links and buttons whose text is a label that is not there.
+func TestPicturesAndLinksThatRenderToNothing(t *testing.T) {
+	t.Parallel()
+	d := own(t, `[
+		{"type": "image", "image_url": "https://a.b/c", "alt_text": "{{V}}"},
+		{"type": "image", "image_url": "{{V}}", "alt_text": "c"},
+		{"type": "image", "slack_file": {"url": "{{V}}"}, "alt_text": "c"},
+		{"type": "section", "text": {"type": "mrkdwn", "text": "a"}, "accessory": {"type": "image", "image_url": "https://a.b/c", "alt_text": "{{V}}"}},
+		{"type": "actions", "elements": [{"type": "button", "text": {"type": "plain_text", "text": "Open"}, "url": "{{V}}"}]},
+		{"type": "divider"}]`, "")
+	raw, err := json.Marshal(d.Blocks)
+	require.NoError(t, err)
+	require.JSONEq(t, `[{"type": "section", "text": {"type": "mrkdwn", "text": "a"}}, {"type": "divider"}]`, string(raw))
+}
+
+// rich is a block of so many texts.
+func rich(texts int, text string) string {
+	one := `{"type": "text", "text": "` + text + `"},`
+	return `[{"type": "rich_text", "elements": [{"type": "rich_text_section", "elements": [` + strings.TrimSuffix(strings.Repeat(one, texts), ",") + `]}]}]`
+}
+
+// What is far over Slack's limits is not rendered any further, so that no spec fills the server's memory. It runs by
+// itself: what others allocate would count.
+func TestBlocksCostNoMoreThanAMessage(t *testing.T) { //nolint:paralleltest // see above
+	value := strings.Repeat("x", 64<<10)
+	short := strings.Repeat("x", 20)
+	for name, tc := range map[string]struct {
+		blocks, value, why string
+		most               int
+	}{
+		"long values": {rich(10_000, "{{V}}"), value, "more than 52000 bytes so far; Slack takes 13000 characters in all", 1},
+		"many values": {rich(10_000, "{{V}}"), short, "more than 500 of the texts are templates", 500},
+		"bare texts":  {`[` + strings.TrimSuffix(strings.Repeat(`"{{V}}",`, 10_000), ",") + `]`, value, "more than 52000 bytes so far", 1},
+	} {
+		blocks := list(t, tc.blocks)
+		renders := 0
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		shape := channel("general").Shape(blocks, func(text string, insert func(before, value string) string) (string, error) {
+			if text != "{{V}}" {
+				return text, nil
+			}
+			renders++
+			return insert("", tc.value), nil
+		})
+		runtime.ReadMemStats(&after)
+		require.Len(t, shape, 1, name)
+		require.Contains(t, shape.([]any)[0], tc.why, name)
+		require.LessOrEqual(t, renders, tc.most, name)
+		require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(10<<20), name)
+	}
 }
 
 func TestNotesStandBelowOwnBlocks(t *testing.T) {
