@@ -222,10 +222,11 @@ func (p *Ops) address(d *store.Delivery, data render.Data) error {
 	return nil
 }
 
-// untold finds what has died and was not told. It reads all that is dead, once a minute at most.
+// untold finds what has died and was not told. When it was made says nothing: what is redriven may die weeks later.
 func (p *Ops) untold(ctx context.Context, told opsTold) (dead opsDead, err error) {
-	err = p.Store.Deliveries(ctx, store.Filter{State: string(store.Dead)}, func(d store.Delivery) error {
-		if d.WatchID != opsName && !d.SettledAt.Before(told.Since.Add(-opsOverlap)) && !slices.Contains(told.Late, death(d)) {
+	since := store.Filter{State: string(store.Dead), Since: told.Since.Add(-opsOverlap)}
+	err = p.Store.Deliveries(ctx, since, func(d store.Delivery) error {
+		if d.WatchID != opsName && !slices.Contains(told.Late, death(d)) {
 			dead.add(d)
 		}
 		return nil
