@@ -18,7 +18,8 @@ import (
 )
 
 const (
-	syncLook   = 20 * time.Millisecond  // between looks at what came of a send
+	syncLook   = 20 * time.Millisecond  // between the first looks at what came of a send, and before its call ends
+	seldom     = 250 * time.Millisecond // between the last ones
 	inputsWait = time.Second            // for the inputs after the header
 	moreWait   = 100 * time.Millisecond // for more inputs, or the end, after inputs
 )
@@ -114,12 +115,12 @@ func (s *Service) outcome(ctx context.Context, m meta) *admin.Resource {
 	return succeeded(m.Outputs, orNotSeen(w.Phase), all)
 }
 
-// settledSend reads a send until its deliveries are settled, or ctx ends. A store that fails
-// leaves what was read before.
+// settledSend reads a send until its deliveries are settled, or ctx ends, less and less often: calls that wait for
+// a service that hangs must not keep the store busy. A store that fails leaves what was read before.
 func (s *Service) settledSend(ctx context.Context, id string) (w store.Watch, all []store.Delivery) {
 	w.State = store.Active
-	tick := time.NewTicker(syncLook)
-	defer tick.Stop()
+	begin, next := time.Now(), time.NewTimer(syncLook)
+	defer next.Stop()
 	for {
 		if now, deliveries, err := s.look(ctx, id, over); err == nil {
 			w, all = now, deliveries
@@ -127,10 +128,21 @@ func (s *Service) settledSend(ctx context.Context, id string) (w store.Watch, al
 		if w.State != store.Active && len(unsettled(all)) == 0 {
 			return w, all
 		}
+		next.Reset(lookAgain(ctx, time.Since(begin)))
 		select {
-		case <-tick.C:
+		case <-next.C:
 		case <-ctx.Done():
 			return w, all
 		}
 	}
+}
+
+// lookAgain is when to look again at what was waited for so long: a little later each time, but once more before
+// ctx ends.
+func lookAgain(ctx context.Context, waited time.Duration) time.Duration {
+	next := min(waited/4, seldom)
+	if end, ok := ctx.Deadline(); ok {
+		next = min(next, time.Until(end)-syncLook)
+	}
+	return max(next, syncLook)
 }

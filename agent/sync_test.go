@@ -1,6 +1,8 @@
 package agent_test
 
 import (
+	"context"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -146,6 +148,25 @@ func TestSyncSendThatNobodyTakesUp(t *testing.T) {
 				} else {
 					require.Equal(w.t, "UNDEFINED", got.GetOutputs().GetLiterals()["phase"].GetScalar().GetPrimitive().GetStringValue())
 				}
+			})
+		})
+	}
+}
+
+// Calls that wait for long look seldom, and yet see what is settled right before they end.
+func TestSyncCallsThatWaitLeaveTheStoreAlone(t *testing.T) {
+	for _, slow := range []time.Duration{0, 5 * time.Millisecond, 10 * time.Millisecond} { // so that the last looks are at other times
+		t.Run(slow.String(), func(t *testing.T) {
+			bubble(t, func(w *world) {
+				var looks atomic.Int32
+				w.store.fault(func(context.Context) error { looks.Add(1); <-time.After(slow); return nil }, "Watch")
+				w.outbox(0, []string{"d1"}, func() {
+					time.AfterFunc(2450*time.Millisecond, func() { w.settle("d1", store.Outcome{State: store.Delivered}) })
+				})
+				got, err := w.execute(sendRequest(w.t, "delivered"))
+				require.NoError(w.t, err)
+				require.Equal(w.t, "SUCCEEDED", got.GetPhase().String(), got.GetMessage())
+				require.Less(w.t, looks.Load(), int32(30), "of 2.5 s")
 			})
 		})
 	}

@@ -21,7 +21,7 @@ store: {url: "STORE"}
 watch: {interval: 2s}
 connections:
   team-slack: {slack: {token: {file: "TOKEN"}, api_url: "SLACK"}, rate: {per_second: 0}}
-defaults: {slack: team-slack}
+MOREdefaults: {slack: team-slack}
 `
 
 // agent is a running flyte-notifier and FlytePropeller's connection to it.
@@ -37,11 +37,11 @@ func (b *bench) configure(name, store string, w *world) (path, listen, http stri
 	if listen, http, err = freeAddresses(); err != nil {
 		return "", "", "", err
 	}
-	token, admin, slack := filepath.Join(b.dir, "token"), "dns:///127.0.0.1:1", "http://127.0.0.1:1/api/"
+	token, admin, slack, more := filepath.Join(b.dir, "token"), "dns:///127.0.0.1:1", "http://127.0.0.1:1/api/", ""
 	if w != nil {
-		admin, slack = w.endpoint, w.slack.url
+		admin, slack, more = w.endpoint, w.slack.url, w.connections
 	}
-	text := strings.NewReplacer("LISTEN", listen, "HTTP", http, "ADMIN", admin, "STORE", store, "TOKEN", token, "SLACK", slack).Replace(configFile)
+	text := strings.NewReplacer("LISTEN", listen, "HTTP", http, "ADMIN", admin, "STORE", store, "TOKEN", token, "SLACK", slack, "MORE", more).Replace(configFile)
 	path = filepath.Join(b.dir, name+".yaml")
 	for file, content := range map[string]string{token: "xoxb-bench", path: text} {
 		if err := os.WriteFile(file, []byte(content), 0o600); err != nil {

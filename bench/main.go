@@ -47,6 +47,7 @@ func parts() []part {
 		{"calls", "CreateTask and GetTask", (*bench).calls},
 		{"watching", "phase changes: detected, and posted", (*bench).watching},
 		{"deliveries", "messages a second out of a full outbox", (*bench).deliveries},
+		{"isolation", "one service of five hangs: how late the others' messages are", (*bench).isolation},
 		{"size", "memory and start with many watches", (*bench).size},
 		{"replicas", "one, two and three servers on one Postgres", (*bench).replicas},
 		{"retention", "a store that has run for a year", (*bench).retention},

@@ -46,6 +46,8 @@ type world struct {
 	slack    *slack
 	server   *grpc.Server
 
+	connections string // more of the config, lines of YAML
+
 	lists, gets atomic.Int64 // calls
 	names       atomic.Int64 // that lists were asked for
 	first       atomic.Int64 // those among them that lists without a time filter asked for: first looks, mostly

@@ -32,13 +32,13 @@ connections:
   post: {sendgrid: {api_key: {env: B}, from: a@example.org}}
 defaults: {sendgrid: post}
 delivery: {max_age: 1h, max_attempts: 3, timeout: 1s}
-retention: {watches: 1h, deliveries: 1h}
+retention: {watches: 1h, deliveries: 1h, most: 9}
 watch: {allow_cross_project: true}
 ops: [{stdout: {}}]
 `, config.Changes{Live: []string{
 			"connections.mail", "connections.new_one", "connections.post", "connections.team", "defaults.sendgrid", "defaults.slack",
 			"delivery.max_age", "delivery.max_attempts", "delivery.timeout", "ops",
-			"retention.deliveries", "retention.watches", "watch.allow_cross_project",
+			"retention.deliveries", "retention.most", "retention.watches", "watch.allow_cross_project",
 		}}},
 		"another notifier, token or rate": {`
 admin: {endpoint: "dns:///flyteadmin:81", insecure: true}

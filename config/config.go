@@ -99,10 +99,11 @@ type Delivery struct {
 	Timeout     time.Duration `json:"timeout" default:"15s" doc:"time-out of one attempt; at most 20s on Postgres"`
 }
 
-// Retention says how long what is done stays in the store.
+// Retention says how long what is done stays in the store, and how much of it.
 type Retention struct {
 	Watches    time.Duration `json:"watches" default:"168h" doc:"from the end of a watch"`
 	Deliveries time.Duration `json:"deliveries" default:"720h" doc:"from the settling of a delivery"`
+	Most       int           `json:"most" default:"0" min:"0" doc:"so many settled deliveries are kept, the newest, and all of the last hour; 0: no limit"`
 }
 
 // Watch says how executions are followed.
@@ -132,7 +133,7 @@ type document struct {
 	Flyte       Flyte             `json:"flyte" doc:"the Flyte installation"`
 	Store       Store             `json:"store" doc:"where watches and deliveries are kept"`
 	Delivery    Delivery          `json:"delivery" doc:"how long a message is tried"`
-	Retention   Retention         `json:"retention" doc:"how long what is done stays in the store; what was told once stays told"`
+	Retention   Retention         `json:"retention" doc:"how long what is done stays in the store, and how much of it; what was told once stays told"`
 	Watch       Watch             `json:"watch" doc:"how executions are followed"`
 	Connections map[string]any    `json:"connections" doc:"notifiers with references to their credentials, by the names that tasks use"`
 	Defaults    map[string]string `json:"defaults" doc:"the connection meant where a task names none, by notifier"`

@@ -21,7 +21,7 @@ admin:  {endpoint: "dns:///flyteadmin:81", insecure: true, authType: ClientSecre
 flyte:  {console_url: "https://flyte.example.org/console"}
 store:  {url: "sqlite:///var/lib/flyte-notifier/notifier.db"}
 delivery: {max_age: 48h, max_attempts: 7, timeout: 10s}
-retention: {watches: 1h, deliveries: 2h}
+retention: {watches: 1h, deliveries: 2h, most: 3}
 watch:  {interval: 1s, sweep: 1m, overlap: 0s, node_interval: 5s, node_calls: 9, discovery: 1m, allow_cross_project: true}
 connections:
   team-slack:
@@ -46,7 +46,7 @@ func TestParseReadsEveryKey(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, config.Place{File: "/var/lib/flyte-notifier/notifier.db"}, place)
 	require.Equal(t, config.Delivery{MaxAge: 48 * time.Hour, MaxAttempts: 7, Timeout: 10 * time.Second}, c.Delivery)
-	require.Equal(t, config.Retention{Watches: time.Hour, Deliveries: 2 * time.Hour}, c.Retention)
+	require.Equal(t, config.Retention{Watches: time.Hour, Deliveries: 2 * time.Hour, Most: 3}, c.Retention)
 	require.Equal(t, config.Watch{
 		Interval: time.Second, Sweep: time.Minute, NodeInterval: 5 * time.Second, NodeCalls: 9, Discovery: time.Minute, AllowCrossProject: true,
 	}, c.Watch)
@@ -226,6 +226,7 @@ func TestParseRefusesTimes(t *testing.T) {
 		{"a time-out that no step on Postgres has", minimal + "store: {url: 'postgres://db/x'}\ndelivery: {timeout: 21s}", []string{
 			"delivery.timeout: must be at most 20s with a store.url of Postgres, which gives a step of a delivery no more time, not 21s",
 		}},
+		{"a negative count", minimal + "retention: {most: -1}", []string{"retention.most: must be at least 0, not -1"}},
 		{"a negative time", minimal + "watch: {overlap: -1s}", []string{"watch.overlap: must not be negative"}},
 		{"a sweep that is too short", minimal + "watch: {interval: 10s, sweep: 10s}", []string{
 			"watch.sweep: must be longer than watch.interval (10s), not 10s",

@@ -35,8 +35,9 @@ type bench struct {
 	settled func(store.Delivery) // nil: nobody hears of it
 	n       int
 
-	metrics *prometheus.Registry // of the outbox, unless nil
-	log     *slog.Logger         // the same
+	registry *notifier.Registry
+	metrics  *prometheus.Registry // of the outbox, unless nil
+	log      *slog.Logger         // the same
 }
 
 // run runs a test on an outbox that asks its store what is due; as part of TestOverAQueue, on one that is
@@ -49,6 +50,8 @@ func run(t *testing.T, n notifier.BaseNotifier, test func(b *bench)) {
 			t: t, stop: func() {},
 			config: delivery.Config{MaxAge: 24 * time.Hour, Timeout: 15 * time.Second},
 			conns:  []*notifier.Connection{{Name: "team", Kind: "chat", Notifier: n}},
+
+			registry: notifier.NewRegistry(manifest()),
 		}
 		var err error
 		b.store, err = sqlite.Open(t.Context(), path)
@@ -76,7 +79,7 @@ func (b *bench) start() {
 		metrics, log = prometheus.NewRegistry(), slog.New(slog.DiscardHandler)
 	}
 	outbox := delivery.New(delivery.Options{
-		Store: s, Registry: notifier.NewRegistry(manifest()), Connections: notifier.NewConnections(b.conns, nil),
+		Store: s, Registry: b.registry, Connections: notifier.NewConnections(b.conns, nil),
 		Config: b.config, Metrics: metrics, Log: log,
 		Settled: b.settled,
 	})

@@ -41,6 +41,7 @@ func TestOverAQueue(t *testing.T) {
 		"TestATemplateThatFailsNeverLosesTheMessage":              TestATemplateThatFailsNeverLosesTheMessage,
 		"TestADestinationThatCannotBeReadIsDead":                  TestADestinationThatCannotBeReadIsDead,
 		"TestRatesOfADestinationAndOfTheConnection":               TestRatesOfADestinationAndOfTheConnection,
+		"TestABacklogForSlackProvokesNoRefusal":                   TestABacklogForSlackProvokesNoRefusal,
 		"TestARenamedChannelIsResolvedAnew":                       TestARenamedChannelIsResolvedAnew,
 		"TestAServiceThatCannotResolveIsLeftAlone":                TestAServiceThatCannotResolveIsLeftAlone,
 		"TestFailuresBeforeASendBackOffToo":                       TestFailuresBeforeASendBackOffToo,

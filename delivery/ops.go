@@ -16,9 +16,9 @@ import (
 	"github.com/flyte-notifier/flyte-notifier/store"
 )
 
-// opsName is the kind and the key of the note in which servers agree what was told of dead deliveries; and the rule, the
-// reason and the WatchID, which no watch has, of the messages that tell it.
-const opsName = "ops"
+// OpsName is the rule, the reason and the WatchID, which no watch has, of the messages that tell of dead deliveries; and
+// the kind and the key of the note in which servers agree what was told.
+const OpsName = "ops"
 
 const (
 	opsEvery   = time.Minute      // between two messages to a destination, at least
@@ -68,7 +68,7 @@ func (p *Ops) Reload(steps []spec.Step) {
 
 // Died is told that a delivery has died at this server. It never blocks.
 func (p *Ops) Died(d store.Delivery) {
-	if d.WatchID != opsName {
+	if d.WatchID != OpsName {
 		p.wakeUp()
 	}
 }
@@ -154,12 +154,12 @@ func (p *Ops) tell(ctx context.Context, now time.Time) (next time.Duration, err 
 }
 
 func (p *Ops) read(ctx context.Context) (note store.Note, told opsTold, err error) {
-	found, err := p.Store.Notes(ctx, opsName, []string{opsName})
+	found, err := p.Store.Notes(ctx, OpsName, []string{OpsName})
 	if err != nil {
 		return note, told, fmt.Errorf("read what was told of dead deliveries: %w", err)
 	}
 	if len(found) == 0 {
-		return store.Note{Kind: opsName, Key: opsName}, told, nil
+		return store.Note{Kind: OpsName, Key: OpsName}, told, nil
 	}
 	if err := json.Unmarshal(found[0].Body, &told); err != nil {
 		return note, told, fmt.Errorf("read what was told of dead deliveries: %w", err)
@@ -188,16 +188,16 @@ func (p *Ops) write(ctx context.Context, note store.Note, told opsTold, made []s
 
 // deliveries makes one message for each destination.
 func (p *Ops) deliveries(steps []spec.Step, dead opsDead, told opsTold, now time.Time) (all []store.Delivery, err error) {
-	data := render.Data{Rule: opsName, Reason: opsName, At: now, Inputs: map[string]any{"title": dead.title(), "body": dead.body(told.Since)}}
+	data := render.Data{Rule: OpsName, Reason: OpsName, At: now, Inputs: map[string]any{"title": dead.title(), "body": dead.body(told.Since)}}
 	// Errors are what services said: as values of a template they are text, whatever they look like.
 	content, err := render.Content{Template: render.Template{Title: "{{.Inputs.title}}", Body: "{{.Inputs.body}}"}, Data: data}.Marshal()
 	if err != nil {
 		return nil, fmt.Errorf("store what tells of dead deliveries: %w", err)
 	}
 	for i, step := range steps {
-		key := fmt.Sprintf("%s|%d|%s[%d]", opsName, now.UnixMicro(), opsName, i)
+		key := fmt.Sprintf("%s|%d|%s[%d]", OpsName, now.UnixMicro(), OpsName, i)
 		d := store.Delivery{
-			ID: store.DeliveryID(key), Key: key, WatchID: opsName, Rule: opsName, Reason: opsName, Kind: step.Kind, Connection: step.Connection,
+			ID: store.DeliveryID(key), Key: key, WatchID: OpsName, Rule: OpsName, Reason: OpsName, Kind: step.Kind, Connection: step.Connection,
 			Destination: step.Destination, Address: step.Kind, Content: content, State: store.Pending, NextAt: now, CreatedAt: now,
 		}
 		if err := p.address(&d, data); err != nil {
@@ -222,10 +222,11 @@ func (p *Ops) address(d *store.Delivery, data render.Data) error {
 	return nil
 }
 
-// untold finds what has died and was not told. It reads all that is dead, once a minute at most.
+// untold finds what has died and was not told. When it was made says nothing: what is redriven may die weeks later.
 func (p *Ops) untold(ctx context.Context, told opsTold) (dead opsDead, err error) {
-	err = p.Store.Deliveries(ctx, store.Filter{State: string(store.Dead)}, func(d store.Delivery) error {
-		if d.WatchID != opsName && !d.SettledAt.Before(told.Since.Add(-opsOverlap)) && !slices.Contains(told.Late, death(d)) {
+	since := store.Filter{State: string(store.Dead), Since: told.Since.Add(-opsOverlap)}
+	err = p.Store.Deliveries(ctx, since, func(d store.Delivery) error {
+		if d.WatchID != OpsName && !slices.Contains(told.Late, death(d)) {
 			dead.add(d)
 		}
 		return nil

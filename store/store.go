@@ -168,4 +168,6 @@ type Filter struct {
 	State string
 	IDs   []string
 	Limit int // newest first when set; oldest first when zero
+
+	Since time.Time // only what was settled, of watches: ended, then or later; what is not counts from its creation
 }

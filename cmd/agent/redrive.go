@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/flyte-notifier/flyte-notifier/delivery"
 	"github.com/flyte-notifier/flyte-notifier/store"
 )
 
@@ -31,10 +33,11 @@ func redriveCommand() *cobra.Command {
 		Use:   "redrive ID... | redrive --connection NAME ... | redrive --all",
 		Short: "Send dead (or silenced) deliveries again; a running server takes them up within seconds",
 		Long: "Send dead (or silenced) deliveries again, by their ids; or all dead ones that the filters select.\n" +
-			"A running server takes them up within seconds. Silenced ones are redriven by their ids only.",
+			"A running server takes them up within seconds. Silenced ones are redriven by their ids only.\n" +
+			"Filters and --all leave out the fallbacks of what they select, and (short of --rule ops) old alerts of the server's own.",
 		RunE: func(c *cobra.Command, ids []string) error {
 			r.ids = ids
-			if err := r.check(); err != nil {
+			if err := cmp.Or(r.selection.check(c), r.check()); err != nil {
 				return err
 			}
 			st, err := openStore(c, configFile)
@@ -99,17 +102,32 @@ func (r *redrive) became() string {
 	return "is pending again"
 }
 
-// dead finds what the filters select. All ids are read first: what is redriven meanwhile may be dead again.
+// dead finds what the filters select. All are read first: what is redriven meanwhile may be dead again.
 func (r *redrive) dead(ctx context.Context, st store.Store) (ids []string, err error) {
-	now := time.Now()
+	now, sends := time.Now(), map[string]bool{}
+	var all []store.Delivery
 	err = st.Deliveries(ctx, store.Filter{State: string(store.Dead)}, func(d store.Delivery) error {
-		if r.selection.has(d, now) {
-			ids = append(ids, d.ID)
+		if !r.selection.has(d, now) || d.WatchID == delivery.OpsName && r.selection.rule == "" {
+			return nil
+		}
+		all = append(all, store.Delivery{ID: d.ID, Key: d.Key})
+		if of, is := strings.CutSuffix(step(d.Key), "send"); is {
+			sends[of] = true
 		}
 		return nil
 	})
+	for _, d := range all {
+		// Its message is sent after all; a fallback that is selected without it is meant.
+		if of, is := strings.CutSuffix(step(d.Key), "fallback"); is && sends[of] {
+			continue
+		}
+		ids = append(ids, d.ID)
+	}
 	return ids, err
 }
+
+// step is a delivery's key without the number of the destination in the step.
+func step(key string) string { return key[:max(strings.LastIndexByte(key, '['), 0)] }
 
 // refusal is the error that names what could not be redriven.
 func refusal(refused map[string]store.DeliveryState) error {

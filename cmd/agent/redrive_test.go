@@ -1,6 +1,7 @@
 package main
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -33,11 +34,42 @@ func TestRedriveByFilters(t *testing.T) {
 func TestRedriveMustBeToldWhat(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	for _, args := range [][]string{nil, {"--dry-run"}, {"d1", "--rule", "x"}, {"d1", "--all"}, {"d1", "--dry-run"}, {"--all", "--rule", "x"}} {
+	for _, args := range [][]string{
+		nil,
+		{"--dry-run"},
+		{"d1", "--rule", "x"},
+		{"d1", "--all"},
+		{"d1", "--dry-run"},
+		{"--all", "--rule", "x"},
+		{"--connection", "", "--project", "ml"},
+		{"--error="},
+		{"--since", "-24h"},
+	} {
 		got := w.on("redrive", args...)
 		require.Equal(t, 2, got.code, args)
-		require.Contains(t, got.stderr, "redrive ")
 	}
+}
+
+// TestRedriveTellsNobodyInVain: of what is dead with its fallback, the message alone is sent again.
+func TestRedriveTellsNobodyInVain(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.seed()
+	const slow, late = "w1|f7k2|slow|running_for:1h|0|", "w1|f7k2|late|running_for:1h|0|"
+	w.seedDead(map[string]string{
+		"alert": "ops|1|ops[0]", "told": slow + "send[0]", "instead": slow + "fallback[0]",
+		"raised": slow + "escalate[0].send[1]", "raised-instead": slow + "escalate[0].fallback[0]", "alone": late + "fallback[1]",
+	})
+	redriven := func(args ...string) (ids []string) {
+		for line := range strings.Lines(w.on("redrive", append(args, "--dry-run")...).stdout) {
+			ids = append(ids, strings.Fields(line)[0])
+		}
+		return ids
+	}
+	require.ElementsMatch(t, []string{"d1", "told", "raised", "alone"}, redriven("--all"))
+	require.ElementsMatch(t, []string{"told", "raised", "alone"}, redriven("--error", "on purpose"))
+	require.ElementsMatch(t, []string{"alert"}, redriven("--rule", "ops"))
+	require.ElementsMatch(t, []string{"instead", "raised-instead", "alone"}, redriven("--connection", "fallback"))
 }
 
 func TestDeliveriesByFilters(t *testing.T) {

@@ -211,3 +211,26 @@ func (w *world) seed() {
 		require.NoError(w.t, db.Settle(w.t.Context(), fmt.Sprint("d", i), o))
 	}
 }
+
+// seedDead fills the store with dead deliveries of the keys, by id.
+func (w *world) seedDead(keys map[string]string) {
+	db, err := sqlite.Open(w.t.Context(), filepath.Join(w.dir, "notifier.db"))
+	require.NoError(w.t, err)
+	defer func() { require.NoError(w.t, db.Close()) }()
+	now := time.Date(2026, 11, 22, 9, 33, 0, 0, time.UTC)
+	var all []store.Delivery
+	for id, key := range keys {
+		watch, rule, connection := "w1", "slow", "team-slack"
+		switch {
+		case strings.HasPrefix(key, "ops|"):
+			watch, rule = "ops", "ops"
+		case strings.Contains(key, "fallback["):
+			connection = "fallback"
+		}
+		all = append(all, store.Delivery{
+			ID: id, Key: key, WatchID: watch, Rule: rule, Reason: rule, Kind: "slack", Connection: connection, Destination: json.RawMessage(`{}`),
+			Address: "#ml", Content: json.RawMessage(`{}`), State: store.Dead, LastError: "dead on purpose", NextAt: now, CreatedAt: now, Since: now, SettledAt: now,
+		})
+	}
+	require.NoError(w.t, db.Write(w.t.Context(), store.Change{Deliveries: all}))
+}

@@ -18,17 +18,18 @@ type table[T any] struct {
 	columns string
 	scan    func(pgx.Row) (T, error)
 	common  string // the state that the index by state leaves out
+	end     string // the column of when a row was done
 }
 
 // Deliveries is store.Ledger's. A row of which a part is damaged comes without that part.
 func (s *Store) Deliveries(ctx context.Context, f store.Filter, yield func(store.Delivery) error) error {
-	tab := table[store.Delivery]{"flyte_notifier.deliveries d", "d", deliveryColumns, scanDelivery, string(store.Delivered)}
+	tab := table[store.Delivery]{"flyte_notifier.deliveries d", "d", deliveryColumns, scanDelivery, string(store.Delivered), "settled_at"}
 	return listing(ctx, s, tab, f, engine.States(clean(f.State)), yield)
 }
 
 // Watches is store.Ledger's. A row of which a part is damaged comes without that part.
 func (s *Store) Watches(ctx context.Context, f store.Filter, yield func(store.Watch) error) error {
-	return listing(ctx, s, table[store.Watch]{"flyte_notifier.watches w", "w", watchColumns, scanWatch, ""}, f, []string{clean(f.State)}, yield)
+	return listing(ctx, s, table[store.Watch]{"flyte_notifier.watches w", "w", watchColumns, scanWatch, "", "ended_at"}, f, []string{clean(f.State)}, yield)
 }
 
 func listing[T any](ctx context.Context, s *Store, tab table[T], f store.Filter, states []string, yield func(T) error) error {
@@ -65,6 +66,10 @@ func readPage[T any](ctx context.Context, s *Store, tab table[T], f store.Filter
 	if len(f.IDs) > 0 {
 		args = append(args, f.IDs)
 		where += " AND " + tab.alias + ".id = ANY($" + strconv.Itoa(len(args)) + ")"
+	}
+	if !f.Since.IsZero() {
+		args = append(args, f.Since.UnixMicro())
+		where += " AND coalesce(" + tab.alias + "." + tab.end + ", " + tab.alias + ".created_at) >= $" + strconv.Itoa(len(args))
 	}
 	query := "SELECT " + tab.alias + ".seq, " + tab.columns + " FROM " + tab.name + " WHERE " + where + " ORDER BY " + by + " LIMIT $2"
 	return list(ctx, s.pool, tab.scanPlaced, query, args...)

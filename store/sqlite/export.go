@@ -63,7 +63,7 @@ func (s *Store) here(ctx context.Context, path string) error {
 // ExportWatches returns at most limit watches in the order of their creation, after the place, with all that
 // goes with them; and the place to go on from. There are no more when none is returned.
 func (s *Store) ExportWatches(ctx context.Context, after int64, limit int) ([]store.Parcel, int64, error) {
-	page, err := readPage(ctx, s, table[store.Watch]{"watches", watchColumns, scanWatch}, store.Filter{}, after, limit)
+	page, err := readPage(ctx, s, table[store.Watch]{"watches", watchColumns, scanWatch, "ended_at"}, store.Filter{}, after, limit)
 	if err != nil {
 		return nil, after, fmt.Errorf("read watches: %w", err)
 	}

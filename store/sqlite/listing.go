@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 
@@ -19,16 +20,17 @@ type table[T any] struct {
 	name    string
 	columns string
 	scan    func(scanner) (T, error)
+	end     string // the column of when a row was done
 }
 
 // Deliveries is store.Ledger's. A row of which a part is damaged comes without that part.
 func (s *Store) Deliveries(ctx context.Context, f store.Filter, yield func(store.Delivery) error) error {
-	return listing(ctx, s, table[store.Delivery]{"deliveries", deliveryColumns, scanDelivery}, f, engine.States(f.State), yield)
+	return listing(ctx, s, table[store.Delivery]{"deliveries", deliveryColumns, scanDelivery, "settled_at"}, f, engine.States(f.State), yield)
 }
 
 // Watches is store.Ledger's. A row of which a part is damaged comes without that part.
 func (s *Store) Watches(ctx context.Context, f store.Filter, yield func(store.Watch) error) error {
-	return listing(ctx, s, table[store.Watch]{"watches", watchColumns, scanWatch}, f, []string{f.State}, yield)
+	return listing(ctx, s, table[store.Watch]{"watches", watchColumns, scanWatch, "ended_at"}, f, []string{f.State}, yield)
 }
 
 func listing[T any](ctx context.Context, s *Store, tab table[T], f store.Filter, states []string, yield func(T) error) error {
@@ -52,6 +54,9 @@ func readPage[T any](ctx context.Context, s *Store, tab table[T], f store.Filter
 	if f.State != "" {
 		where, args = "state = ? AND "+where, []any{f.State, last}
 	}
+	if !f.Since.IsZero() {
+		where, args = where+" AND coalesce("+tab.end+", created_at) >= ?", append(args, f.Since.UnixMicro())
+	}
 	query := "SELECT seq, " + tab.columns + " FROM " + tab.name + " WHERE " + where + " ORDER BY seq " + order + " LIMIT ?"
 	return read(ctx, s.queries, tab.scanPlaced, query, append(args, n)...)
 }
@@ -72,7 +77,7 @@ func (f scanFunc) Scan(dest ...any) error { return f(dest...) }
 
 // listIDs is listing for a filter with ids.
 func listIDs[T any](ctx context.Context, s *Store, tab table[T], f store.Filter, states []string, yield func(T) error) error {
-	seqs, err := findIDs(ctx, s, tab.name, f, states)
+	seqs, err := findIDs(ctx, s, tab.name, tab.end, f, states)
 	if err != nil {
 		return fmt.Errorf("list %s: %w", tab.name, err)
 	}
@@ -91,14 +96,18 @@ func listIDs[T any](ctx context.Context, s *Store, tab table[T], f store.Filter,
 }
 
 // findIDs returns the places of the rows that a filter with ids selects, in the filter's order.
-func findIDs(ctx context.Context, s *Store, name string, f store.Filter, states []string) ([]int64, error) {
+func findIDs(ctx context.Context, s *Store, name, end string, f store.Filter, states []string) ([]int64, error) {
 	var seqs []int64
+	since := int64(math.MinInt64)
+	if !f.Since.IsZero() {
+		since = f.Since.UnixMicro()
+	}
 	for chunk := range slices.Chunk(f.IDs, idsAtOnce) {
-		args := []any{f.State, states[len(states)-1]}
+		args := []any{f.State, states[len(states)-1], since}
 		for _, id := range chunk {
 			args = append(args, id)
 		}
-		query := "SELECT seq FROM " + name + " WHERE id IN (" + placeholders(3, len(chunk)) + ") AND (?1 = '' OR state IN (?1, ?2))"
+		query := "SELECT seq FROM " + name + " WHERE id IN (" + placeholders(4, len(chunk)) + ") AND (?1 = '' OR state IN (?1, ?2)) AND coalesce(" + end + ", created_at) >= ?3"
 		found, err := readOnce(ctx, s.queries, scanInt, query, args...)
 		if err != nil {
 			return nil, err

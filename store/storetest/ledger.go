@@ -14,6 +14,7 @@ import (
 func ledgerCases() []testCase {
 	return []testCase{
 		{"tables are filtered, ordered and limited", ledgerFilters},
+		{"tables tell what was done lately", ledgerSince},
 		{"tables are read to the end", ledgerLong},
 		{"a table stops where its reader does", ledgerStops},
 		{"a table's reader may write", ledgerWrites},
@@ -54,6 +55,32 @@ func ledgerFilters(t *testing.T, s store.Store) {
 	require.Equal(t, []string{"w2"}, watchIDs(listWatches(t, s, store.Filter{State: "cancelled"})))
 	require.Equal(t, []string{"w1"}, watchIDs(listWatches(t, s, store.Filter{IDs: []string{"w1", "x"}})))
 	equal(t, readWatch(t, s, "w1"), listWatches(t, s, store.Filter{IDs: []string{"w1"}})[0])
+}
+
+func ledgerSince(t *testing.T, s store.Store) {
+	insert(t, s, "w1", delivery("early", "w1", settled(store.Dead, after(5))), delivery("late", "w1", settled(store.Dead, after(9))),
+		delivery("delivered", "w1", settled(store.Delivered, after(8))), delivery("pending", "w1"))
+	register(t, s, watch("w2", in(store.Ended, after(7))))
+	all := []string{"early", "late", "delivered", "pending", "nobody"}
+	for _, c := range []struct {
+		filter store.Filter
+		want   []string
+	}{
+		{store.Filter{Since: after(8)}, []string{"late", "delivered"}},
+		{store.Filter{Since: after(8), State: "dead"}, []string{"late"}},
+		{store.Filter{Since: after(9).Add(time.Microsecond)}, nil},
+		{store.Filter{Since: after(8), Limit: 1}, []string{"delivered"}},
+		{store.Filter{Since: start(), State: "pending"}, []string{"pending"}},
+		{store.Filter{Since: start()}, all[:4]},
+		{store.Filter{Since: after(8), IDs: all}, []string{"late", "delivered"}},
+		{store.Filter{Since: after(5), IDs: all, State: "dead"}, []string{"early", "late"}},
+		{store.Filter{Since: start(), IDs: all}, all[:4]},
+	} {
+		require.Equal(t, append([]string{}, c.want...), deliveryIDs(listDeliveries(t, s, c.filter)), "%+v", c.filter)
+	}
+	require.Equal(t, []string{"w2"}, watchIDs(listWatches(t, s, store.Filter{Since: after(7)})))
+	require.Empty(t, listWatches(t, s, store.Filter{Since: after(8)}))
+	require.Equal(t, []string{"w1", "w2"}, watchIDs(listWatches(t, s, store.Filter{Since: start()})))
 }
 
 func ledgerLong(t *testing.T, s store.Store) {
