@@ -17,24 +17,24 @@ import (
 func (n *NotifierExecutor) gather(ctx context.Context, f *Facts, need needs) error {
 	ctx, cancel := context.WithTimeout(ctx, factsTimeout)
 	defer cancel()
-	was, id := *f, f.Execution.ID
+	was, id := *f, f.Execution.ID // what is read of the facts while others are added
 	var reads sync.WaitGroup
 	var gates, running, above, nodes error
-	if need.gates && !f.ended() {
+	if need.gates && !was.ended() {
 		reads.Go(func() {
 			if f.Gates, gates = n.admin.Gates(ctx, id); gates != nil {
 				f.lacks.gates, gates = true, fmt.Errorf("find what %s waits for: %w", id, gates)
 			}
 		})
 	}
-	if need.running && !f.ended() {
+	if need.running && !was.ended() {
 		reads.Go(func() {
 			if f.Running, f.more, running = n.limits(ctx, was.Execution, need.before); running != nil {
 				f.lacks.running, running = true, fmt.Errorf("find the running nodes of %s: %w", id, running)
 			}
 		})
 	}
-	if need.above && f.Node == nil {
+	if need.above && was.Node == nil {
 		reads.Go(func() {
 			if f.Above, above = n.above(ctx, was); above != nil {
 				f.lacks.above, above = true, fmt.Errorf("read what contains %s: %w", id, above)
