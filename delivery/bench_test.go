@@ -157,3 +157,11 @@ func (b *bench) pass(d time.Duration) {
 	<-time.After(d)
 	synctest.Wait()
 }
+
+// long leaves a test that lets much time pass out of a short run, such as the gate's with the race detector.
+func long(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("takes long")
+	}
+}

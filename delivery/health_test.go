@@ -117,6 +117,7 @@ func TestWhatComesDuringAnOutageBurnsNoAttemptAndGoesAtItsEnd(t *testing.T) {
 }
 
 func TestTheOldDieDuringAnOutage(t *testing.T) {
+	long(t)
 	s := newOutage()
 	run(t, s, func(b *bench) {
 		b.config.MaxAge = time.Hour
@@ -136,6 +137,7 @@ func TestTheOldDieDuringAnOutage(t *testing.T) {
 }
 
 func TestAChannelThatHangsAloneHoldsUpNoOther(t *testing.T) {
+	long(t)
 	s := newOutage()
 	run(t, s, func(b *bench) {
 		s.hangs.Store("#hang")
@@ -157,6 +159,7 @@ func TestAChannelThatHangsAloneHoldsUpNoOther(t *testing.T) {
 }
 
 func TestADeadServiceDelaysNoOther(t *testing.T) {
+	long(t)
 	dead, well := newOutage(), newOutage()
 	run(t, dead, func(b *bench) {
 		b.conns = append(b.conns, &notifier.Connection{Name: "other", Kind: "chat", Notifier: well})

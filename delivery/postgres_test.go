@@ -255,6 +255,7 @@ func TestAStoreWithoutJobsIsAdopted(t *testing.T) {
 
 func TestAStoppedServersWorkIsTakenOver(t *testing.T) {
 	t.Parallel()
+	long(t)
 	var calls tally
 	s := &service{send: func(ctx context.Context, _ *place, _ notifier.Message) error {
 		if calls.note() == 1 {
@@ -279,9 +280,7 @@ func TestAStoppedServersWorkIsTakenOver(t *testing.T) {
 // TestAKilledServersWorkIsRescued takes as long as that does.
 func TestAKilledServersWorkIsRescued(t *testing.T) {
 	t.Parallel()
-	if testing.Short() {
-		t.Skip("takes a minute")
-	}
+	long(t)
 	var calls tally
 	hang := make(chan struct{})
 	t.Cleanup(func() { close(hang) })

@@ -92,6 +92,7 @@ func TestWhatWaitsIsJudgedAnew(t *testing.T) {
 
 // What waits for a place, since a service hangs, does not get it under terms that are over.
 func TestWhatWaitsForAPlaceIsJudgedAnew(t *testing.T) {
+	long(t)
 	var free chan struct{} // of the bubble
 	s := &service{send: func(context.Context, *place, notifier.Message) error { <-free; return nil }}
 	run(t, s, func(b *bench) {

@@ -62,6 +62,7 @@ func (b *bench) wait(channel string, n int) {
 // some for another. All arrive, none is refused, no second is wasted, whatever restarts meanwhile; and over a queue,
 // however many servers send.
 func TestABacklogForSlackProvokesNoRefusal(t *testing.T) {
+	long(t)
 	const busy, quiet = 1000, 20
 	w := &wire{sim: slacksim.New(slacksim.Options{Channels: []slacksim.Channel{{ID: "C1", Name: "busy"}, {ID: "C2", Name: "quiet"}}})}
 	t.Cleanup(w.sim.Close)

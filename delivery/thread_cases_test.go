@@ -69,6 +69,7 @@ func TestOthersWaitWhileNobodyKnowsWhetherTheThreadBegan(t *testing.T) {
 
 func TestAThreadBeganBeforeAKill(t *testing.T) {
 	t.Parallel()
+	long(t)
 	c := newChat(t, openFile(t, t.TempDir()+"/notifier.db"))
 	c.start()
 	c.sim.Fail("chat.postMessage", slacksim.Fault{Stored: true, Hang: true})
@@ -204,6 +205,7 @@ func TestAnEditThatIsOverIsWaitedFor(t *testing.T) {
 // TestAnEditOfAKilledServerComesBeforeTheNext: nothing older is shown in between.
 func TestAnEditOfAKilledServerComesBeforeTheNext(t *testing.T) {
 	t.Parallel()
+	long(t)
 	c := newChat(t, openFile(t, t.TempDir()+"/notifier.db"))
 	c.start()
 	begin := time.Now().UTC().Add(-time.Hour)
@@ -311,6 +313,7 @@ func TestADeletedMessageIsReplacedOnceOrSaysSo(t *testing.T) {
 // TestAnEditBeforeAKillIsNoDouble: the bot may not read the history, and yet nothing comes twice.
 func TestAnEditBeforeAKillIsNoDouble(t *testing.T) {
 	t.Parallel()
+	long(t)
 	c := newChat(t, openFile(t, t.TempDir()+"/notifier.db"))
 	c.sim.SetToken(slacksim.DefaultToken, "chat:write", "channels:read")
 	c.start()

@@ -13,6 +13,7 @@ import (
 
 // TestAWindowDoesNotGrowWhileLooksFail: a look that fails halfway leaves what was known before it known.
 func TestAWindowDoesNotGrowWhileLooksFail(t *testing.T) {
+	long(t)
 	run(t, func(b *bench) {
 		b.subscribe(to("failures", onPhases("failed", "FAILED")))
 		b.pass(20 * time.Minute)

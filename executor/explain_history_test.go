@@ -14,6 +14,7 @@ import (
 )
 
 func TestTheNumbersOfALaunchPlansHistory(t *testing.T) {
+	long(t)
 	run(t, func(b *bench) { // a bubble's clock begins at midnight, 2000-01-01
 		rules := map[string]spec.Rule{
 			"first": when("first", spec.When{Kind: spec.WhenFirstFailure}), "ok": when("ok", spec.When{Kind: spec.WhenRecovered}),
@@ -68,6 +69,7 @@ func TestTheNumbersOfALaunchPlansHistory(t *testing.T) {
 
 // Of a launch plan that fails on and on, fewer ends are kept than it failed.
 func TestTheNumbersOfManyFailures(t *testing.T) {
+	long(t)
 	run(t, func(b *bench) {
 		rule := when("ok", spec.When{Kind: spec.WhenRecovered})
 		b.subscribe(to("s", rule))

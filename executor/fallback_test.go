@@ -60,6 +60,7 @@ func (b *bench) waitingFallbacks() []store.Note {
 }
 
 func TestAFallbackIsSentOnceAllOthersAreDead(t *testing.T) {
+	long(t)
 	run(t, func(b *bench) {
 		all := b.failed("f1", falling())
 		require.Equal(t, []store.DeliveryState{store.Pending, store.Pending, store.Held}, states(all))
@@ -214,6 +215,7 @@ func TestTheFallbackOfADigestIsOneMessage(t *testing.T) {
 }
 
 func TestAFallbackKeepsQuiet(t *testing.T) {
+	long(t)
 	run(t, func(b *bench) { // a bubble's clock begins at midnight, UTC
 		var q spec.Span
 		require.NoError(t, q.UnmarshalText([]byte("00:30-01:00")))
@@ -256,6 +258,7 @@ func TestNobodyWaitsForAFallbackThatIsNotNeeded(t *testing.T) {
 }
 
 func TestADeadMessageThatIsGoneWasDead(t *testing.T) {
+	long(t)
 	run(t, func(b *bench) {
 		all := b.failed("f1", falling())
 		b.settle(all[0], store.Dead, true)
@@ -316,6 +319,7 @@ func TestAnEditedRuleTellsItsNewPlaceAsWell(t *testing.T) {
 }
 
 func TestWhatWaitsForLongIsSeldomLookedAt(t *testing.T) {
+	long(t)
 	run(t, func(b *bench) {
 		s := b.fail()
 		all := b.failed("f1", falling())

@@ -47,6 +47,7 @@ func (s *meddled) meddle(ctx context.Context, kind string, all []store.Note) err
 }
 
 func TestAThreadIsForgottenWhenNobodyNeedsIt(t *testing.T) {
+	long(t)
 	run(t, func(b *bench) {
 		b.admin.set("f1", "RUNNING", started)
 		b.register("f1", []spec.Rule{onPhases("failed", "FAILED")})

@@ -158,6 +158,7 @@ func TestWhatWasToldWaitsForWhatCannotBeRead(t *testing.T) {
 }
 
 func TestLooksThatNoRuleNeedsAnyMoreEnd(t *testing.T) {
+	long(t)
 	run(t, func(b *bench) {
 		looked := func() int {
 			notes, err := b.store.AllNotes(b.t.Context(), "look", "", 10)

@@ -226,6 +226,7 @@ func TestAConnectionsQuietHours(t *testing.T) {
 
 // Whatever somebody configures, what is held is sent.
 func TestQuietHoursThatNeverEndTogetherHoldNothingForEver(t *testing.T) {
+	long(t)
 	run(t, func(b *bench) {
 		noon, midnight := spec.Clock{Hour: 12}, spec.Clock{Hour: 24}
 		morning, evening := &spec.Quiet{Times: []spec.Span{{To: noon}}}, &spec.Quiet{Times: []spec.Span{{From: noon, To: midnight}}}

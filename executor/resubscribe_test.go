@@ -27,6 +27,7 @@ func (b *bench) born() time.Time {
 // A server with an old config comes and goes, and nothing but its own config tells it that the subscription is
 // another's.
 func TestASubscriptionLivesOnThatAnotherServerLackedOnce(t *testing.T) {
+	long(t)
 	share(t, func(b *bench, c *cluster) {
 		rules := to("a", onPhases("done", "SUCCEEDED"), when("first", spec.When{Kind: spec.WhenFirstFailure}))
 		one := b.serve(c)
@@ -56,6 +57,7 @@ func TestASubscriptionLivesOnThatAnotherServerLackedOnce(t *testing.T) {
 // While configs differ for long, no subscription of one of them is over, and whose server takes a scope over looks at
 // what the other one passed by.
 func TestASubscriptionLivesOnThatAnotherServerLacksForLong(t *testing.T) {
+	long(t)
 	share(t, func(b *bench, c *cluster) {
 		other, tests := b.serve(c), to("b", onPhases("failed", "FAILED"))
 		tests.Match.Workflow = "test"
@@ -76,6 +78,7 @@ func TestASubscriptionLivesOnThatAnotherServerLacksForLong(t *testing.T) {
 }
 
 func TestASubscriptionThatNobodyHasAnyMoreIsForgotten(t *testing.T) {
+	long(t)
 	share(t, func(b *bench, c *cluster) {
 		one, other := b.serve(c), b.serve(c)
 		b.goBy(one, to("a", onPhases("failed", "FAILED")))

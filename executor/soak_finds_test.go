@@ -50,6 +50,7 @@ func (a deafAdmin) Succeeded(ctx context.Context, s flyte.Scope, launchPlan stri
 }
 
 func TestASilenceIsToldThoughSomethingElseHappensFirst(t *testing.T) {
+	long(t)
 	run(t, func(b *bench) {
 		b.stop()
 		b.exec, b.stop = b.execute(func(o *executor.Options) { o.Admin = deafAdmin{b.admin, time.Now().Add(30 * time.Minute)} })
@@ -68,6 +69,7 @@ func TestASilenceIsToldThoughSomethingElseHappensFirst(t *testing.T) {
 }
 
 func TestALaunchPlanIsExpectedToSucceedSinceItWasFirstSeen(t *testing.T) {
+	long(t)
 	run(t, func(b *bench) {
 		b.subscribe(to("daily", silentFor(time.Hour)))
 		b.pass(3 * time.Hour)
@@ -115,6 +117,7 @@ func TestASuccessCountsThoughTheExecutionHadFailedBefore(t *testing.T) {
 }
 
 func TestARowAloneMakesNoHistory(t *testing.T) {
+	long(t)
 	run(t, func(b *bench) {
 		b.subscribe(to("daily", silentFor(time.Hour)))
 		created := time.Now().UTC()

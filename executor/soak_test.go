@@ -232,3 +232,11 @@ func (s *soak) running() *executor.NotifierExecutor {
 		<-time.After(time.Second)
 	}
 }
+
+// long leaves a test that lets much time pass out of a short run, such as the gate's with the race detector.
+func long(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("takes long")
+	}
+}

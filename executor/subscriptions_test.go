@@ -171,6 +171,7 @@ func TestWhatIsSelected(t *testing.T) {
 }
 
 func TestASubscriptionIsItsName(t *testing.T) {
+	long(t)
 	run(t, func(b *bench) {
 		b.subscribe(to("a", onPhases("failed", "FAILED")))
 		b.admin.set("f1", "RUNNING", of("nightly"), started)
