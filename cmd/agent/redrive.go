@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -37,7 +36,7 @@ func redriveCommand() *cobra.Command {
 			"Filters and --all leave out the fallbacks of what they select, and (short of --rule ops) old alerts of the server's own.",
 		RunE: func(c *cobra.Command, ids []string) error {
 			r.ids = ids
-			if err := cmp.Or(r.selection.check(c), r.check()); err != nil {
+			if err := r.check(); err != nil {
 				return err
 			}
 			st, err := openStore(c, configFile)

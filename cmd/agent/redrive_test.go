@@ -86,4 +86,7 @@ func TestDeliveriesByFilters(t *testing.T) {
 	require.Equal(t, 0, count("--domain", "staging"))
 	require.Equal(t, 2, count("--rule", "failed", "--limit", "2"))
 	require.Equal(t, 1, count("--state", "dead", "--rule", "failed", "--limit", "2"))
+	for _, args := range [][]string{{"--connection", ""}, {"--error="}, {"--since", "-24h"}} {
+		require.Equal(t, 2, w.on("deliveries", args...).code, args)
+	}
 }

@@ -16,7 +16,9 @@ type selection struct {
 	since                                   time.Duration
 }
 
+// flags adds those of the selection, and has them checked before the command runs.
 func (s *selection) flags(c *cobra.Command) {
+	c.PreRunE = func(c *cobra.Command, _ []string) error { return s.check(c) }
 	f := c.Flags()
 	f.StringVar(&s.connection, "connection", "", "only those of this connection")
 	f.StringVar(&s.rule, "rule", "", "only those of this rule")
