@@ -5,11 +5,11 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/flyte-notifier/flyte-notifier/notifier"
 )
 
 var (
-	// bareURL is a URL that becomes a link to itself, without what means anything else.
-	bareURL = regexp.MustCompile(`^https?://[0-9A-Za-z][0-9A-Za-z._~/?#&=+%,;:@!$-]*[0-9A-Za-z_/]`)
 	// entity would end one before it.
 	entity = regexp.MustCompile(`&#?[0-9A-Za-z]+;`)
 	// begunURL is one that goes on with what follows.
@@ -87,7 +87,7 @@ func beginning(out *strings.Builder, s string) string {
 
 // next writes the first piece of s as text, and returns how it was.
 func next(out *strings.Builder, s string, before rune) string {
-	if url := bareURL.FindString(s); url != "" && !wordRune(before) {
+	if url := notifier.LeadingURL(s); url != "" && !wordRune(before) {
 		if at := entity.FindStringIndex(s[:min(len(s), len(url)+1)]); at != nil {
 			url = url[:at[0]]
 		}

@@ -1,7 +1,6 @@
 package webhook
 
 import (
-	"regexp"
 	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
@@ -22,9 +21,6 @@ type dialect struct {
 	size   func(string) int                // of a text, in what the service counts
 	links  bool                            // a bare URL becomes a link, and would not with escapes in it
 }
-
-// bareURL is a URL in a text, without what could end it or begin something else.
-var bareURL = regexp.MustCompile(`https?://[0-9A-Za-z][0-9A-Za-z._~/?#&=%+,;:@!$-]*[0-9A-Za-z_/]`)
 
 // text is s so that it is shown as it stands, in no more than the given size. What is cut says so.
 func (d dialect) text(s string, most int) string {
@@ -60,8 +56,8 @@ func (d dialect) text(s string, most int) string {
 func (d dialect) next(s string, first bool) (piece, rest string) {
 	if d.links && strings.HasPrefix(s, "http") {
 		const longest = 500
-		if at := bareURL.FindStringIndex(s[:min(len(s), longest)]); at != nil && at[0] == 0 {
-			return strings.ReplaceAll(s[:at[1]], "@", "%40"), s[at[1]:]
+		if url := notifier.LeadingURL(s[:min(len(s), longest)]); url != "" {
+			return strings.ReplaceAll(url, "@", "%40"), s[len(url):]
 		}
 	}
 	r, n := utf8.DecodeRuneInString(s)
