@@ -198,28 +198,15 @@ func (p *Ops) deliveries(steps []spec.Step, dead opsDead, told opsTold, now time
 		key := fmt.Sprintf("%s|%d|%s[%d]", OpsName, now.UnixMicro(), OpsName, i)
 		d := store.Delivery{
 			ID: store.DeliveryID(key), Key: key, WatchID: OpsName, Rule: OpsName, Reason: OpsName, Kind: step.Kind, Connection: step.Connection,
-			Destination: step.Destination, Address: step.Kind, Content: content, State: store.Pending, NextAt: now, CreatedAt: now,
+			Content: content, State: store.Pending, NextAt: now, CreatedAt: now,
 		}
-		if err := p.address(&d, data); err != nil {
+		if d.Destination, d.Address, err = spec.Addressed(p.Registry, d.Kind, step.Destination, data); err != nil {
 			d.State, d.LastError, d.SettledAt = store.Dead, err.Error(), now
 			p.Log.Error("nobody is told of dead deliveries there", "path", step.Path, "error", err)
 		}
 		all = append(all, d)
 	}
 	return all, nil
-}
-
-func (p *Ops) address(d *store.Delivery, data render.Data) error {
-	m, ok := p.Registry.Find(d.Kind)
-	if !ok {
-		return fmt.Errorf("notifier %s is not part of this version", d.Kind)
-	}
-	rendered, dest, err := spec.Rendered(m, d.Destination, data)
-	if err != nil {
-		return err
-	}
-	d.Destination, d.Address = rendered, dest.Address()
-	return nil
 }
 
 // untold finds what has died and was not told. When it was made says nothing: what is redriven may die weeks later.
