@@ -214,14 +214,19 @@ func TestAResolveWaitsForATriggerThatMayArrive(t *testing.T) {
 	}
 }
 
+// noAnswerTo is a service that never answers what tells of an execution.
+func noAnswerTo(one string) func(execution string, nth int) int {
+	return func(execution string, _ int) int {
+		if execution == one {
+			return unknown
+		}
+		return arrives
+	}
+}
+
 func TestNobodyWaitsForEverForATriggerThatMayArrive(t *testing.T) {
 	onCall(t, func(p *pager) {
-		p.way = func(execution string, _ int) int {
-			if execution == "f1" {
-				return unknown
-			}
-			return arrives
-		}
+		p.way = noAnswerTo("f1")
 		p.begin(p.store)
 		p.tell("f1", failure)
 		p.pass(100 * time.Millisecond)
@@ -300,12 +305,7 @@ func TestALateTriggerIsNoReasonToResolveALaterOne(t *testing.T) {
 // TestOtherIncidentsGoOn: what one incident waits for is no other's matter.
 func TestOtherIncidentsGoOn(t *testing.T) {
 	onCall(t, func(p *pager) {
-		p.way = func(execution string, _ int) int {
-			if execution == "f1" {
-				return unknown
-			}
-			return arrives
-		}
+		p.way = noAnswerTo("f1")
 		p.begin(p.store)
 		p.tell("f1", failure)
 		p.pass(100 * time.Millisecond)

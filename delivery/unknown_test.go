@@ -72,12 +72,16 @@ func TestALookThatFailsHoldsTheSendBack(t *testing.T) {
 	})
 }
 
-func TestWhereNobodyCanLookTheMessageGoesAgainAndSaysSo(t *testing.T) {
-	impossible := &service{after: lostAnswer(), look: fmt.Errorf("missing_scope: %w", notifier.ErrLookImpossible)}
-	for name, n := range map[string]notifier.BaseNotifier{
-		"look impossible": lookable{impossible},
+// blind are services whose first answer is lost, and of which nobody can find out what became of the message.
+func blind() map[string]notifier.BaseNotifier {
+	return map[string]notifier.BaseNotifier{
+		"look impossible": lookable{&service{after: lostAnswer(), look: fmt.Errorf("missing_scope: %w", notifier.ErrLookImpossible)}},
 		"no look":         &service{after: lostAnswer()},
-	} {
+	}
+}
+
+func TestWhereNobodyCanLookTheMessageGoesAgainAndSaysSo(t *testing.T) {
+	for name, n := range blind() {
 		t.Run(name, func(t *testing.T) {
 			run(t, n, func(b *bench) {
 				b.start()
@@ -94,10 +98,7 @@ func TestWhereNobodyCanLookTheMessageGoesAgainAndSaysSo(t *testing.T) {
 
 // TestWhatWasSentOnceIsNoDouble: nobody knows whether it arrived, and yet it cannot come twice.
 func TestWhatWasSentOnceIsNoDouble(t *testing.T) {
-	for name, n := range map[string]notifier.BaseNotifier{
-		"look impossible": lookable{&service{after: lostAnswer(), look: fmt.Errorf("missing_scope: %w", notifier.ErrLookImpossible)}},
-		"no look":         &service{after: lostAnswer()},
-	} {
+	for name, n := range blind() {
 		t.Run(name, func(t *testing.T) {
 			run(t, n, func(b *bench) {
 				b.config.MaxAttempts = 1
