@@ -41,28 +41,13 @@ func (n *NotifierExecutor) deliveriesTo(o occasion, steps []step, now time.Time)
 		d := store.Delivery{
 			ID: store.DeliveryID(key), Key: key, WatchID: o.watch.ID, Execution: o.watch.Execution,
 			Rule: o.occur.Rule, Reason: o.occur.Reason,
-			Kind: step.Kind, Connection: step.Connection, Destination: step.Destination, Content: content,
+			Kind: step.Kind, Connection: step.Connection, Content: content,
 			State: store.Pending, NextAt: now, CreatedAt: now,
 		}
-		if err := n.address(&d, o.data); err != nil {
+		if d.Destination, d.Address, err = spec.Addressed(n.registry, d.Kind, step.Destination, o.data); err != nil {
 			d.State, d.LastError, d.SettledAt = store.Dead, err.Error(), now
 		}
 		all = append(all, d)
 	}
 	return all, nil
-}
-
-// address renders the destination and names it in one line.
-func (n *NotifierExecutor) address(d *store.Delivery, data render.Data) error {
-	d.Address = d.Kind
-	m, ok := n.registry.Find(d.Kind)
-	if !ok {
-		return fmt.Errorf("notifier %s is not part of this version", d.Kind)
-	}
-	rendered, dest, err := spec.Rendered(m, d.Destination, data)
-	if err != nil {
-		return err
-	}
-	d.Destination, d.Address = rendered, dest.Address()
-	return nil
 }

@@ -121,6 +121,20 @@ func Rendered(m notifier.Manifest, destination json.RawMessage, data render.Data
 	return raw, d, err
 }
 
+// Addressed renders the destination of a notifier's message, and returns what to store of it and its name in one line. With
+// an error the message can never be sent: the destination stays as it is, by the notifier's name.
+func Addressed(reg *notifier.Registry, kind string, destination json.RawMessage, data render.Data) (raw json.RawMessage, address string, err error) {
+	m, ok := reg.Find(kind)
+	if !ok {
+		return destination, kind, fmt.Errorf("notifier %s is not part of this version", kind)
+	}
+	raw, d, err := Rendered(m, destination, data)
+	if err != nil {
+		return destination, kind, err
+	}
+	return raw, d.Address(), nil
+}
+
 // Destination reads a step's destination, its templates rendered, for the manifest's notifier.
 // The error lists everything that is wrong with it.
 func Destination(m notifier.Manifest, raw json.RawMessage) (notifier.Destination, error) {
