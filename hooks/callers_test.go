@@ -109,6 +109,8 @@ func TestACallThatIsNotSignedProvesNothing(t *testing.T) {
 		require.Equal(t, http.StatusForbidden, w.stranger(nil, "198.51.100.7"))
 		w.flood()
 		require.Equal(t, http.StatusTooManyRequests, w.stranger(nil, "198.51.100.7"))
+		time.Sleep(10 * time.Second)
+		require.Equal(t, http.StatusForbidden, w.stranger(nil, "203.0.113.99"), "what was not let in takes no slot")
 	})
 }
 
@@ -175,8 +177,10 @@ func TestConnectionsOfOneAddressAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := &pipes{dialed: make(chan net.Conn), closed: make(chan struct{})}
 		stop := w.run(t, l, hooks.TLS{})
+		var last net.Conn
 		dial := func(address string) (open bool) {
 			ours, theirs := net.Pipe()
+			last = ours
 			l.dialed <- peer{theirs, address}
 			t.Cleanup(func() { _ = ours.Close() })
 			closed := make(chan struct{})
@@ -195,7 +199,11 @@ func TestConnectionsOfOneAddressAreBounded(t *testing.T) {
 		for range 16 {
 			require.True(t, dial("203.0.113.1"))
 		}
+		one := last
 		require.False(t, dial("203.0.113.1"))
+		require.NoError(t, one.Close())
+		synctest.Wait()
+		require.True(t, dial("203.0.113.1"))
 		require.True(t, dial("203.0.113.2"))
 		for range 20 {
 			require.True(t, dial("10.0.0.1"), "a proxy's are for all whom it serves")
