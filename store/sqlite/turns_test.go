@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -129,6 +130,11 @@ func TestALookReturnsAllThatItMay(t *testing.T) {
 		for i := range others {
 			addOf(t, s, fmt.Sprint("p", i), fmt.Sprintf("w%d", i), 0)
 			addOf(t, s, fmt.Sprint("q", i), fmt.Sprintf("q%d", i), 1)
+		}
+		for i := range 10 { // whose try is to come
+			addOf(t, s, fmt.Sprint("later", i), fmt.Sprintf("l%d", i), 0)
+			again := store.Outcome{State: store.Pending, NextAt: testTime().Add(time.Hour), At: testTime()}
+			require.NoError(t, s.Settle(t.Context(), fmt.Sprintf("d-l%d", i), again))
 		}
 		due := projectsDue(t, s, 16)
 		require.Len(t, due, 16, others)
