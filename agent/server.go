@@ -14,6 +14,8 @@ import (
 	"google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/reflection"
+
+	"github.com/flyte-notifier/flyte-notifier/internal/certs"
 )
 
 const (
@@ -45,7 +47,7 @@ func NewServer(s *Service, t TLS, log *slog.Logger) (*Server, error) {
 	}
 	options = append(options, tracingOptions(s.Tracer)...)
 	if t.Cert != "" {
-		config, err := t.config(log)
+		config, err := certs.Files(t).Config("server.listen", log, "h2")
 		if err != nil {
 			return nil, err
 		}

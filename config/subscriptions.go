@@ -31,9 +31,14 @@ func (p *parser) ops(tree any, c *Config) {
 	c.Ops = steps
 }
 
-// Warnings are what is no mistake in the file, and yet nobody wants: rules that can never fire, and quiet hours that
-// leave no time to send.
+// Warnings are what is no mistake in the file, and yet nobody wants: rules that can never fire, quiet hours that leave no
+// time to send, and what became of messages forgotten too early.
 func (c *Config) Warnings() (all []notifier.Problem) {
+	if c.Retention.Deliveries < c.Delivery.MaxAge {
+		all = append(all, notifier.Problem{Path: "retention.deliveries", Text: fmt.Sprintf(
+			"shorter than delivery.max_age (%s): what became of a message is forgotten while others of its rule are still tried, which fallbacks and tasks that wait go by",
+			c.Delivery.MaxAge)})
+	}
 	for i := range c.Subscriptions {
 		all = append(all, c.Subscriptions[i].Warnings()...)
 		for _, r := range c.Subscriptions[i].Rules {

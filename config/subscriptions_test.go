@@ -142,3 +142,21 @@ func TestQuietHoursThatNeverEndTogetherAreWarnedOf(t *testing.T) {
 		require.Equal(t, want, got, rule)
 	}
 }
+
+func TestWarningOfWhatIsForgottenTooEarly(t *testing.T) {
+	for retention, want := range map[string][]string{
+		"":                             nil,
+		"retention: {deliveries: 24h}": nil,
+		"retention: {deliveries: 1h}": {
+			"retention.deliveries: shorter than delivery.max_age (24h0m0s): what became of a message is forgotten while others of its rule are still tried, " +
+				"which fallbacks and tasks that wait go by",
+		},
+		"retention: {deliveries: 1h}\ndelivery: {max_age: 1h}": nil,
+	} {
+		var got []string
+		for _, p := range accepted(t, minimal+"\n"+retention).Warnings() {
+			got = append(got, p.String())
+		}
+		require.Equal(t, want, got, retention)
+	}
+}

@@ -49,6 +49,38 @@ func TestQuestionsDoNotCloseWhatSendsOpened(t *testing.T) {
 	})
 }
 
+// TestNamesDoNotCloseWhatSendsOpened: the service knows its channels, and takes no message.
+func TestNamesDoNotCloseWhatSendsOpened(t *testing.T) {
+	var asked, tries tally
+	s := &service{}
+	s.send = func(context.Context, *place, notifier.Message) error {
+		tries.note()
+		return notifier.Unavailable(notifier.Retry.Errorf("HTTP status 503"))
+	}
+	s.names = func(p *place) (notifier.Resolved, error) {
+		asked.note()
+		return notifier.Resolved{ID: p.Channel}, nil
+	}
+	run(t, resolving{s}, func(b *bench) {
+		metrics, logged := b.measured()
+		b.start()
+		for i := range 20 {
+			b.add(fmt.Sprint("w", i), "#a")
+		}
+		b.pass(2 * time.Minute)
+		before, began := asked.count(), tries.count()
+		require.InDelta(b.t, 1, openOf(b, metrics), 0)
+		for i := range 20 { // each asks for its channel before it is sent
+			b.add(fmt.Sprint("v", i), fmt.Sprint("#b", i))
+			b.pass(time.Minute)
+			require.InDelta(b.t, 1, openOf(b, metrics), 0)
+		}
+		require.Greater(b.t, asked.count(), before)
+		require.LessOrEqual(b.t, tries.count()-began, 50, "probes alone")
+		require.NotContains(b.t, logged.String(), "service answers again")
+	})
+}
+
 // TestQuestionsThatFailOpen: a service that cannot be asked is not sent to either.
 func TestQuestionsThatFailOpen(t *testing.T) {
 	var tries tally

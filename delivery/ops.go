@@ -22,8 +22,9 @@ const OpsName = "ops"
 
 const (
 	opsEvery   = time.Minute      // between two messages to a destination, at least
+	opsMourn   = 10 * time.Minute // after one that died
 	opsGather  = 5 * time.Second  // what dies soon after the first is told with it
-	opsOverlap = 15 * time.Second // servers record a death late, and by clocks that differ
+	opsOverlap = 30 * time.Second // servers record a death late, and by clocks that differ. Less than opsEvery: nothing is late twice
 	opsAgain   = 10 * time.Second // after a store that failed
 	opsLook    = 5 * time.Minute  // for what nobody told of: it was dead from the start, or its server died
 )
@@ -46,7 +47,8 @@ type OpsOptions struct {
 
 // Ops tells the operators of deliveries that died. What it tells are deliveries themselves, made in one transaction with
 // the note of what they tell: of several servers one makes them, and a server that dies before leaves it to the look
-// with which the next one starts. Deaths of these deliveries are told to nobody: they would be told of for ever.
+// with which the next one starts. While one waits to be sent there is no further one to its destination, which is told
+// of all that died meanwhile afterwards. Deaths of these deliveries are told to nobody: they would be told of for ever.
 type Ops struct {
 	OpsOptions
 	steps atomic.Pointer[[]spec.Step]
@@ -60,7 +62,8 @@ func NewOps(o OpsOptions) *Ops {
 	return p
 }
 
-// Reload tells others from now on. What died before anybody was to be told is not told.
+// Reload tells others from now on. A destination that is new is told of what dies from now on, or of what those that
+// it replaces were not told.
 func (p *Ops) Reload(steps []spec.Step) {
 	p.steps.Store(&steps)
 	p.wakeUp()
@@ -95,12 +98,9 @@ func (p *Ops) Run(ctx context.Context) error {
 	}
 }
 
-// sleep waits for so long, or, where nothing is to be done, until something dies. It is false once ctx has ended.
+// sleep waits until something dies, and for so long at most. It is false once ctx has ended.
 func (p *Ops) sleep(ctx context.Context, d time.Duration) bool {
-	if d > 0 {
-		return pause(ctx, d, nil)
-	}
-	look := time.NewTimer(opsLook)
+	look := time.NewTimer(d)
 	defer look.Stop()
 	select {
 	case <-ctx.Done():
@@ -112,64 +112,82 @@ func (p *Ops) sleep(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// opsTold is what was told, as the note has it.
-type opsTold struct {
-	At    time.Time `json:"at,omitzero"`    // of the last message
-	Since time.Time `json:"since"`          // what died earlier is told, or is not to be
-	Late  []string  `json:"late,omitempty"` // deaths that were told and are less than opsOverlap older than Since
-}
-
-// tell makes the messages of what has died and was not told, and returns when to look again: 0 when something dies, or after opsLook.
+// tell makes the messages of what has died and was not told, and returns when to look again, if nothing dies before.
 func (p *Ops) tell(ctx context.Context, now time.Time) (next time.Duration, err error) {
 	steps := *p.steps.Load()
 	if len(steps) == 0 {
-		return 0, nil
+		return opsLook, nil
 	}
-	note, told, err := p.read(ctx)
+	note, known, err := p.read(ctx)
 	if err != nil {
 		return 0, err
 	}
-	if note.Version == 0 {
-		told.Since = now // the first time: all before is history
-		_, err := p.write(ctx, note, told, nil, now)
-		return 0, err
-	}
-	if wait := min(told.At.Add(opsEvery).Sub(now), opsEvery); wait > 0 { // at most: a clock may have been set back
-		return wait, nil
-	}
-	dead, err := p.untold(ctx, told) // a message is at least opsEvery older than the next one, so that nothing is late twice
-	if err != nil || len(dead.groups) == 0 {
-		return 0, err
-	}
-	made, err := p.deliveries(steps, dead, told, now)
+	states, err := p.states(ctx, known)
 	if err != nil {
 		return 0, err
 	}
-	told = opsTold{At: now, Since: now, Late: dead.late(now)}
-	if won, err := p.write(ctx, note, told, made, now); err != nil || !won {
-		return 0, err
+	if known.admit(steps, states, now) {
+		p.wakeUp()
+		_, err := p.write(ctx, note, known, nil, now)
+		return opsLook, err
 	}
-	p.Log.InfoContext(ctx, "told of dead deliveries", "dead", dead.count, "messages", len(made))
-	return opsEvery, nil // whatever dies meanwhile is told then
+	made, next, err := p.messages(ctx, steps, known, states, now)
+	if err != nil || len(made) == 0 {
+		return next, err
+	}
+	if won, err := p.write(ctx, note, known, made, now); err != nil || !won {
+		return next, err
+	}
+	p.Log.InfoContext(ctx, "told of dead deliveries", "messages", len(made))
+	return min(next, opsEvery), nil // whatever dies meanwhile is told then
 }
 
-func (p *Ops) read(ctx context.Context) (note store.Note, told opsTold, err error) {
+// messages makes one for each destination that may get one and was not told all, and notes that.
+func (p *Ops) messages(
+	ctx context.Context, steps []spec.Step, known opsNote, states map[string]store.DeliveryState, now time.Time,
+) (made []store.Delivery, next time.Duration, err error) {
+	next = opsLook
+	for key, step := range byPlace(steps) {
+		place := known.Places[key]
+		state := states[place.Alert]
+		if wait := place.rests(state, now); wait > 0 {
+			next = min(next, wait)
+			continue
+		}
+		dead, from, err := p.untold(ctx, place, state)
+		if err != nil {
+			return nil, 0, err
+		}
+		if dead.count == 0 {
+			continue
+		}
+		d, err := p.delivery(step, key, dead, from.Since, now)
+		if err != nil {
+			return nil, 0, err
+		}
+		made = append(made, d)
+		known.Places[key] = opsPlace{Alert: d.ID, Told: opsMark{Since: now, Late: dead.late(now)}, Before: from}
+	}
+	return made, next, nil
+}
+
+func (p *Ops) read(ctx context.Context) (note store.Note, known opsNote, err error) {
 	found, err := p.Store.Notes(ctx, OpsName, []string{OpsName})
 	if err != nil {
-		return note, told, fmt.Errorf("read what was told of dead deliveries: %w", err)
+		return note, known, fmt.Errorf("read what was told of dead deliveries: %w", err)
 	}
 	if len(found) == 0 {
-		return store.Note{Kind: OpsName, Key: OpsName}, told, nil
+		return store.Note{Kind: OpsName, Key: OpsName}, known, nil
 	}
-	if err := json.Unmarshal(found[0].Body, &told); err != nil {
-		return note, told, fmt.Errorf("read what was told of dead deliveries: %w", err)
+	if err := json.Unmarshal(found[0].Body, &known); err != nil {
+		return note, known, fmt.Errorf("read what was told of dead deliveries: %w", err)
 	}
-	return found[0], told, nil
+	return found[0], known, nil
 }
 
 // write stores messages with the note. Where another server was faster it has told the same, and this one looks again.
-func (p *Ops) write(ctx context.Context, note store.Note, told opsTold, made []store.Delivery, now time.Time) (won bool, err error) {
-	if note.Body, err = json.Marshal(told); err != nil {
+func (p *Ops) write(ctx context.Context, note store.Note, known opsNote, made []store.Delivery, now time.Time) (won bool, err error) {
+	if note.Body, err = json.Marshal(known); err != nil {
 		return false, fmt.Errorf("keep what was told of dead deliveries: %w", err)
 	}
 	err = p.Store.Write(ctx, store.Change{At: now, Notes: []store.Note{note}, Deliveries: made})
@@ -186,34 +204,61 @@ func (p *Ops) write(ctx context.Context, note store.Note, told opsTold, made []s
 	return true, nil
 }
 
-// deliveries makes one message for each destination.
-func (p *Ops) deliveries(steps []spec.Step, dead opsDead, told opsTold, now time.Time) (all []store.Delivery, err error) {
-	data := render.Data{Rule: OpsName, Reason: OpsName, At: now, Inputs: map[string]any{"title": dead.title(), "body": dead.body(told.Since)}}
+// states are what became of the last messages, by id. One that is not there any more was settled long ago.
+func (p *Ops) states(ctx context.Context, known opsNote) (map[string]store.DeliveryState, error) {
+	states := map[string]store.DeliveryState{}
+	ids := known.alerts()
+	if len(ids) == 0 {
+		return states, nil
+	}
+	err := p.Store.Deliveries(ctx, store.Filter{IDs: ids}, func(d store.Delivery) error {
+		states[d.ID] = d.State
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("find what became of messages about dead deliveries: %w", err)
+	}
+	return states, nil
+}
+
+// delivery is the message to a destination.
+func (p *Ops) delivery(step spec.Step, place string, dead opsDead, since, now time.Time) (store.Delivery, error) {
+	data := render.Data{Rule: OpsName, Reason: OpsName, At: now, Inputs: map[string]any{"title": dead.title(), "body": dead.body(since)}}
 	// Errors are what services said: as values of a template they are text, whatever they look like.
 	content, err := render.Content{Template: render.Template{Title: "{{.Inputs.title}}", Body: "{{.Inputs.body}}"}, Data: data}.Marshal()
 	if err != nil {
-		return nil, fmt.Errorf("store what tells of dead deliveries: %w", err)
+		return store.Delivery{}, fmt.Errorf("store what tells of dead deliveries: %w", err)
 	}
-	for i, step := range steps {
-		key := fmt.Sprintf("%s|%d|%s[%d]", OpsName, now.UnixMicro(), OpsName, i)
-		d := store.Delivery{
-			ID: store.DeliveryID(key), Key: key, WatchID: OpsName, Rule: OpsName, Reason: OpsName, Kind: step.Kind, Connection: step.Connection,
-			Content: content, State: store.Pending, NextAt: now, CreatedAt: now,
-		}
-		if d.Destination, d.Address, err = spec.Addressed(p.Registry, d.Kind, step.Destination, data); err != nil {
-			d.State, d.LastError, d.SettledAt = store.Dead, err.Error(), now
-			p.Log.Error("nobody is told of dead deliveries there", "path", step.Path, "error", err)
-		}
-		all = append(all, d)
+	key := fmt.Sprintf("%s|%d|%s[%s]", OpsName, now.UnixMicro(), OpsName, place)
+	d := store.Delivery{
+		ID: store.DeliveryID(key), Key: key, WatchID: OpsName, Rule: OpsName, Reason: OpsName, Kind: step.Kind, Connection: step.Connection,
+		Content: content, State: store.Pending, NextAt: now, CreatedAt: now,
 	}
-	return all, nil
+	if d.Destination, d.Address, err = spec.Addressed(p.Registry, d.Kind, step.Destination, data); err != nil {
+		d.State, d.LastError, d.SettledAt = store.Dead, err.Error(), now
+		p.Log.Error("nobody is told of dead deliveries there", "path", step.Path, "error", err)
+	}
+	return d, nil
 }
 
-// untold finds what has died and was not told. When it was made says nothing: what is redriven may die weeks later.
-func (p *Ops) untold(ctx context.Context, told opsTold) (dead opsDead, err error) {
-	since := store.Filter{State: string(store.Dead), Since: told.Since.Add(-opsOverlap)}
+// untold finds what has died and a place was not told, from when on it counts. When a delivery was made says nothing:
+// what is redriven may die weeks later. What a message told that died itself is told again, with what has died since:
+// alone it is not, for the next one might die of the same.
+func (p *Ops) untold(ctx context.Context, place opsPlace, last store.DeliveryState) (dead opsDead, from opsMark, err error) {
+	from = place.Told
+	if dead, err = p.died(ctx, from); err != nil || dead.count == 0 || last != store.Dead {
+		return dead, from, err
+	}
+	from = place.Before
+	dead, err = p.died(ctx, from)
+	return dead, from, err
+}
+
+// died finds what has died behind a mark.
+func (p *Ops) died(ctx context.Context, from opsMark) (dead opsDead, err error) {
+	since := store.Filter{State: string(store.Dead), Since: from.Since.Add(-opsOverlap)}
 	err = p.Store.Deliveries(ctx, since, func(d store.Delivery) error {
-		if d.WatchID != OpsName && !slices.Contains(told.Late, death(d)) {
+		if d.WatchID != OpsName && !slices.Contains(from.Late, death(d)) {
 			dead.add(d)
 		}
 		return nil
@@ -223,6 +268,3 @@ func (p *Ops) untold(ctx context.Context, told opsTold) (dead opsDead, err error
 	}
 	return dead, nil
 }
-
-// death names one: a delivery that was redriven may die again.
-func death(d store.Delivery) string { return fmt.Sprintf("%s@%d", d.ID, d.SettledAt.UnixMicro()) }

@@ -14,7 +14,7 @@ import (
 const (
 	opsGroups = 10  // connections with their errors that a message lists
 	opsIDs    = 5   // deliveries of each that it names
-	opsError  = 200 // characters of an error
+	opsError  = 200 // characters of an error: what is the same up to there is told together
 )
 
 // opsDead are deliveries that died, by connection and error.
@@ -40,7 +40,7 @@ func (o *opsDead) add(d store.Delivery) {
 	if o.groups == nil {
 		o.groups = map[opsGroup]*opsList{}
 	}
-	g := opsGroup{d.Connection, d.Kind, cutOps(notifier.OneLine(d.LastError))}
+	g := opsGroup{d.Connection, d.Kind, notifier.Cut(notifier.OneLine(d.LastError), opsError)}
 	l := o.groups[g]
 	if l == nil {
 		l = &opsList{}
@@ -52,14 +52,6 @@ func (o *opsDead) add(d store.Delivery) {
 		l.ids = append(l.ids, d.ID)
 	}
 	o.deaths = append(o.deaths, opsDeath{death(d), d.SettledAt})
-}
-
-// cutOps cuts an error: what is the same up to there is told together.
-func cutOps(s string) string {
-	if runes := []rune(s); len(runes) > opsError {
-		return string(runes[:opsError]) + " …"
-	}
-	return s
 }
 
 // late are the deaths that the next look must not tell again, though they are not older than it looks back.

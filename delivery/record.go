@@ -33,6 +33,9 @@ func (o *Outbox) settle(ctx context.Context, d store.Delivery, out store.Outcome
 		}
 		o.Log.WarnContext(ctx, "outcome cannot be recorded yet", "delivery", d.ID, "state", out.State, "error", err)
 		pause(ctx, settleEvery, nil)
+		if out.State == store.Dead {
+			out.At = time.Now().UTC() // whoever tells of deaths looks back by seconds
+		}
 	}
 }
 

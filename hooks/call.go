@@ -3,6 +3,7 @@ package hooks
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"strconv"
@@ -86,9 +87,6 @@ var (
 
 // call takes a call, and returns what it came to.
 func (s *Server) call(w http.ResponseWriter, r *http.Request) (result string, err error) {
-	if !s.limit.Allow() {
-		return tooMany, errBusy
-	}
 	c, listener, ok := s.listener(r.PathValue("notifier"), r.PathValue("connection"))
 	if !ok {
 		return unknown, errUnknown
@@ -96,24 +94,25 @@ func (s *Server) call(w http.ResponseWriter, r *http.Request) (result string, er
 	if r.ContentLength > mostBytes {
 		return tooLarge, &http.MaxBytesError{Limit: mostBytes}
 	}
-	select {
-	case s.slots <- struct{}{}:
-		defer func() { <-s.slots }()
-	default:
+	address, now := addressOf(r), time.Now().UTC()
+	leave, ok := s.callers.enter(address, now)
+	if !ok {
 		return tooMany, errBusy
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, mostBytes))
+	defer leave()
+	body, err := read(w, r)
 	if _, large := errors.AsType[*http.MaxBytesError](err); large {
 		return tooLarge, err
 	}
 	if err != nil {
 		return broken, err
 	}
-	now := time.Now().UTC()
+	now = time.Now().UTC()
 	news, err := listener.Heard(r.Header, body, now)
 	if err != nil {
 		return judge(err), err
 	}
+	s.callers.proved(address, now)
 	// Whoever hangs up does not stop what is known to be true.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), recordedWithin)
 	defer cancel()
@@ -121,6 +120,16 @@ func (s *Server) call(w http.ResponseWriter, r *http.Request) (result string, er
 		return failed, err
 	}
 	return accepted, nil
+}
+
+// read reads the body, which may take as long as its size lets expect.
+func read(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	within := bodyWithin + time.Duration(max(r.ContentLength, 0)/bytesPerSecond)*time.Second
+	err := http.NewResponseController(w).SetReadDeadline(time.Now().Add(within))
+	if err != nil && !errors.Is(err, http.ErrNotSupported) {
+		return nil, fmt.Errorf("bound the time of a call: %w", err)
+	}
+	return io.ReadAll(http.MaxBytesReader(w, r.Body, mostBytes))
 }
 
 // listener finds who checks the calls to a path.

@@ -2,7 +2,8 @@
 // may be reached from the internet: SendGrid's signed event webhook.
 //
 // Whoever calls is a stranger until the notifier has checked the signature. So there are bounds to everything before:
-// connections, calls at a time and a second, the size of a call and the time it takes. What is told becomes
+// connections, calls at a time and a second, the size of a call and the time it takes; and those from whose address a
+// signed call came before share no bound with strangers but that of connections. What is told becomes
 // remarks on deliveries in the store, each once, before the call is answered. This package knows no service; the
 // notifiers' Heard does.
 package hooks
@@ -24,17 +25,27 @@ import (
 // The bounds of what strangers can use up. Calls beyond them are answered with 429 or 503, so that the service comes again.
 const (
 	mostConnections = 64
-	mostAtOnce      = 16      // calls that are read and recorded at a time, each of mostBytes at most
+	mostFromOne     = 16      // connections of one address that is no proxy of ours
+	mostAtOnce      = 16      // calls that are read and recorded at a time, each of mostBytes at most: of services, and of strangers
 	mostBytes       = 1 << 20 // of a call; SendGrid's have 768 KiB at most
-	perSecond       = 100     // calls
+	perSecond       = 100     // calls of services, and as many of strangers
 	burst           = 200
 	longestHeaders  = 16 << 10
 	headersWithin   = 5 * time.Second
-	readWithin      = 15 * time.Second
+	readWithin      = 15 * time.Second // the headers and the body
+	bodyWithin      = 3 * time.Second  // and a second for each
+	bytesPerSecond  = 128 << 10        // that the headers announce
 	writtenWithin   = 30 * time.Second // answered, from the end of the headers
 	idleFor         = 30 * time.Second
 	recordedWithin  = 10 * time.Second
 	stopWithin      = 5 * time.Second
+
+	strangerPerSecond = 10 // calls of one address
+	strangerBurst     = 20
+	strangerAtOnce    = 4
+	mostStrangers     = 2048           // whose calls are counted by address
+	mostProven        = 512            // addresses of services that are remembered
+	provenFor         = 72 * time.Hour // since the last call
 )
 
 // Store is what is needed of the store.
@@ -59,8 +70,7 @@ type Server struct {
 	log         *slog.Logger
 	metrics     *metrics
 	connections atomic.Pointer[notifier.Connections]
-	limit       *rate.Limiter
-	slots       chan struct{}
+	callers     *callers
 	refusals    map[string]*rate.Sometimes // that are logged, by result: strangers must not fill the log
 }
 
@@ -68,7 +78,7 @@ type Server struct {
 func New(o Options) *Server {
 	s := &Server{
 		store: o.Store, log: o.Log, metrics: newMetrics(o.Metrics),
-		limit: rate.NewLimiter(perSecond, burst), slots: make(chan struct{}, mostAtOnce), refusals: map[string]*rate.Sometimes{},
+		callers: newCallers(), refusals: map[string]*rate.Sometimes{},
 	}
 	for _, result := range results() {
 		s.refusals[result] = &rate.Sometimes{First: 1, Interval: time.Minute}

@@ -52,8 +52,8 @@ func (m *metrics) count(b *batch) {
 
 // tell logs the messages that did not arrive. Whom they were for is on the timeline.
 func (b *batch) tell(ctx context.Context, log *slog.Logger) {
-	for _, t := range b.told {
-		log.WarnContext(ctx, "message did not arrive", "delivery", t.delivery.ID, "execution", t.delivery.Execution.String(),
-			"notifier", t.delivery.Kind, "connection", t.delivery.Connection, "event", string(t.fate))
+	for _, l := range b.lost {
+		log.WarnContext(ctx, "message did not arrive", "delivery", l.delivery.ID, "execution", l.delivery.Execution.String(),
+			"notifier", l.delivery.Kind, "connection", l.delivery.Connection, "event", string(l.fate))
 	}
 }

@@ -51,13 +51,13 @@ func (s *Server) record(ctx context.Context, c *notifier.Connection, news []noti
 type batch struct {
 	remarks  []store.Remark
 	notes    []store.Note
-	told     []told
+	lost     []lost
 	ignored  map[string]int // why → news
 	recorded map[notifier.Fate]int
 }
 
-// told is a message that did not arrive, for the log.
-type told struct {
+// lost is a message that did not arrive, for the log.
+type lost struct {
 	delivery store.Delivery
 	fate     notifier.Fate
 }
@@ -65,7 +65,7 @@ type told struct {
 // read finds what is new. The notes are read before the deliveries: who changes a delivery in between changes its
 // note as well, and the write meets a conflict.
 func (s *Server) read(ctx context.Context, c *notifier.Connection, news []notifier.News) (*batch, error) {
-	ids, byID := sort(news)
+	ids, byID := byDelivery(news)
 	notes, err := s.store.Notes(ctx, noteHeard, ids)
 	if err != nil {
 		return nil, err
@@ -95,8 +95,8 @@ func (s *Server) read(ctx context.Context, c *notifier.Connection, news []notifi
 	return b, nil
 }
 
-// sort returns the deliveries that news are about, in their order, and those of each.
-func sort(news []notifier.News) (ids []string, byID map[string][]notifier.News) {
+// byDelivery returns the deliveries that news are about, in their order, and those of each.
+func byDelivery(news []notifier.News) (ids []string, byID map[string][]notifier.News) {
 	byID = map[string][]notifier.News{}
 	for _, n := range news {
 		if byID[n.Key] == nil {
@@ -135,7 +135,7 @@ func (b *batch) add(d store.Delivery, n store.Note, news []notifier.News) error 
 		return fmt.Errorf("delivery %s: %w", d.ID, errUnderWay)
 	}
 	if r.LastError != "" {
-		b.told = append(b.told, told{d, heaviest})
+		b.lost = append(b.lost, lost{d, heaviest})
 	}
 	b.remarks = append(b.remarks, r)
 	b.notes = append(b.notes, seen.note(d.ID, n))

@@ -9,7 +9,8 @@ import (
 	"net"
 	"net/http"
 	"sync"
-	"time"
+
+	"github.com/flyte-notifier/flyte-notifier/internal/certs"
 )
 
 // TLS names the certificate's files, in PEM. Without them calls come without TLS, through a proxy that has it.
@@ -21,13 +22,13 @@ type TLS struct {
 // Serve takes calls on l until ctx ends, and returns nil then: calls under way get some seconds to be recorded. It
 // fails at once when the certificate cannot be read; one that is renewed later is taken up with the next connection.
 func (s *Server) Serve(ctx context.Context, l net.Listener, t TLS) error {
-	l = &bounded{Listener: l, free: make(chan struct{}, mostConnections), closed: make(chan struct{})}
+	l = bind(l)
 	if t.Cert != "" {
-		c := &certificate{files: t, log: s.log}
-		if _, err := c.current(nil); err != nil {
+		config, err := certs.Files{Cert: t.Cert, Key: t.Key}.Config("server.hooks", s.log, "http/1.1")
+		if err != nil {
 			return errors.Join(fmt.Errorf("serve hooks: %w", err), l.Close())
 		}
-		l = tls.NewListener(l, &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: c.current, NextProtos: []string{"http/1.1"}})
+		l = tls.NewListener(l, config)
 	}
 	srv := &http.Server{
 		Handler: s.Handler(), ReadHeaderTimeout: headersWithin, ReadTimeout: readWithin, WriteTimeout: writtenWithin,
@@ -57,39 +58,20 @@ func shutdown(srv *http.Server) {
 	}
 }
 
-// certificate reads the files at each handshake: they are few. While renewed ones cannot be read (half of a pair,
-// say) those before them stay.
-type certificate struct {
-	files TLS
-	log   *slog.Logger
-
-	mu   sync.Mutex
-	last *tls.Certificate
-	told time.Time
-}
-
-func (c *certificate) current(*tls.ClientHelloInfo) (*tls.Certificate, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	pair, err := tls.LoadX509KeyPair(c.files.Cert, c.files.Key)
-	switch {
-	case err == nil:
-		c.last = &pair
-	case c.last == nil:
-		return nil, fmt.Errorf("load certificate: %w", err)
-	case time.Since(c.told) > time.Minute:
-		c.told = time.Now()
-		c.log.Error("renewed certificate of server.hooks cannot be used; the one before it stays", "error", err)
-	}
-	return c.last, nil
-}
-
-// bounded is a listener of which so many connections are open at most; others wait to be accepted.
+// bounded is a listener of which so many connections are open at most, and so many of one address; others wait to be
+// accepted, and those of an address that has enough are closed. Those of a proxy are for all whom it serves.
 type bounded struct {
 	net.Listener
 	free   chan struct{}
 	once   sync.Once
 	closed chan struct{}
+
+	mu   sync.Mutex
+	open map[string]int // by address, but for those of proxies
+}
+
+func bind(l net.Listener) *bounded {
+	return &bounded{Listener: l, free: make(chan struct{}, mostConnections), closed: make(chan struct{}), open: map[string]int{}}
 }
 
 // Accept waits for a connection that may be had.
@@ -99,12 +81,43 @@ func (b *bounded) Accept() (net.Conn, error) {
 	case <-b.closed:
 		return nil, net.ErrClosed
 	}
-	c, err := b.Listener.Accept()
-	if err != nil {
-		<-b.free
-		return nil, err
+	for {
+		c, err := b.Listener.Accept()
+		if err != nil {
+			<-b.free
+			return nil, err
+		}
+		if from := peerOf(c); b.add(from, 1) {
+			return &counted{Conn: c, leave: func() { b.add(from, -1); <-b.free }}, nil
+		}
+		_ = c.Close() // it has others
 	}
-	return &counted{Conn: c, leave: func() { <-b.free }}, nil
+}
+
+// add counts the connections of an address. It is false where there are enough.
+func (b *bounded) add(from string, n int) bool {
+	if from == "" {
+		return true
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	now := b.open[from] + n
+	if now > mostFromOne {
+		return false
+	}
+	if b.open[from] = now; now == 0 {
+		delete(b.open, from)
+	}
+	return true
+}
+
+// peerOf is the address behind a connection; empty: a proxy's, perhaps.
+func peerOf(c net.Conn) string {
+	a, ok := parseAddress(c.RemoteAddr().String())
+	if !ok || private(a) {
+		return ""
+	}
+	return network(a)
 }
 
 // Close ends a wait, too.

@@ -32,6 +32,17 @@ func (p *pipes) Close() error { close(p.closed); return nil }
 
 func (p *pipes) Addr() net.Addr { return &net.TCPAddr{} }
 
+// run runs the server on a listener until stop is called.
+func (w *world) run(t *testing.T, l net.Listener, files hooks.TLS) (stop func()) {
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- w.server.Serve(ctx, l, files) }()
+	return func() {
+		cancel()
+		require.NoError(t, <-done)
+	}
+}
+
 func TestSlowCallersAreCutOff(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -42,15 +53,15 @@ func TestSlowCallersAreCutOff(t *testing.T) {
 	}{
 		"nothing":       {"", 5 * time.Second, ""},
 		"half a header": {"POST " + path + " HTTP/1.1\r\nHost: x\r\n", 5 * time.Second, ""},
-		"half a body":   {"POST " + path + " HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n[", 15 * time.Second, "HTTP/1.1 400 "},
+		"half a body":   {"POST " + path + " HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n[", 3 * time.Second, "HTTP/1.1 400 "},
+		"of no length":  {"POST " + path + " HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n[", 3 * time.Second, "HTTP/1.1 400 "},
+		"much":          {"POST " + path + " HTTP/1.1\r\nHost: x\r\nContent-Length: 1048576\r\n\r\n[", 11 * time.Second, "HTTP/1.1 400 "},
 		"a huge header": {"POST " + path + " HTTP/1.1\r\nHost: x\r\nX: " + string(make([]byte, 1<<15)), 0, "HTTP/1.1 4"},
 		"nothing more":  {"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n", 30 * time.Second, "HTTP/1.1 404 "},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			l := &pipes{dialed: make(chan net.Conn), closed: make(chan struct{})}
-			ctx, cancel := context.WithCancel(t.Context())
-			done := make(chan error, 1)
-			go func() { done <- w.server.Serve(ctx, l, hooks.TLS{}) }()
+			stop := w.run(t, l, hooks.TLS{})
 			ours, theirs := net.Pipe()
 			l.dialed <- theirs
 			begin := time.Now()
@@ -61,8 +72,7 @@ func TestSlowCallersAreCutOff(t *testing.T) {
 			require.GreaterOrEqual(t, time.Since(begin), c.after, name)
 			require.Contains(t, string(got), c.gets, name)
 			require.NoError(t, ours.Close())
-			cancel()
-			require.NoError(t, <-done)
+			stop()
 		})
 	}
 }

@@ -164,7 +164,7 @@ func (s *server) tellBroken(c *config.Config) {
 		s.Log.Error("rule is left out", "problem", problem.String())
 	}
 	for _, warning := range c.Warnings() {
-		s.Log.Warn("rule can never fire", "warning", warning.String())
+		s.Log.Warn("the config says what nobody wants", "warning", warning.String())
 	}
 }
 

@@ -137,6 +137,9 @@ func marked(before, value string) string {
 	return linkEscaper.Replace(line)
 }
 
+// linkEscaper is for a value within the address of a link.
+var linkEscaper = strings.NewReplacer("|", "%7C", "<", "%3C", ">", "%3E", " ", "%20", "\"", "%22", "&", "&amp;")
+
 // maxBefore is how much of a text notifier.RenderText tells of, in bytes.
 const maxBefore = 1 << 10
 

@@ -2,11 +2,11 @@ package slack
 
 import (
 	"fmt"
-	"net/url"
 	"strings"
 	"unicode/utf8"
 
 	"github.com/flyte-notifier/flyte-notifier/notifier"
+	"github.com/flyte-notifier/flyte-notifier/notifier/exchange"
 )
 
 // escape is the one escaping that mrkdwn knows. With it no mention, date or link can be made.
@@ -27,24 +27,17 @@ func running(s string) string {
 	return b.String()
 }
 
-// linkEscaper is for the address of a link.
-var linkEscaper = strings.NewReplacer("|", "%7C", "<", "%3C", ">", "%3E", " ", "%20", "\"", "%22", "&", "&amp;")
-
 // maxURL is the longest URL that is made a link.
 const maxURL = 1000
 
 // anchor is a link in mrkdwn, or its text alone where the URL is none of the web's.
 func anchor(text, target string) string {
 	text = escape(strings.ReplaceAll(text, "|", "¦"))
-	u, err := url.Parse(strings.TrimSpace(target))
-	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+	address := escape(exchange.WebLink(strings.TrimSpace(target), maxURL))
+	if address == "" || len(address) > maxURL {
 		return text
 	}
-	safe := linkEscaper.Replace(u.String())
-	if len(safe) > maxURL {
-		return text
-	}
-	return "<" + safe + "|" + text + ">"
+	return "<" + address + "|" + text + ">"
 }
 
 // cost is how much of a limit a rune takes up at most: escaped, and in UTF-16.

@@ -81,6 +81,35 @@ func openLarge(b *testing.B, n int) *sqlite.Store {
 	return s
 }
 
+// fillScopes are 200,000 deliveries in one lane, of so many projects. Half of them have none that is due.
+const fillScopes = `WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 199999)
+	INSERT INTO deliveries (id, key, watch_id, org, project, domain, name, rule, reason, kind, connection, address,
+		state, head, attempts, next_at, double, created_at, since, spent, last_error, render_error, content)
+	SELECT printf('s%d-%d', ?1, i), '', printf('w%031x', i), '', printf('p%d', i % ?1), 'd', 'n', 'failed',
+		'phase:FAILED', 'slack', 'team', printf('#%d', ?1), 'pending', 1, 0,
+		1780000000000000 + i + iif(?1 > 1 AND i % ?1 % 2 = 1, 1000000000000, 0), 0, 1780000000000000, 1780000000000000, 0, '', '', '{}' FROM n`
+
+// BenchmarkScopes looks at lanes in which few or many projects wait.
+func BenchmarkScopes(b *testing.B) {
+	path := filepath.Join(b.TempDir(), "notifier.db")
+	s, err := sqlite.Open(b.Context(), path)
+	require.NoError(b, err)
+	b.Cleanup(func() { require.NoError(b, s.Close()) })
+	db := rawOpen(b, path)
+	for _, scopes := range []int{1, 4, 100, 5000} {
+		_, err := db.Exec(fillScopes, scopes)
+		require.NoError(b, err)
+		lane := store.Lane{Connection: "team", Address: fmt.Sprint("#", scopes)}
+		b.Run(fmt.Sprintf("scopes=%d", scopes), func(b *testing.B) {
+			for b.Loop() {
+				due, err := s.Due(b.Context(), lane, time.UnixMicro(1780000001000000), 16)
+				require.NoError(b, err)
+				require.Len(b, due, 16)
+			}
+		})
+	}
+}
+
 // BenchmarkLarge reads and writes a store with millions of rows. It takes a minute to fill.
 func BenchmarkLarge(b *testing.B) {
 	const n = 1_000_000

@@ -54,13 +54,24 @@ const turns = `WITH RECURSIVE scope(priority, project, domain) AS (
 			AND x.connection = ?1 AND x.address = ?2 AND x.priority = s.priority AND x.project > s.project ORDER BY x.project, x.domain LIMIT 1),
 		(SELECT x.seq FROM deliveries x INDEXED BY deliveries_turn WHERE x.head = 1 AND x.opened_at IS NULL
 			AND x.connection = ?1 AND x.address = ?2 AND x.priority > s.priority ORDER BY x.priority, x.project, x.domain LIMIT 1))),
-longest(seq, priority, turn) AS (
-	SELECT d.seq, s.priority, row_number() OVER (PARTITION BY s.priority, s.project, s.domain ORDER BY d.seq)
-	FROM scope s JOIN deliveries d ON d.seq IN (
+ready AS MATERIALIZED (SELECT priority, project, domain FROM scope s WHERE EXISTS (
+	SELECT 1 FROM deliveries x INDEXED BY deliveries_turn WHERE x.head = 1 AND x.opened_at IS NULL
+		AND x.connection = ?1 AND x.address = ?2 AND x.priority = s.priority AND x.project = s.project AND x.domain = s.domain AND x.next_at <= ?3)),
+longest(seq, priority, turn) AS (` + ofEach + "= 0" + share + "= 0))\nUNION ALL " + ofEach + "> 0" + share + `> 0)))
+`
+
+// ofEach and share read of each scope what is due longest: as much as the answer holds of it if every other scope of the
+// same urgency has one only, so that nothing is read in vain but where many have more. An answer of very many holds
+// dueAtOnce in all.
+const (
+	ofEach = `SELECT d.seq, s.priority, row_number() OVER (PARTITION BY s.priority, s.project, s.domain ORDER BY d.seq)
+	FROM (SELECT * FROM ready WHERE priority `
+	share = `) s JOIN deliveries d ON d.seq IN (
 		SELECT x.seq FROM deliveries x INDEXED BY deliveries_turn WHERE x.head = 1 AND x.opened_at IS NULL
 			AND x.connection = ?1 AND x.address = ?2 AND x.priority = s.priority AND x.project = s.project AND x.domain = s.domain
-			AND x.next_at <= ?3 ORDER BY x.next_at, x.seq LIMIT (SELECT max(?4 / count(*), min(?5, 8)) FROM scope)))
-`
+			AND x.next_at <= ?3 ORDER BY x.next_at, x.seq
+			LIMIT (SELECT max(min(?5 - count(*) + 1, max(?4 / max(count(*), 1), 2)), 1) FROM ready WHERE priority `
+)
 
 // Due is store.Outbox's. Of more than dueAtOnce due deliveries it sees those of each scope that are due longest.
 func (s *Store) Due(ctx context.Context, l store.Lane, now time.Time, limit int) ([]store.Delivery, error) {

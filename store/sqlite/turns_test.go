@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -115,4 +116,31 @@ func TestRemindersComeLast(t *testing.T) {
 	addOf(t, s, "noisy", "n0", 0)
 	addOf(t, s, "quiet", "r99", 1)
 	require.Equal(t, []string{"noisy d-n0", "noisy d-r00", "quiet d-r99", "noisy d-r01"}, projectsDue(t, s, 4))
+}
+
+// TestALookReturnsAllThatItMay, whatever scope has it: as many sends are under way as may be.
+func TestALookReturnsAllThatItMay(t *testing.T) {
+	t.Parallel()
+	for _, others := range []int{0, 1, 4, 9, 15, 16, 19} {
+		s := open(t)
+		for i := range 20 {
+			addOf(t, s, "noisy", fmt.Sprintf("n%02d", i), 0)
+			addOf(t, s, "reminded", fmt.Sprintf("r%02d", i), i+1)
+		}
+		for i := range others {
+			addOf(t, s, fmt.Sprint("p", i), fmt.Sprintf("w%d", i), 0)
+			addOf(t, s, fmt.Sprint("q", i), fmt.Sprintf("q%d", i), 1)
+		}
+		for i := range 10 { // whose try is to come
+			addOf(t, s, fmt.Sprint("later", i), fmt.Sprintf("l%d", i), 0)
+			again := store.Outcome{State: store.Pending, NextAt: testTime().Add(time.Hour), At: testTime()}
+			require.NoError(t, s.Settle(t.Context(), fmt.Sprintf("d-l%d", i), again))
+		}
+		due := projectsDue(t, s, 16)
+		require.Len(t, due, 16, others)
+		for _, d := range due {
+			require.Regexp(t, "^(noisy|p)", d, "what is new")
+		}
+		require.Len(t, projectsDue(t, s, 60), min(60, 40+2*others), others)
+	}
 }
