@@ -41,7 +41,10 @@ func scanLane(row scanner) (l store.Lane, err error) {
 	return l, err
 }
 
-// turns picks the due deliveries of a lane: what is new before reminders; of those a turn for each project and domain
+// reminderPlace is the place of a lane's first reminder in what Due returns, at the latest.
+const reminderPlace = "10"
+
+// turns picks the due deliveries of a lane: what is new before reminders, but for one of those; of each a turn for each project and domain
 // after the other, the oldest of each first. It hops from scope to scope in the index. Turns of the same number come
 // in any order, for else those scopes whose backlog is the oldest would have all of them.
 const turns = `WITH RECURSIVE scope(priority, project, domain) AS (
@@ -64,8 +67,10 @@ longest(seq, priority, turn) AS (
 
 // Due is store.Outbox's. Of more than dueAtOnce due deliveries it sees those of each scope that are due longest.
 func (s *Store) Due(ctx context.Context, l store.Lane, now time.Time, limit int) ([]store.Delivery, error) {
-	const query = turns + "SELECT " + deliveryColumns + ` FROM (SELECT seq AS place, priority AS urgency, turn FROM longest
-		ORDER BY priority, turn, random() LIMIT ?5) JOIN deliveries d ON d.seq = place ORDER BY urgency, turn, place`
+	const query = turns + "SELECT " + deliveryColumns + ` FROM (SELECT * FROM (SELECT seq AS place, priority AS urgency, turn,
+			row_number() OVER (PARTITION BY priority ORDER BY turn, random()) AS n FROM longest)
+		ORDER BY CASE WHEN urgency > 0 AND n = 1 THEN ` + reminderPlace + ` ELSE n + 1000000 * urgency END, urgency DESC LIMIT ?5)
+		JOIN deliveries d ON d.seq = place ORDER BY urgency, turn, place`
 	due, err := read(ctx, s.queries, scanDelivery, query, l.Connection, l.Address, now.UnixMicro(), dueAtOnce, min(max(limit, 0), dueAtOnce))
 	if err != nil {
 		return nil, fmt.Errorf("read due deliveries of lane %s %s: %w", l.Connection, l.Address, err)

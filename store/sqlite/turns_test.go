@@ -116,3 +116,17 @@ func TestRemindersComeLast(t *testing.T) {
 	addOf(t, s, "quiet", "r99", 1)
 	require.Equal(t, []string{"noisy d-n0", "noisy d-r00", "quiet d-r99", "noisy d-r01"}, projectsDue(t, s, 4))
 }
+
+// TestAReminderIsAmongMany has more wait of what is new than one look returns.
+func TestAReminderIsAmongMany(t *testing.T) {
+	t.Parallel()
+	s := open(t)
+	for i := range 20 {
+		addOf(t, s, "p", fmt.Sprintf("r%02d", i), 1)
+		addOf(t, s, "p", fmt.Sprintf("n%02d", i), 0)
+	}
+	due := projectsDue(t, s, 16)
+	require.Len(t, due, 16)
+	require.Equal(t, []string{"p d-n14", "p d-r00"}, due[14:])
+	require.NotContains(t, strings.Join(projectsDue(t, s, 9), " "), "d-r")
+}
