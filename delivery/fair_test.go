@@ -110,6 +110,8 @@ func (b *bench) addTold(project, watch string, before int) string {
 	d := b.delivery(w, "d-"+watch, "#ops")
 	d.Key = fmt.Sprintf("%s|r|phase:FAILED|%d|send[0]", watch, before)
 	require.NoError(b.t, b.store.Move(b.t.Context(), store.Transition{Watch: w, Change: store.Change{Deliveries: []store.Delivery{d}}}))
-	b.outbox.Wake()
+	if b.outbox != nil {
+		b.outbox.Wake()
+	}
 	return d.ID
 }
