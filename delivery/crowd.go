@@ -46,11 +46,14 @@ func newCrowd(most int, perSecond float64) *crowd {
 
 // enter takes a place. Without ok there is none, and again is when to come back.
 func (c *crowd) enter(ctx context.Context, who party) (again time.Duration, ok bool) {
+	if c.places.try(who) {
+		c.entered()
+		return 0, true
+	}
 	patient, cancel := context.WithTimeout(ctx, standstill)
 	defer cancel()
 	switch {
 	case c.places.wait(patient, who, c.room):
-		c.entered()
 		return 0, true
 	case ctx.Err() != nil:
 		return 0, false

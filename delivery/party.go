@@ -59,6 +59,22 @@ func (p *places) busy() int {
 	return p.taken
 }
 
+// try takes a place if one is free; then nobody waits.
+func (p *places) try(who party) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.take(who)
+}
+
+func (p *places) take(who party) bool {
+	if p.taken >= p.most {
+		return false
+	}
+	p.taken++
+	p.serve(who)
+	return true
+}
+
 // wait takes a place, at once if one is free, else when it is the party's turn. It returns false if ctx ends before; or
 // if there is no room to wait in: that is asked with how many of the party, and of all, wait already, and left at the end.
 func (p *places) wait(ctx context.Context, who party, room func(own, all int) (leave func(), ok bool)) bool {
@@ -79,9 +95,7 @@ func (p *places) wait(ctx context.Context, who party, room func(own, all int) (l
 func (p *places) join(who party, room func(own, all int) (leave func(), ok bool)) (w waiter, leave func(), ok bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.taken < p.most { // then nobody waits
-		p.taken++
-		p.serve(who)
+	if p.take(who) {
 		return waiter{}, nil, true
 	}
 	if leave, ok = room(len(p.waiting[who]), p.all); !ok {
