@@ -168,7 +168,7 @@ func (p *places) next() (who party, ok bool) {
 	case waits[0] && waits[1] && p.news < reminderShare-1:
 		p.news++
 		return first[0], true
-	case waits[1] && (p.news >= reminderShare-1 || !waits[0]):
+	case waits[1]:
 		p.news = 0
 		return first[1], true
 	}
