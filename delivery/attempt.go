@@ -59,7 +59,7 @@ func (l *line) attempt(u until, d store.Delivery) (again time.Duration) {
 // ready prepares a delivery, and looks up what became of an earlier attempt. It is not ok when
 // the delivery came to something already, or when it is put off.
 func (l *line) ready(u until, d *store.Delivery) (p prepared, again time.Duration, ok bool) {
-	o := l.outbox
+	o, who := l.outbox, partyOf(*d)
 	p, err := o.prepare(*d)
 	if err == nil {
 		if again, ok, err = l.admit(u, *d, &p); !ok && err == nil {
@@ -67,11 +67,11 @@ func (l *line) ready(u until, d *store.Delivery) (p prepared, again time.Duratio
 		}
 	}
 	if err == nil && l.calls(p, *d) {
-		next, wait, ok := l.inTurn(u, p.terms) // one at a time, so that a name is resolved once
+		next, wait, ok := l.inTurn(u, who, p.terms) // one at a time, so that a name is resolved once
 		if !ok {
-			return p, l.putOff(u, wait), false
+			return p, l.putOff(u, wait, who), false
 		}
-		leave, again, ok := l.place(u)
+		leave, again, ok := l.place(u, who)
 		if !ok {
 			next()
 			return p, again, false
@@ -79,7 +79,7 @@ func (l *line) ready(u until, d *store.Delivery) (p prepared, again time.Duratio
 		defer leave()
 		if p.pass.revoked() {
 			next()
-			return p, l.putOff(u, 0), false
+			return p, l.putOff(u, 0, who), false
 		}
 		err = l.resolve(u, &p)
 		l.heed(err) // before the next one asks
@@ -163,25 +163,26 @@ func (l *line) stale(ctx context.Context, p prepared, err error) error {
 // lane after the other, and waits for the token. leave gives back the attempt's slot; without ok
 // the delivery is put off for again.
 func (l *line) begin(u until, d store.Delivery, p prepared) (started time.Time, leave func(), again time.Duration, ok bool) {
+	who := partyOf(d)
 	if len(p.rates) > 0 {
-		next, wait, ok := l.inTurn(u, p.terms)
+		next, wait, ok := l.inTurn(u, who, p.terms)
 		if !ok {
-			return started, nil, l.putOff(u, wait), false
+			return started, nil, l.putOff(u, wait, who), false
 		}
 		defer next()
 	}
 	ctx, cancel := u.waiting()
 	defer cancel()
 	if again, ok = l.rest(ctx, p.terms); !ok {
-		return started, nil, l.putOff(u, again), false
+		return started, nil, l.putOff(u, again, who), false
 	}
 	for misses := 0; !u.over(); misses++ {
-		if leave, again, ok = l.place(u); !ok {
+		if leave, again, ok = l.place(u, who); !ok {
 			return started, nil, again, false
 		}
 		if p.terms.replaced() || p.pass.revoked() {
 			leave()
-			return started, nil, l.putOff(u, 0), false
+			return started, nil, l.putOff(u, 0, who), false
 		}
 		if again, done := l.silenced(u, d); done {
 			leave()
@@ -210,10 +211,10 @@ func (l *line) begin(u until, d store.Delivery, p prepared) (started time.Time, 
 			if p.terms.replaced() {
 				again = 0 // it may be another rate now
 			}
-			return started, nil, l.putOff(u, again), false
+			return started, nil, l.putOff(u, again, who), false
 		}
 	}
-	return started, nil, l.putOff(u, 0), false
+	return started, nil, l.putOff(u, 0, who), false
 }
 
 // send calls the notifier, and makes a panic in it an unknown outcome.

@@ -62,7 +62,7 @@ func (c *connection) short() bool {
 }
 
 // place is for one call of the lane. Without ok there is none now, and again is when to come back.
-func (l *line) place(u until) (leave func(), again time.Duration, ok bool) {
+func (l *line) place(u until, who party) (leave func(), again time.Duration, ok bool) {
 	c := l.shared
 	if c == nil {
 		leave, ok = l.outbox.slots.enter(u.begin, l.Connection)
@@ -71,7 +71,7 @@ func (l *line) place(u until) (leave func(), again time.Duration, ok bool) {
 	if leave, ok = l.first(); ok {
 		return leave, 0, true
 	}
-	if again, ok = c.enter(u.begin); ok {
+	if again, ok = c.enter(u.begin, who); ok {
 		return c.leave, 0, true
 	}
 	if u.begin.Err() == nil && l.answers() {

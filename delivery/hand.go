@@ -46,11 +46,11 @@ func (h *hands) take(ctx context.Context, d store.Delivery) (again time.Duration
 	if again, ok := h.closed(ctx, d); !ok {
 		return again
 	}
-	l := h.line(d)
+	l, who := h.line(d), partyOf(d)
 	if left := h.holds.left(l.Lane); left > 0 {
-		return l.later(left)
+		return l.later(left, who)
 	}
-	if again, ok := l.enter(h.until.begin); !ok {
+	if again, ok := l.enter(h.until.begin, who); !ok {
 		return again
 	}
 	defer l.leave()

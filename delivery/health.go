@@ -188,7 +188,7 @@ func (l *line) admit(u until, d store.Delivery, p *prepared) (again time.Duratio
 		}
 		wait = min(wait, left+time.Millisecond)
 		if l.shared != nil {
-			return l.later(wait), false, nil
+			return l.later(wait, partyOf(d)), false, nil
 		}
 		if !p.terms.rest(u.begin, min(wait, lookAgain), changed) {
 			return 0, false, nil

@@ -2,6 +2,7 @@ package delivery
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/flyte-notifier/flyte-notifier/store"
@@ -31,7 +32,7 @@ func (l *lane) look() {
 
 // run works until nothing is due and nothing under way, or until the outbox stops.
 func (l *lane) run(u until) {
-	busy := map[string]bool{}
+	busy := map[string]party{}
 	for {
 		started := l.startDue(u, busy)
 		switch {
@@ -47,7 +48,7 @@ func (l *lane) run(u until) {
 }
 
 // wait returns when a delivery is settled, or something became due that there is room for.
-func (l *lane) wait(ctx context.Context, busy map[string]bool) {
+func (l *lane) wait(ctx context.Context, busy map[string]party) {
 	again := l.again
 	if ctx.Err() != nil || len(busy) >= window {
 		again = nil
@@ -60,7 +61,7 @@ func (l *lane) wait(ctx context.Context, busy map[string]bool) {
 }
 
 // startDue starts what is due and not under way, as far as the window has room.
-func (l *lane) startDue(u until, busy map[string]bool) (started bool) {
+func (l *lane) startDue(u until, busy map[string]party) (started bool) {
 	ctx := u.begin
 	if ctx.Err() != nil || len(busy) >= window {
 		return false
@@ -72,15 +73,30 @@ func (l *lane) startDue(u until, busy map[string]bool) (started bool) {
 		}
 		return false // the dispatcher starts it again
 	}
-	for _, d := range due {
-		if busy[d.ID] || len(busy) >= window {
+	for _, d := range remindFirst(due, busy) {
+		if _, known := busy[d.ID]; known || len(busy) >= window {
 			continue
 		}
-		busy[d.ID], started = true, true
+		busy[d.ID], started = partyOf(d), true
 		l.outbox.busy.Go(func() {
 			defer func() { l.done <- d.ID }()
 			l.attempt(u, d) // Due says when again
 		})
 	}
 	return started
+}
+
+// remindFirst puts the first reminder before what is new, unless one is under way: it is among those that wait for the
+// lane's turn, which has a share for it.
+func remindFirst(due []store.Delivery, busy map[string]party) []store.Delivery {
+	for _, who := range busy {
+		if who.reminder {
+			return due
+		}
+	}
+	if i := slices.IndexFunc(due, store.Delivery.Reminder); i > 0 {
+		first := due[i]
+		return slices.Insert(slices.Delete(due, i, i+1), 0, first)
+	}
+	return due
 }

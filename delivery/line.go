@@ -13,14 +13,13 @@ type line struct {
 	store.Lane
 	*crowd
 	outbox    *Outbox
-	perSecond float64       // its rate; 0 where it need not be known
-	turn      chan struct{} // held by the one that resolves a name, or waits for the rate's token
+	perSecond float64 // its rate; 0 where it need not be known
+	turn      *places // one, of the one that resolves a name, or waits for the rate's token
 	known     known
 
 	shared   *connection   // nil: the deliveries are not handed out, and all may wait
 	own      chan struct{} // held by the lane's first call
 	answered atomic.Int64  // when a first call came to an end last, in ns
-	waiters  atomic.Int32  // for the turn
 	dry      atomic.Int64  // until then there is no token, in ns
 	sends    tempo
 }
@@ -28,22 +27,22 @@ type line struct {
 func newLine(o *Outbox, l store.Lane, perSecond float64) *line {
 	return &line{
 		Lane: l, crowd: newCrowd(window, perSecond), outbox: o, perSecond: perSecond,
-		turn: make(chan struct{}, 1), own: make(chan struct{}, 1),
+		turn: newPlaces(1), own: make(chan struct{}, 1),
 	}
 }
 
 // putOff is what a step returns that found no time: when to come back, or at once, to another
 // server, if this one stops. A long wait is looked at now and then: the rate may be another by then, or the
 // connection gone.
-func (l *line) putOff(u until, wait time.Duration) time.Duration {
+func (l *line) putOff(u until, wait time.Duration, who party) time.Duration {
 	if u.begin.Err() != nil {
 		return 0
 	}
 	wait = min(wait, mostLater)
 	if l.shared != nil && l.shared.short() {
-		return l.shared.later(wait)
+		return l.shared.later(wait, who)
 	}
-	return l.later(wait)
+	return l.later(wait, who)
 }
 
 // until bounds a step of a delivery.
@@ -76,52 +75,30 @@ func (u until) over() bool {
 	return u.begin.Err() != nil || !u.sendBy.IsZero() && !time.Now().Before(u.sendBy)
 }
 
-// inTurn waits for the lane's turn, and until the service may be called again. leave gives the
+// inTurn waits for the party's turn in the lane, and until the service may be called again. leave gives the
 // turn to the next; without ok it was not to be had in time, and wait is how long it takes at least, or other
 // terms hold by then.
-func (l *line) inTurn(u until, t *terms) (leave func(), wait time.Duration, ok bool) {
+func (l *line) inTurn(u until, who party, t *terms) (leave func(), wait time.Duration, ok bool) {
 	ctx, cancel := u.waiting()
 	defer cancel()
-	if !l.queue(ctx) {
+	if !l.turn.wait(ctx, who, l.standing) {
 		return nil, 0, false
 	}
 	if wait, ok = l.rest(ctx, t); !ok || t.replaced() {
-		<-l.turn
+		l.turn.leave()
 		return nil, wait, false
 	}
-	return func() { <-l.turn }, 0, true
+	return l.turn.leave, 0, true
 }
 
-// queue waits for the turn, if there is room to wait in.
-func (l *line) queue(ctx context.Context) bool {
-	select {
-	case l.turn <- struct{}{}:
-		return true
-	default:
-	}
-	n := l.waiters.Add(1)
-	defer l.waiters.Add(-1)
-	if l.crowded(n) {
-		return false
-	}
-	leave, ok := l.stay()
-	if !ok {
-		return false
-	}
-	defer leave()
-	select {
-	case l.turn <- struct{}{}:
-		return true
-	case <-ctx.Done():
-		return false
-	}
-}
-
-// crowded says whether n are too many to wait for the turn: while there is no token, more than get
-// one soon. One is there always, so that no token is left over.
-func (l *line) crowded(n int32) bool {
+// standing is the room to wait for the turn in. While there is no token, no more wait than get one soon; but one of each
+// party always, so that no token is left over, and all get their turn.
+func (l *line) standing(own, all int) (leave func(), ok bool) {
 	dry := time.Now().UnixNano() < l.dry.Load()
-	return l.shared != nil && dry && n > 1 && time.Duration(n)*l.least > standstill
+	if l.shared != nil && dry && own > 0 && time.Duration(all+1)*l.least > standstill {
+		return nil, false
+	}
+	return l.stay()
 }
 
 // stay takes room to wait in; leave gives it back. Without ok there is none.

@@ -89,7 +89,7 @@ func (l *line) silenced(u until, d store.Delivery) (again time.Duration, done bo
 			break
 		}
 	}
-	return l.putOff(u, settleEvery), true
+	return l.putOff(u, settleEvery, partyOf(d)), true
 }
 
 // silencing is the first active silence that matches a delivery, if there is one.

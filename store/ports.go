@@ -108,7 +108,7 @@ type Outbox interface {
 	// Due returns at most limit due deliveries of the lane, those of a project and domain oldest first: Pending, NextAt not after
 	// now, no attempt open; and of each watch only the first that is Pending, due or not, open or
 	// not: later ones wait for it. An engine without a Queue has projects and domains take turns, and what is new
-	// goes before reminders (see Delivery.Reminder).
+	// goes before reminders (see Delivery.Reminder); but of ten or more one is a reminder, if one is due.
 	Due(ctx context.Context, l Lane, now time.Time, limit int) ([]Delivery, error)
 	// NextAt returns the earliest NextAt of any Pending delivery after now; zero if there is none.
 	NextAt(ctx context.Context, now time.Time) (time.Time, error)

@@ -160,7 +160,7 @@ func (w *moves) deliver(g *ground, deliveries []store.Delivery) error {
 		head := d.State == store.Pending && !g.waiting[turnOf(d)]
 		if head {
 			g.waiting[turnOf(d)] = true
-			w.heads = append(w.heads, queued{id: d.ID, lane: store.Lane{Connection: d.Connection, Address: d.Address}, at: d.NextAt})
+			w.heads = append(w.heads, queuedOf(d))
 		}
 		if err := w.deliveries.add(g.seqs[0], d, head); err != nil {
 			return err

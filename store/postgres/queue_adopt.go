@@ -78,7 +78,7 @@ func (s *Store) inParts(ctx context.Context, some func(tx pgx.Tx) (int, error)) 
 }
 
 func (s *Store) adoptSome(ctx context.Context, tx pgx.Tx, before time.Time) (int, error) {
-	const find = `SELECT d.id, d.connection, d.address, d.next_at FROM flyte_notifier.deliveries d LEFT JOIN (
+	const find = "SELECT " + queuedColumns + ` FROM flyte_notifier.deliveries d LEFT JOIN (
 			SELECT j.args->>'id' AS id FROM flyte_notifier.river_job j WHERE j.kind = '` + deliveryKind + `'
 			AND (j.state IN ('available', 'pending', 'retryable', 'scheduled')
 			OR j.state = 'running' AND j.attempted_at > now() - interval '` + adoptStuck + `')) live ON live.id = d.id

@@ -15,6 +15,7 @@ import (
 	"github.com/riverqueue/river/riverdriver/riverpgxv5"
 	"github.com/riverqueue/river/rivertype"
 
+	"github.com/flyte-notifier/flyte-notifier/flyte"
 	"github.com/flyte-notifier/flyte-notifier/store"
 )
 
@@ -51,9 +52,29 @@ func (deliveryArgs) InsertOpts() river.InsertOpts {
 
 // queued is a delivery that became the one to send next in its watch and lane.
 type queued struct {
-	id   string
-	lane store.Lane
-	at   time.Time // when it is due
+	id    string
+	key   string
+	lane  store.Lane
+	scope flyte.Scope // of its execution; without the organization
+	at    time.Time   // when it is due
+}
+
+// queuedColumns are those of scanQueued.
+const queuedColumns = "d.id, d.key, d.connection, d.address, d.project, d.domain, d.next_at"
+
+func queuedOf(d store.Delivery) queued {
+	x := d.Execution
+	return queued{
+		id: d.ID, key: d.Key, lane: store.Lane{Connection: d.Connection, Address: d.Address},
+		scope: flyte.Scope{Project: x.Project, Domain: x.Domain}, at: d.NextAt,
+	}
+}
+
+func scanQueued(row pgx.Row) (q queued, err error) {
+	var at int64
+	err = row.Scan(&q.id, &q.key, &q.lane.Connection, &q.lane.Address, &q.scope.Project, &q.scope.Domain, &at)
+	q.at = time.UnixMicro(at).UTC()
+	return q, err
 }
 
 // jobs are River's jobs of this process: a client that inserts them, and those at work.
@@ -108,7 +129,10 @@ func (s *Store) enqueue(ctx context.Context, tx pgx.Tx, heads []queued) error {
 	}
 	params := make([]river.InsertManyParams, len(heads))
 	for i, h := range heads {
-		o := &river.InsertOpts{Queue: queueOf(h.lane.Connection), Priority: s.jobs.floods.priority(h.lane, time.Now())}
+		o := &river.InsertOpts{
+			Queue:    queueOf(h.lane.Connection),
+			Priority: s.jobs.floods.priority(h.lane, h.scope, store.Delivery{Key: h.key}.Reminder(), time.Now()),
+		}
 		// What is due soon is handed out at once, and waits precisely; the rest waits for River's
 		// scheduler, which looks once in soon.
 		if s.clock.until(h.at) > soon {

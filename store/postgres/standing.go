@@ -2,7 +2,6 @@ package postgres
 
 import (
 	"context"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -73,15 +72,8 @@ func promote(p *pipeline, t *turns, heads *[]queued) {
 		SELECT (SELECT n.seq FROM flyte_notifier.deliveries n WHERE n.state = 'pending' AND n.watch_id = i.watch
 			AND n.connection = i.connection AND n.address = i.address ORDER BY n.seq LIMIT 1)
 		FROM unnest($1::text[], $2::text[], $3::text[]) AS i(watch, connection, address)) AND NOT d.head
-		RETURNING d.id, d.connection, d.address, d.next_at`
+		RETURNING ` + queuedColumns
 	into(p, heads, scanQueued, query, t.watch, t.connection, t.address)
-}
-
-func scanQueued(row pgx.Row) (q queued, err error) {
-	var at int64
-	err = row.Scan(&q.id, &q.lane.Connection, &q.lane.Address, &at)
-	q.at = time.UnixMicro(at).UTC()
-	return q, err
 }
 
 // seqsOf are the seqs of watches by id.

@@ -9,8 +9,8 @@ import (
 	"github.com/flyte-notifier/flyte-notifier/store"
 )
 
-// dueAtOnce bounds what one look at a lane reads.
-const dueAtOnce = 1000
+// dueAtOnce bounds what one look at a lane returns, and is what it reads at least where there is as much.
+const dueAtOnce = 128
 
 // firstOfLanes finds, for each lane that has something to send, what is due first. It hops from lane to
 // lane in the index, so that a million deliveries of one lane weigh nothing.
@@ -41,7 +41,10 @@ func scanLane(row scanner) (l store.Lane, err error) {
 	return l, err
 }
 
-// turns picks the due deliveries of a lane: what is new before reminders; of those a turn for each project and domain
+// reminderPlace is the place of a lane's first reminder in what Due returns, at the latest.
+const reminderPlace = "10"
+
+// turns picks the due deliveries of a lane: what is new before reminders, but for one of those; of each a turn for each project and domain
 // after the other, the oldest of each first. It hops from scope to scope in the index. Turns of the same number come
 // in any order, for else those scopes whose backlog is the oldest would have all of them.
 const turns = `WITH RECURSIVE scope(priority, project, domain) AS (
@@ -61,8 +64,7 @@ longest(seq, priority, turn) AS (` + ofEach + "= 0" + share + "= 0))\nUNION ALL 
 `
 
 // ofEach and share read of each scope what is due longest: as much as the answer holds of it if every other scope of the
-// same urgency has one only, so that nothing is read in vain but where many have more. An answer of very many holds
-// dueAtOnce in all.
+// same urgency has one only, and of few scopes more, for the oldest of those goes first, such as a retry.
 const (
 	ofEach = `SELECT d.seq, s.priority, row_number() OVER (PARTITION BY s.priority, s.project, s.domain ORDER BY d.seq)
 	FROM (SELECT * FROM ready WHERE priority `
@@ -70,13 +72,15 @@ const (
 		SELECT x.seq FROM deliveries x INDEXED BY deliveries_turn WHERE x.head = 1 AND x.opened_at IS NULL
 			AND x.connection = ?1 AND x.address = ?2 AND x.priority = s.priority AND x.project = s.project AND x.domain = s.domain
 			AND x.next_at <= ?3 ORDER BY x.next_at, x.seq
-			LIMIT (SELECT max(min(?5 - count(*) + 1, max(?4 / max(count(*), 1), 2)), 1) FROM ready WHERE priority `
+			LIMIT (SELECT max(?4 / max(count(*), 1), ?5 - count(*) + 1, 1) FROM ready WHERE priority `
 )
 
 // Due is store.Outbox's. Of more than dueAtOnce due deliveries it sees those of each scope that are due longest.
 func (s *Store) Due(ctx context.Context, l store.Lane, now time.Time, limit int) ([]store.Delivery, error) {
-	const query = turns + "SELECT " + deliveryColumns + ` FROM (SELECT seq AS place, priority AS urgency, turn FROM longest
-		ORDER BY priority, turn, random() LIMIT ?5) JOIN deliveries d ON d.seq = place ORDER BY urgency, turn, place`
+	const query = turns + "SELECT " + deliveryColumns + ` FROM (SELECT * FROM (SELECT seq AS place, priority AS urgency, turn,
+			row_number() OVER (PARTITION BY priority ORDER BY turn, random()) AS n FROM longest)
+		ORDER BY CASE WHEN urgency > 0 AND n = 1 THEN ` + reminderPlace + ` ELSE n + 1000000 * urgency END, urgency DESC LIMIT ?5)
+		JOIN deliveries d ON d.seq = place ORDER BY urgency, turn, place`
 	due, err := read(ctx, s.queries, scanDelivery, query, l.Connection, l.Address, now.UnixMicro(), dueAtOnce, min(max(limit, 0), dueAtOnce))
 	if err != nil {
 		return nil, fmt.Errorf("read due deliveries of lane %s %s: %w", l.Connection, l.Address, err)

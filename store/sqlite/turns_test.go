@@ -138,9 +138,24 @@ func TestALookReturnsAllThatItMay(t *testing.T) {
 		}
 		due := projectsDue(t, s, 16)
 		require.Len(t, due, 16, others)
-		for _, d := range due {
+		for _, d := range due[:15] {
 			require.Regexp(t, "^(noisy|p)", d, "what is new")
 		}
+		require.Regexp(t, "^(reminded|q)", due[15], "the reminder among many")
 		require.Len(t, projectsDue(t, s, 60), min(60, 40+2*others), others)
 	}
+}
+
+// TestAReminderIsAmongMany has more wait of what is new than one look returns.
+func TestAReminderIsAmongMany(t *testing.T) {
+	t.Parallel()
+	s := open(t)
+	for i := range 20 {
+		addOf(t, s, "p", fmt.Sprintf("r%02d", i), 1)
+		addOf(t, s, "p", fmt.Sprintf("n%02d", i), 0)
+	}
+	due := projectsDue(t, s, 16)
+	require.Len(t, due, 16)
+	require.Equal(t, []string{"p d-n14", "p d-r00"}, due[14:])
+	require.NotContains(t, strings.Join(projectsDue(t, s, 9), " "), "d-r")
 }
