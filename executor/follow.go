@@ -133,6 +133,9 @@ func (n *NotifierExecutor) enter(ctx context.Context, w store.Watch, f Facts, se
 	if errors.Is(err, store.ErrConflict) {
 		return nil // whoever moved it knows more
 	}
+	if err == nil {
+		n.metrics.failed(t)
+	}
 	return err
 }
 

@@ -44,6 +44,11 @@ func (m *metrics) detected(before store.Watch, f Facts, now time.Time) {
 	}
 }
 
+// failed counts the rules that a stored transition tells of as failed: one that lost a race is judged anew.
+func (m *metrics) failed(t store.Transition) {
+	m.ruleErrors.Add(float64(count(t.Events, eventError)))
+}
+
 // since is when the phase was entered from the one before, where flyteadmin tells.
 func (f Facts) since(before string) time.Time {
 	started, ended, terminal := f.Execution.StartedAt, f.Execution.EndedAt, flyte.Terminal

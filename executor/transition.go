@@ -86,6 +86,7 @@ func (n *NotifierExecutor) told(ctx context.Context, w store.Watch, f Facts, t s
 	} else if len(t.Deliveries) > 0 {
 		n.log.InfoContext(ctx, "fired", "execution", w.Execution.String(), "node", w.Node, "watch", w.ID, "deliveries", len(t.Deliveries))
 	}
+	n.metrics.failed(t)
 	if len(t.Deliveries) > 0 {
 		n.metrics.occurrences.Add(float64(count(t.Events, eventFired)))
 		n.delivered()
@@ -171,7 +172,6 @@ func (n *NotifierExecutor) fire(ctx context.Context, t *store.Transition, f Fact
 // tell adds what the rules of a set make. The error is the store's.
 func (n *NotifierExecutor) tell(ctx context.Context, t *store.Transition, f Facts, set ruleset, a Advanced, now time.Time) error {
 	for _, err := range a.Errors {
-		n.metrics.ruleErrors.Inc()
 		t.Events = append(t.Events, store.Event{At: now, Kind: eventError, Text: err.Error()})
 	}
 	for _, o := range a.Superseded {
