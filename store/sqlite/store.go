@@ -13,8 +13,10 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 
-	_ "modernc.org/sqlite" // the driver
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
 
 	"github.com/flyte-notifier/flyte-notifier/store"
 )
@@ -131,14 +133,34 @@ func openPool(path string, size int, pragmas ...string) (*sql.DB, error) {
 // checkWAL fails where the file system cannot share memory between processes: without it readers
 // would block the writer.
 func checkWAL(ctx context.Context, db *sql.DB) error {
-	var mode string
-	if err := db.QueryRowContext(ctx, "PRAGMA journal_mode").Scan(&mode); err != nil {
+	mode, err := journalMode(ctx, db)
+	for end := time.Now().Add(commandPatience); busy(err) && time.Now().Before(end); {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(lockPause):
+			mode, err = journalMode(ctx, db)
+		}
+	}
+	if err != nil {
 		return err
 	}
 	if mode != "wal" {
 		return fmt.Errorf("the file system does not support SQLite's WAL mode (it is %q): use a local disk", mode)
 	}
 	return nil
+}
+
+// journalMode connects, which makes it WAL. While others do so to the same new file, SQLite says that it is busy at once,
+// whatever its time-out.
+func journalMode(ctx context.Context, db *sql.DB) (mode string, err error) {
+	err = db.QueryRowContext(ctx, "PRAGMA journal_mode").Scan(&mode)
+	return mode, err
+}
+
+func busy(err error) bool {
+	failed, ok := errors.AsType[*sqlite.Error](err)
+	return ok && failed.Code()&0xff == sqlite3.SQLITE_BUSY
 }
 
 // create makes the file before SQLite does, so that only its owner may read it; SQLite gives the
