@@ -19,6 +19,7 @@ import (
 	"github.com/flyte-notifier/flyte-notifier/internal/pgtest"
 	"github.com/flyte-notifier/flyte-notifier/internal/slacksim"
 	"github.com/flyte-notifier/flyte-notifier/notifier"
+	"github.com/flyte-notifier/flyte-notifier/notifier/exchange"
 	"github.com/flyte-notifier/flyte-notifier/notifier/slack"
 	"github.com/flyte-notifier/flyte-notifier/store"
 )
@@ -145,7 +146,7 @@ func TestALostAnswerOfSlackMakesOneMessage(t *testing.T) {
 func slackOf(w *servers, sim *slacksim.Sim) {
 	file := filepath.Join(w.t.TempDir(), "token")
 	require.NoError(w.t, os.WriteFile(file, []byte(slacksim.DefaultToken), 0o600))
-	n, err := slack.New(slack.Config{Token: notifier.Secret{File: file}, APIURL: sim.URL()}, nil)
+	n, err := slack.New(slack.Config{Token: notifier.Secret{File: file}, APIURL: exchange.BaseURL(sim.URL())}, nil)
 	require.NoError(w.t, err)
 	w.registry = notifier.NewRegistry(manifest(), slack.Manifest())
 	w.conns = append(w.conns, &notifier.Connection{Name: "workspace", Kind: slack.Kind, Notifier: n})

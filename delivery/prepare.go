@@ -92,8 +92,8 @@ func (l *line) resolve(u until, p *prepared) error {
 	if err := allowed(p.connection, p.destination, found.Names); err != nil {
 		return err
 	}
-	if found.ID != "" {
-		p.destination = p.destination.WithID(found.ID)
+	if exact, ok := p.destination.(notifier.Exact); ok && found.ID != "" {
+		p.destination = exact.WithID(found.ID)
 	}
 	return nil
 }
@@ -147,7 +147,7 @@ func resolveError(err error) error {
 
 // allowed checks each address of a destination; names are all that one single address is known by.
 func allowed(c *notifier.Connection, dest notifier.Destination, names []string) error {
-	addresses := dest.Addresses()
+	addresses := notifier.Addresses(dest)
 	if len(addresses) == 1 && len(names) > 0 {
 		return refused(c.Allow.CheckNames(slices.Compact(slices.Sorted(slices.Values(slices.Concat(names, addresses))))...))
 	}

@@ -22,6 +22,7 @@ import (
 	"github.com/flyte-notifier/flyte-notifier/internal/pgtest"
 	"github.com/flyte-notifier/flyte-notifier/internal/slacksim"
 	"github.com/flyte-notifier/flyte-notifier/notifier"
+	"github.com/flyte-notifier/flyte-notifier/notifier/exchange"
 	"github.com/flyte-notifier/flyte-notifier/notifier/slack"
 	"github.com/flyte-notifier/flyte-notifier/render"
 	"github.com/flyte-notifier/flyte-notifier/store"
@@ -82,7 +83,7 @@ func newChat(t *testing.T, open func() store.Store) *chat {
 	t.Cleanup(c.sim.Close)
 	file := filepath.Join(t.TempDir(), "token")
 	require.NoError(t, os.WriteFile(file, []byte(slacksim.DefaultToken), 0o600))
-	n, err := slack.New(slack.Config{Token: notifier.Secret{File: file}, APIURL: c.sim.URL()}, nil)
+	n, err := slack.New(slack.Config{Token: notifier.Secret{File: file}, APIURL: exchange.BaseURL(c.sim.URL())}, nil)
 	require.NoError(t, err)
 	c.conns = []*notifier.Connection{{Name: "team", Kind: slack.Kind, Notifier: n}}
 	t.Cleanup(func() { c.stop() })

@@ -57,19 +57,33 @@ type Checker interface {
 
 // Destination is where in a service a message goes: a notifier's own struct, decoded strictly
 // from the keys beside `connection` in a spec's `send` entry by their json tags.
+//
+// With Validate() []Problem it says what the schema of its keys cannot: every problem, paths relative to it ("channel"). That is
+// asked of the literal spec, where strings may still be templates (see IsTemplate), and again after rendering.
 type Destination interface {
-	// Validate returns every problem of the destination, paths relative to it ("channel").
-	// It is called on the literal spec, where strings may still be templates (see IsTemplate),
-	// and again after rendering.
-	Validate() []Problem
 	// Address is the destination in one line, for tables, lanes and rates ("#ml-alerts").
 	// Two destinations with one address share an order and a rate.
 	Address() string
+}
+
+// Several is a Destination of more than one place, or one that an allow list knows otherwise than tables do.
+type Several interface {
 	// Addresses are all single places named: what an allow list judges one by one. A direct
 	// message is prefixed ("email:ml@example.org"), as is each kind that is not the usual one.
 	Addresses() []string
-	// WithID returns a copy that uses the exact name that Resolver.Resolve found. Destinations
-	// of notifiers without Resolver return themselves.
+}
+
+// Addresses are the single places of a destination: Several's, else its only Address.
+func Addresses(d Destination) []string {
+	if several, ok := d.(Several); ok {
+		return several.Addresses()
+	}
+	return []string{d.Address()}
+}
+
+// Exact is a Destination with the second name that a Resolver finds.
+type Exact interface {
+	// WithID returns a copy that uses it.
 	WithID(id string) Destination
 }
 

@@ -185,7 +185,7 @@ func (p *parser) destination(path string, manifest notifier.Manifest, keys map[s
 	if judge, ok := c.Config.(notifier.DestinationJudge); ok {
 		p.problems = append(p.problems, strict.Under(path, judge.CheckDestination(d))...)
 	}
-	for _, address := range d.Addresses() {
+	for _, address := range notifier.Addresses(d) {
 		if notifier.IsTemplate(address) {
 			continue // judged once it is rendered
 		}

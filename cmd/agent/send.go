@@ -80,7 +80,7 @@ func target(cfg *config.Config, out io.Writer, name string, to []string, data re
 		if err != nil {
 			return nil, nil, failedf("--to: %w", err)
 		}
-		for _, a := range dest.Addresses() {
+		for _, a := range notifier.Addresses(dest) {
 			if err := conn.Allow.CheckNames(a); err != nil {
 				return nil, nil, failedf("--to: %w", err)
 			}

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
-	"strings"
 
 	"github.com/flyte-notifier/flyte-notifier/notifier"
 	"github.com/flyte-notifier/flyte-notifier/notifier/email"
@@ -26,16 +25,8 @@ func Manifest() notifier.Manifest {
 
 // Config is what stands under `gotify:` in a connection.
 type Config struct {
-	URL   string          `json:"url" required:"true" doc:"the server: https://gotify.example.org"`
-	Token notifier.Secret `json:"token" required:"true" doc:"the application's token: where it is kept"`
-}
-
-// Validate finds what the schema cannot.
-func (c *Config) Validate() []notifier.Problem {
-	if text := exchange.CheckBase(c.URL); text != "" {
-		return []notifier.Problem{{Path: "url", Text: text}}
-	}
-	return nil
+	URL   exchange.BaseURL `json:"url" required:"true" doc:"the server: https://gotify.example.org"`
+	Token notifier.Secret  `json:"token" required:"true" doc:"the application's token: where it is kept"`
 }
 
 // Destination is what stands under `gotify:` in a rule's send.
@@ -43,17 +34,8 @@ type Destination struct {
 	Priority int `json:"priority,omitempty" min:"0" max:"10" doc:"from 8 on, a phone makes a noise"`
 }
 
-// Validate finds nothing that the schema does not.
-func (d *Destination) Validate() []notifier.Problem { return nil }
-
 // Address is the only place there is: one connection, one application.
 func (d *Destination) Address() string { return "gotify" }
-
-// Addresses are what an allow list judges.
-func (d *Destination) Addresses() []string { return []string{d.Address()} }
-
-// WithID returns d: it has no second name.
-func (d *Destination) WithID(string) notifier.Destination { return d }
 
 // Notifier sends as one of Gotify's applications.
 type Notifier struct {
@@ -71,23 +53,15 @@ func (n *Notifier) Send(ctx context.Context, d notifier.Destination, m notifier.
 	if err != nil {
 		return nil, notifier.Retry.Errorf("gotify: token: %w", err)
 	}
+	service := exchange.Service{Name: "gotify", Secrets: []string{token}, Client: n.http, Header: http.Header{"X-Gotify-Key": {token}}}
 	title, text := notifier.Cut(notifier.OneLine(m.Title), 200), notifier.Cut(email.Text(m), 8000)
-	body, err := exchange.JSON(map[string]any{"title": title, "message": text, "priority": to.Priority})
-	if err != nil {
-		return nil, notifier.Permanent.Errorf("gotify: %w", err)
-	}
-	service := exchange.Service{Name: "gotify", Secrets: []string{token}, Client: n.http}
-	header := http.Header{"Content-Type": {"application/json"}, "X-Gotify-Key": {token}}
-	answer, err := service.Do(ctx, http.MethodPost, strings.TrimRight(n.config.URL, "/")+"/message", header, string(body))
+	answer, err := service.PostJSON(ctx, n.config.URL.Join("message"), map[string]any{"title": title, "message": text, "priority": to.Priority})
 	if err != nil {
 		return nil, err
 	}
-	var said struct {
-		ID   json.Number `json:"id"`
-		Text string      `json:"errorDescription"`
-	}
+	var said struct{ ID json.Number }
 	if err := json.Unmarshal(answer.Body, &said); err != nil || said.ID == "" || answer.Status != http.StatusOK { // 200 may be a proxy's
-		return nil, service.Refused(exchange.VerdictOfOther(answer.Status), answer, service.Quote(said.Text, 300), "")
+		return nil, service.Refused(exchange.VerdictOfOther(answer.Status), answer, service.Quote(string(answer.Body), 300), "")
 	}
 	return notifier.Receipt{"id": said.ID.String()}, nil
 }

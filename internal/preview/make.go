@@ -200,7 +200,7 @@ func (k Maker) allowed(d Delivery, manifest notifier.Manifest, to notifier.Desti
 	if err := c.Allow.CheckScope(data.Project, data.Domain); err != nil {
 		return err
 	}
-	for _, address := range to.Addresses() {
+	for _, address := range notifier.Addresses(to) {
 		if err := c.Allow.CheckNames(address); err != nil {
 			return err
 		}

@@ -1,25 +1,30 @@
 package exchange
 
 import (
+	"errors"
 	"fmt"
 	"net/url"
 	"strings"
 )
 
-// CheckBase says what is wrong with a service's base URL as a config has it. Empty: nothing, or no URL is given.
-func CheckBase(address string) string {
-	if address == "" {
-		return ""
-	}
-	u, err := url.Parse(address)
+// BaseURL is where a service is, as a config has it: the URL that paths are joined to.
+type BaseURL string
+
+// UnmarshalText refuses what no path can be joined to.
+func (b *BaseURL) UnmarshalText(text []byte) error {
+	u, err := url.Parse(string(text))
 	switch {
 	case err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https":
-		return "must be an http or https URL"
+		return errors.New("must be an http or https URL")
 	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "" || u.User != nil:
-		return "must have no user, query or fragment"
+		return errors.New("must have no user, query or fragment")
 	}
-	return ""
+	*b = BaseURL(text)
+	return nil
 }
+
+// Join returns the URL of a path that begins without a slash.
+func (b BaseURL) Join(path string) string { return strings.TrimRight(string(b), "/") + "/" + path }
 
 // WebLink is the address when following it can only open a web page, and it is at most so many bytes long; else it is
 // empty. What it returns is ASCII without spaces, quotes, brackets of any kind, pipes and backslashes (but for those of

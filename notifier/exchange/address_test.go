@@ -9,16 +9,25 @@ import (
 	"github.com/flyte-notifier/flyte-notifier/notifier/exchange"
 )
 
-func TestCheckBase(t *testing.T) {
+func TestBaseURL(t *testing.T) {
 	t.Parallel()
 	for address, want := range map[string]string{
-		"": "", "https://api.example.org": "", "http://127.0.0.1:8080/base/": "",
+		"": "must be an http or https URL", "https://api.example.org": "", "http://127.0.0.1:8080/base/": "",
 		"api.example.org": "must be an http or https URL", "ftp://x": "must be an http or https URL", "https://": "must be an http or https URL",
 		"https://x\x00": "must be an http or https URL", "https://a:b@x": "must have no user, query or fragment",
 		"https://x?": "must have no user, query or fragment", "https://x?a=b": "must have no user, query or fragment", "https://x#f": "must have no user, query or fragment",
 	} {
-		require.Equal(t, want, exchange.CheckBase(address), address)
+		var u exchange.BaseURL
+		if err := u.UnmarshalText([]byte(address)); want != "" {
+			require.EqualError(t, err, want, address)
+			require.Empty(t, u)
+		} else {
+			require.NoError(t, err)
+			require.Equal(t, exchange.BaseURL(address), u)
+		}
 	}
+	require.Equal(t, "https://x/base/v2/send", exchange.BaseURL("https://x/base/").Join("v2/send"))
+	require.Equal(t, "https://x/", exchange.BaseURL("https://x").Join(""))
 }
 
 func TestWebLink(t *testing.T) {

@@ -23,9 +23,10 @@ const secretMark = "<secret>"
 
 // Service is one service as one connection calls it.
 type Service struct {
-	Name    string   // begins every error: "sendgrid"
-	Secrets []string // what no error shows: the token, or all of a URL that is one
-	Most    int64    // bytes read of an answer; 0: 256 KiB
+	Name    string      // begins every error: "sendgrid"
+	Secrets []string    // what no error shows: the token, or all of a URL that is one
+	Most    int64       // bytes read of an answer; 0: 256 KiB
+	Header  http.Header // of PostJSON's requests, beside Content-Type
 	Client  *http.Client
 }
 

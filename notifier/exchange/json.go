@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 
 	"github.com/flyte-notifier/flyte-notifier/notifier"
@@ -28,5 +29,6 @@ func (s Service) PostJSON(ctx context.Context, address string, v any) (Answer, e
 		return Answer{}, notifier.Permanent.Errorf("%s: %w", s.Name, err)
 	}
 	header := http.Header{"Content-Type": {"application/json; charset=utf-8"}}
+	maps.Copy(header, s.Header)
 	return s.Do(ctx, http.MethodPost, address, header, string(body))
 }

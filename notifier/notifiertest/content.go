@@ -124,11 +124,7 @@ func (s Suite) concurrent(t *testing.T) {
 // foreign is a destination of no notifier's.
 type foreign struct{}
 
-func (foreign) Validate() []notifier.Problem         { return nil }
-func (foreign) Address() string                      { return "foreign" }
-func (foreign) Addresses() []string                  { return []string{"foreign"} }
-func (f foreign) WithID(string) notifier.Destination { return f }
-
+func (foreign) Address() string { return "foreign" }
 func (s Suite) foreignDestination(t *testing.T) {
 	t.Parallel()
 	var seen atomic.Int32

@@ -44,9 +44,3 @@ func (d *Destination) Validate() []notifier.Problem {
 // Address is "pagerduty": a connection leads to one service, whose events share its rate. What opens an incident and
 // what resolves it are told apart by State.
 func (d *Destination) Address() string { return Kind }
-
-// Addresses is Address, the only place there is.
-func (d *Destination) Addresses() []string { return []string{d.Address()} }
-
-// WithID returns d itself: the service has no second name.
-func (d *Destination) WithID(string) notifier.Destination { return d }

@@ -19,6 +19,7 @@ import (
 
 	"github.com/flyte-notifier/flyte-notifier/internal/pagerdutysim"
 	"github.com/flyte-notifier/flyte-notifier/notifier"
+	"github.com/flyte-notifier/flyte-notifier/notifier/exchange"
 	"github.com/flyte-notifier/flyte-notifier/notifier/notifiertest"
 	"github.com/flyte-notifier/flyte-notifier/notifier/pagerduty"
 )
@@ -37,7 +38,7 @@ func secret(t testing.TB, value string) notifier.Secret {
 
 func open(t testing.TB, url string, client *http.Client) *pagerduty.Notifier {
 	t.Helper()
-	n, err := pagerduty.New(pagerduty.Config{RoutingKey: secret(t, routingKey), APIURL: url}, client)
+	n, err := pagerduty.New(pagerduty.Config{RoutingKey: secret(t, routingKey), APIURL: exchange.BaseURL(url)}, client)
 	require.NoError(t, err)
 	return n
 }
@@ -345,14 +346,13 @@ func TestURLByRegion(t *testing.T) {
 
 func TestConfigAndDestinationAreChecked(t *testing.T) {
 	t.Parallel()
-	require.Equal(t, []notifier.Problem{{Path: "api_url", Text: "must be an http or https URL"}, {Path: "region", Text: "must be us or eu"}},
-		(&pagerduty.Config{APIURL: "x", Region: "asia"}).Validate())
+	require.Equal(t, []notifier.Problem{{Path: "region", Text: "must be us or eu"}},
+		(&pagerduty.Config{Region: "asia"}).Validate())
 	d := &pagerduty.Destination{Severity: "fatal", Dedup: "task"}
 	require.Equal(t, []notifier.Problem{
 		{Path: "severity", Text: "must be one of critical, error, warning, info"}, {Path: "dedup", Text: "must be one of execution, launch_plan"},
 	}, d.Validate())
-	require.Equal(t, []string{"pagerduty"}, d.Addresses())
-	require.Same(t, d, d.WithID("x"))
+	require.Equal(t, []string{"pagerduty"}, notifier.Addresses(d))
 	_, err := serve(t, pagerdutysim.New(routingKey)).Send(t.Context(), d, notifiertest.Message())
 	require.EqualError(t, err, "pagerduty: severity: must be one of critical, error, warning, info")
 	_, err = pagerduty.New(pagerduty.Config{RoutingKey: notifier.Secret{Env: "NO_SUCH_VARIABLE"}}, nil)
@@ -364,7 +364,7 @@ func TestARotatedKeyIsTakenUp(t *testing.T) {
 	server := httptest.NewServer(pagerdutysim.New(routingKey))
 	t.Cleanup(server.Close)
 	key := secret(t, strings.Repeat("x", 32))
-	n, err := pagerduty.New(pagerduty.Config{RoutingKey: key, APIURL: server.URL}, server.Client())
+	n, err := pagerduty.New(pagerduty.Config{RoutingKey: key, APIURL: exchange.BaseURL(server.URL)}, server.Client())
 	require.NoError(t, err)
 	_, err = n.Send(t.Context(), &pagerduty.Destination{}, notifiertest.Message())
 	require.ErrorContains(t, err, "Invalid routing key")

@@ -20,6 +20,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/flyte-notifier/flyte-notifier/notifier"
+	"github.com/flyte-notifier/flyte-notifier/notifier/exchange"
 	"github.com/flyte-notifier/flyte-notifier/notifier/sendgrid"
 )
 
@@ -204,7 +205,7 @@ func TestOpensAreTrackedOnlyWhereAsked(t *testing.T) {
 				w.WriteHeader(http.StatusAccepted)
 			}
 		}))
-		n := open(t, sendgrid.Config{OpenTracking: asked, Host: service.URL}, service.Client())
+		n := open(t, sendgrid.Config{OpenTracking: asked, Host: exchange.BaseURL(service.URL)}, service.Client())
 		_, err := n.Send(t.Context(), &sendgrid.Destination{To: []string{"a@example.org"}}, notifier.Message{Key: "d", Title: "t"})
 		service.Close()
 		require.NoError(t, err)

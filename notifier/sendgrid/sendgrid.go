@@ -146,7 +146,7 @@ func (c Config) apiKey() (string, error) {
 
 // do makes the request. Without an answer, the error says whether anything can have arrived.
 func (c *call) do(ctx context.Context, method rest.Method, path string, body []byte) (*rest.Response, error) {
-	request := sendgrid.GetRequest(c.key, path, strings.TrimSuffix(c.config.Host, "/"))
+	request := sendgrid.GetRequest(c.key, path, strings.TrimSuffix(string(c.config.Host), "/"))
 	if c.config.Host == "" && c.config.DataResidency != "" {
 		var err error // the library's function would overwrite a host
 		if request, err = sendgrid.SetDataResidency(request, c.config.DataResidency); err != nil {

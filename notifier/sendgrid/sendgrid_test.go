@@ -14,6 +14,7 @@ import (
 
 	"github.com/flyte-notifier/flyte-notifier/internal/sendgridsim"
 	"github.com/flyte-notifier/flyte-notifier/notifier"
+	"github.com/flyte-notifier/flyte-notifier/notifier/exchange"
 	"github.com/flyte-notifier/flyte-notifier/notifier/notifiertest"
 	"github.com/flyte-notifier/flyte-notifier/notifier/sendgrid"
 )
@@ -46,7 +47,7 @@ func start(t *testing.T, c sendgrid.Config) (*sendgridsim.Server, *sendgrid.Noti
 	t.Helper()
 	sim := sendgridsim.New(apiKey)
 	t.Cleanup(sim.Close)
-	c.Host = sim.URL()
+	c.Host = exchange.BaseURL(sim.URL())
 	transport := &http.Transport{}
 	t.Cleanup(transport.CloseIdleConnections)
 	return sim, open(t, c, &http.Client{Transport: transport})
@@ -59,7 +60,7 @@ func TestConformance(t *testing.T) {
 	notifiertest.Run(t, notifiertest.Suite{
 		New: func(t testing.TB, url string, client *http.Client) notifier.BaseNotifier {
 			t.Helper()
-			return open(t, sendgrid.Config{Host: url}, client)
+			return open(t, sendgrid.Config{Host: exchange.BaseURL(url)}, client)
 		},
 		Destination: &sendgrid.Destination{To: []string{"ada@example.org"}},
 		Accept:      sim, // it refuses what SendGrid refuses
@@ -266,7 +267,7 @@ func TestAPlanWithoutCreditsGetsNewOnes(t *testing.T) {
 func TestRealRefusalsAreUnderstood(t *testing.T) {
 	t.Parallel()
 	sim, _ := start(t, sendgrid.Config{})
-	n := open(t, sendgrid.Config{Host: sim.URL(), APIKey: secret(t, "SG.other")}, nil)
+	n := open(t, sendgrid.Config{Host: exchange.BaseURL(sim.URL()), APIKey: secret(t, "SG.other")}, nil)
 
 	_, err := n.Send(t.Context(), &sendgrid.Destination{To: []string{"ada@example.org"}}, notifiertest.Message())
 
@@ -324,7 +325,7 @@ func TestRotatedKeyIsTakenUp(t *testing.T) {
 	t.Parallel()
 	sim, _ := start(t, sendgrid.Config{})
 	key := secret(t, "SG.old")
-	n := open(t, sendgrid.Config{Host: sim.URL(), APIKey: key}, nil)
+	n := open(t, sendgrid.Config{Host: exchange.BaseURL(sim.URL()), APIKey: key}, nil)
 	d := &sendgrid.Destination{To: []string{"ada@example.org"}}
 	_, err := n.Send(t.Context(), d, notifiertest.Message())
 	require.ErrorContains(t, err, "401")

@@ -10,6 +10,7 @@ import (
 
 	"github.com/flyte-notifier/flyte-notifier/internal/slacksim"
 	"github.com/flyte-notifier/flyte-notifier/notifier"
+	"github.com/flyte-notifier/flyte-notifier/notifier/exchange"
 	"github.com/flyte-notifier/flyte-notifier/notifier/notifiertest"
 	"github.com/flyte-notifier/flyte-notifier/notifier/slack"
 )
@@ -24,7 +25,7 @@ func token(t testing.TB, value string) notifier.Secret {
 
 func open(t testing.TB, url string, client *http.Client) *slack.Notifier {
 	t.Helper()
-	n, err := slack.New(slack.Config{Token: token(t, slacksim.DefaultToken), APIURL: url}, client)
+	n, err := slack.New(slack.Config{Token: token(t, slacksim.DefaultToken), APIURL: exchange.BaseURL(url)}, client)
 	require.NoError(t, err)
 	return n
 }

@@ -129,9 +129,6 @@ func (d *Destination) Address() string {
 	return "#" + strings.TrimPrefix(d.Channel, "#")
 }
 
-// Addresses is Address, the only place there is.
-func (d *Destination) Addresses() []string { return []string{d.Address()} }
-
 // WithID returns a copy that posts to the conversation of this id.
 func (d *Destination) WithID(id string) notifier.Destination {
 	exact := *d

@@ -66,7 +66,7 @@ func TestDestinationAddress(t *testing.T) {
 	} {
 		for _, d := range same {
 			require.Equal(t, want, d.Address())
-			require.Equal(t, []string{want}, d.Addresses())
+			require.Equal(t, []string{want}, notifier.Addresses(&d))
 		}
 	}
 }

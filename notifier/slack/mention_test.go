@@ -9,6 +9,7 @@ import (
 
 	"github.com/flyte-notifier/flyte-notifier/internal/slacksim"
 	"github.com/flyte-notifier/flyte-notifier/notifier"
+	"github.com/flyte-notifier/flyte-notifier/notifier/exchange"
 	"github.com/flyte-notifier/flyte-notifier/notifier/notifiertest"
 	"github.com/flyte-notifier/flyte-notifier/notifier/slack"
 )
@@ -21,7 +22,7 @@ func staffed(t testing.TB) (*slacksim.Sim, *slack.Notifier) {
 		Groups: []slacksim.UserGroup{{ID: "S000000ML", Handle: "ml-team"}},
 	})
 	n, err := slack.New(slack.Config{
-		Token: token(t, slacksim.DefaultToken), APIURL: sim.URL(),
+		Token: token(t, slacksim.DefaultToken), APIURL: exchange.BaseURL(sim.URL()),
 		Mentions: slack.Mentions{Owners: map[string]string{"ml": "@ML-team", "bob@example.org": "U00000BOB", "data": "S00000DATA"}},
 	}, &http.Client{Transport: &http.Transport{DisableKeepAlives: true}})
 	require.NoError(t, err)

@@ -76,7 +76,7 @@ func TestResolveWithFewerScopes(t *testing.T) {
 		require.Equal(t, tc.want, fmt.Sprint(found.ID, " ", found.Names))
 		d := notifier.Destination(tc.d)
 		if found.ID != "" {
-			d = d.WithID(found.ID)
+			d = tc.d.WithID(found.ID)
 		}
 		_, err = n.Send(t.Context(), d, notifiertest.Message())
 		require.NoError(t, err, "unresolved or not, the message goes out")

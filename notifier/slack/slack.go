@@ -66,9 +66,6 @@ var (
 // New returns a notifier for the config. It fails when the token cannot be read, naming its
 // reference. The token is read again at every call, so that a rotated one is taken up.
 func New(c Config, client *http.Client) (*Notifier, error) {
-	if problems := c.Validate(); len(problems) > 0 {
-		return nil, fmt.Errorf("open slack: %s", problems[0])
-	}
 	if _, err := c.Token.Value(); err != nil {
 		return nil, fmt.Errorf("open slack: token: %w", err)
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/flyte-notifier/flyte-notifier/internal/slacksim"
 	"github.com/flyte-notifier/flyte-notifier/notifier"
+	"github.com/flyte-notifier/flyte-notifier/notifier/exchange"
 	"github.com/flyte-notifier/flyte-notifier/notifier/notifiertest"
 	"github.com/flyte-notifier/flyte-notifier/notifier/slack"
 )
@@ -185,7 +186,7 @@ func TestARotatedTokenIsTakenUp(t *testing.T) {
 	sim := slacksim.New(slacksim.Options{})
 	t.Cleanup(sim.Close)
 	secret := token(t, slacksim.DefaultToken)
-	n, err := slack.New(slack.Config{Token: secret, APIURL: sim.URL()}, nil)
+	n, err := slack.New(slack.Config{Token: secret, APIURL: exchange.BaseURL(sim.URL())}, nil)
 	require.NoError(t, err)
 	send := func() error {
 		_, err := n.Send(t.Context(), channel("general"), notifiertest.Message())
@@ -215,9 +216,6 @@ func TestNewNamesWhatIsWrong(t *testing.T) {
 	}{
 		"no such file": {&slack.Config{Token: missing}, missing.File},
 		"unset":        {&slack.Config{Token: notifier.Secret{Env: "FLYTE_NOTIFIER_TEST_UNSET"}}, "env:FLYTE_NOTIFIER_TEST_UNSET"},
-		"bad URL":      {&slack.Config{Token: good, APIURL: "slack.example.org"}, "api_url: must be an http or https URL"},
-		"a password":   {&slack.Config{Token: good, APIURL: "https://u:p@slack.example.org/api/"}, "api_url: must have no user"},
-		"a query":      {&slack.Config{Token: good, APIURL: "https://slack.example.org/api/?token=x"}, "api_url: must have no user, query"},
 		"not a config": {slack.Config{}, "config is a slack.Config"},
 	}
 	for name, tc := range cases {
@@ -245,8 +243,6 @@ func TestConfigKeys(t *testing.T) {
 	var c slack.Config
 	require.NoError(t, json.Unmarshal([]byte(`{"token":{"env":"SLACK_BOT_TOKEN"},"api_url":"http://127.0.0.1:8/api"}`), &c))
 	require.Equal(t, slack.Config{Token: notifier.Secret{Env: "SLACK_BOT_TOKEN"}, APIURL: "http://127.0.0.1:8/api"}, c)
-	require.Empty(t, c.Validate())
-	require.Empty(t, (&slack.Config{}).Validate(), "the token's reference validates itself")
 }
 
 func TestCheckTellsWhetherTheTokenMayPost(t *testing.T) {

@@ -39,17 +39,8 @@ type WebhookConfig struct {
 // WebhookDestination is the channel that the webhook was made for; it has no keys.
 type WebhookDestination struct{}
 
-// Validate finds nothing wrong.
-func (*WebhookDestination) Validate() []notifier.Problem { return nil }
-
 // Address is "slack_webhook": a connection leads to one channel.
 func (*WebhookDestination) Address() string { return WebhookKind }
-
-// Addresses is Address, the only place there is.
-func (*WebhookDestination) Addresses() []string { return []string{WebhookKind} }
-
-// WithID returns d itself.
-func (d *WebhookDestination) WithID(string) notifier.Destination { return d }
 
 // Webhook posts through one incoming webhook. It is safe for concurrent use.
 type Webhook struct {

@@ -71,9 +71,6 @@ func (d *Destination) Address() string { return d.people().Lane() }
 // Addresses are all bare addresses, of answers too: reply_to leads people to write there.
 func (d *Destination) Addresses() []string { return d.people().All() }
 
-// WithID returns d itself: addresses have no second name.
-func (d *Destination) WithID(string) notifier.Destination { return d }
-
 func (d *Destination) people() email.People {
 	return email.People{To: d.To, Cc: d.Cc, Bcc: d.Bcc, ReplyTo: d.ReplyTo}
 }

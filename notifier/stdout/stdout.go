@@ -34,17 +34,8 @@ func Manifest(w io.Writer) notifier.Manifest {
 // Destination is the one there is; it has no keys.
 type Destination struct{}
 
-// Validate finds nothing wrong.
-func (Destination) Validate() []notifier.Problem { return nil }
-
 // Address is "stdout".
 func (Destination) Address() string { return Kind }
-
-// Addresses is Address.
-func (Destination) Addresses() []string { return []string{Kind} }
-
-// WithID returns the destination itself.
-func (d Destination) WithID(string) notifier.Destination { return d }
 
 // Notifier prints. It is safe for concurrent use.
 type Notifier struct {

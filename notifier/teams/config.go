@@ -10,14 +10,5 @@ type Config struct {
 // Destination is where the workflow posts, which the workflow alone says; it has no keys.
 type Destination struct{}
 
-// Validate finds nothing wrong.
-func (*Destination) Validate() []notifier.Problem { return nil }
-
 // Address is "teams": a connection leads to one chat or channel.
 func (*Destination) Address() string { return Kind }
-
-// Addresses is Address, the only place there is.
-func (*Destination) Addresses() []string { return []string{Kind} }
-
-// WithID returns d itself.
-func (d *Destination) WithID(string) notifier.Destination { return d }

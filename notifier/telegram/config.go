@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"regexp"
-	"strings"
 
 	"github.com/flyte-notifier/flyte-notifier/notifier"
 	"github.com/flyte-notifier/flyte-notifier/notifier/exchange"
@@ -12,16 +11,8 @@ import (
 
 // Config is what the server's config says of a Telegram connection, which is one bot.
 type Config struct {
-	Token  notifier.Secret `json:"token" required:"true" doc:"the bot's token, as BotFather gives it (123456:ABC...): where it is kept, never the token itself"`
-	APIURL string          `json:"api_url,omitempty" doc:"base URL of the Bot API, for a server of one's own or a test; default https://api.telegram.org"`
-}
-
-// Validate returns what is wrong beside the token's reference, which validates itself.
-func (c *Config) Validate() []notifier.Problem {
-	if text := exchange.CheckBase(c.APIURL); text != "" {
-		return []notifier.Problem{{Path: "api_url", Text: text}}
-	}
-	return nil
+	Token  notifier.Secret  `json:"token" required:"true" doc:"the bot's token, as BotFather gives it (123456:ABC...): where it is kept, never the token itself"`
+	APIURL exchange.BaseURL `json:"api_url,omitempty" doc:"base URL of the Bot API, for a server of one's own or a test; default https://api.telegram.org"`
 }
 
 var tokenForm = regexp.MustCompile(`^[0-9]+:[A-Za-z0-9_-]+$`)
@@ -40,5 +31,5 @@ func (c *Config) token() (string, error) {
 
 // method is the URL of one of the Bot API's methods, which holds the token.
 func (c *Config) method(token, name string) string {
-	return strings.TrimSuffix(cmp.Or(c.APIURL, "https://api.telegram.org"), "/") + "/bot" + token + "/" + name
+	return cmp.Or(c.APIURL, "https://api.telegram.org").Join("bot" + token + "/" + name)
 }

@@ -47,9 +47,6 @@ func (d *Destination) Addresses() []string { return []string{d.chat()} }
 
 func (d *Destination) chat() string { return strings.ToLower(d.ChatID) }
 
-// WithID returns d itself: Telegram takes names as well as ids.
-func (d *Destination) WithID(string) notifier.Destination { return d }
-
 // Gathered returns a copy whose messages are new ones: one that tells of several executions is no edit of one's.
 func (d *Destination) Gathered() notifier.Destination {
 	all := *d

@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/flyte-notifier/flyte-notifier/notifier"
+	"github.com/flyte-notifier/flyte-notifier/notifier/exchange"
 	"github.com/flyte-notifier/flyte-notifier/notifier/telegram"
 )
 
@@ -35,7 +36,7 @@ func secret(t testing.TB, value string) notifier.Secret {
 
 func open(t testing.TB, url string, client *http.Client) *telegram.Notifier {
 	t.Helper()
-	n, err := telegram.New(telegram.Config{Token: secret(t, token), APIURL: url}, client)
+	n, err := telegram.New(telegram.Config{Token: secret(t, token), APIURL: exchange.BaseURL(url)}, client)
 	require.NoError(t, err)
 	return n
 }

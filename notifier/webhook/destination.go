@@ -72,9 +72,6 @@ func (d *Destination) Host() string {
 	return strings.ToLower(u.Host)
 }
 
-// WithID returns d itself: URLs have no second name.
-func (d *Destination) WithID(string) notifier.Destination { return d }
-
 // hostOf is the host as an allow list names it. A final dot means the same host.
 func hostOf(u *url.URL) string { return strings.TrimSuffix(strings.ToLower(u.Hostname()), ".") }
 
