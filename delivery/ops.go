@@ -234,7 +234,9 @@ func (p *Ops) delivery(step spec.Step, place string, dead opsDead, since, now ti
 		ID: store.DeliveryID(key), Key: key, WatchID: OpsName, Rule: OpsName, Reason: OpsName, Kind: step.Kind, Connection: step.Connection,
 		Content: content, State: store.Pending, NextAt: now, CreatedAt: now,
 	}
-	if d.Destination, d.Address, err = spec.Addressed(p.Registry, d.Kind, step.Destination, data); err != nil {
+	to, err := spec.Addressed(p.Registry, d.Kind, step.Destination, data)
+	d.Destination, d.Address = to.Raw, to.Address
+	if err != nil {
 		d.State, d.LastError, d.SettledAt = store.Dead, err.Error(), now
 		p.Log.Error("nobody is told of dead deliveries there", "path", step.Path, "error", err)
 	}

@@ -100,6 +100,17 @@ func New(o Options) *Outbox {
 	return out
 }
 
+// Inserted tells that the executor stored deliveries: it counts those that were dead from the start, which no outbox
+// settles, and wakes. It never blocks.
+func (o *Outbox) Inserted(made []store.Delivery) {
+	for _, d := range made {
+		if d.State == store.Dead {
+			o.metrics.settled(d.Kind, d.State)
+		}
+	}
+	o.Wake()
+}
+
 // Wake tells that deliveries were inserted. It never blocks.
 func (o *Outbox) Wake() {
 	select {

@@ -34,6 +34,9 @@ func (o *Outbox) prepare(d store.Delivery) (p prepared, err error) {
 	if err := p.connection.Allow.CheckScope(d.Execution.Project, d.Execution.Domain); err != nil {
 		return p, notifier.PermanentError(err)
 	}
+	if d.Destination == nil {
+		return p, notifier.Permanent.Errorf("there is no place to send it to: the templates of its destination gave none")
+	}
 	manifest, ok := o.Registry.Find(d.Kind)
 	if !ok {
 		return p, notifier.Permanent.Errorf("notifier %s is not part of this version", d.Kind)

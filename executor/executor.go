@@ -82,7 +82,7 @@ type NotifierExecutor struct {
 	follow      chan store.Watch // watches that were registered here
 	send        chan store.Watch // sends that were registered here
 	outcomes    *outcomes
-	delivered   func() // deliveries were inserted
+	delivered   func(made []store.Delivery)
 	silenced    func(context.Context, store.Delivery) bool
 	holding     atomic.Pointer[holding]
 	held        chan struct{} // closed once something was held, or there was nothing
@@ -125,7 +125,7 @@ type Options struct {
 	Metrics   Registerer
 	Tracer    trace.TracerProvider // nil: nothing is traced
 	Log       *slog.Logger
-	Delivered func() // called after deliveries were inserted; must not block
+	Delivered func(made []store.Delivery) // called after deliveries were stored, or released (then without any); must not block
 	// Silenced says whether a delivery would be held back by a silence now; nil: none is.
 	Silenced func(ctx context.Context, d store.Delivery) bool
 }
@@ -150,7 +150,7 @@ func New(o Options) *NotifierExecutor {
 		n.silenced = func(context.Context, store.Delivery) bool { return false }
 	}
 	if n.delivered == nil {
-		n.delivered = func() {}
+		n.delivered = func([]store.Delivery) {}
 	}
 	n.feed = flyte.NewFeed(o.Admin, source{n}, sink{n}, o.Config.Feed, o.Log)
 	return n

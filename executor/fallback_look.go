@@ -274,7 +274,7 @@ func (n *NotifierExecutor) released(ctx context.Context, c store.Change, done []
 	}
 	if len(c.Released) > 0 {
 		n.log.InfoContext(ctx, "all messages are dead: the fallback is sent", "delivery", c.Released[0].ID, "deliveries", len(c.Released))
-		n.delivered()
+		n.delivered(nil)
 	}
 	return nil
 }

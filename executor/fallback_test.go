@@ -122,7 +122,7 @@ func TestARedrivenMessageKeepsTheFallbackWaiting(t *testing.T) {
 func TestAFallbackOfWhatIsDeadFromTheStartDoesNotWait(t *testing.T) {
 	run(t, func(b *bench) {
 		all := b.failed("f1", falling(func(r *spec.Rule) {
-			r.Send = []spec.Step{{Kind: "stdout", Destination: json.RawMessage(`{"x": "{{index .Labels.a.b 1}}"}`)}}
+			r.Send = []spec.Step{{Kind: "stdout", Destination: json.RawMessage(`{"x": "no such key"}`)}}
 		}))
 		require.Equal(t, []store.DeliveryState{store.Dead, store.Pending}, states(all))
 		require.Empty(t, b.waitingFallbacks())

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"sync"
 	"time"
 
@@ -82,7 +81,7 @@ func (o *outcomes) take() (keys []string, every bool) {
 // are due finds it.
 func (n *NotifierExecutor) Settled(d store.Delivery) {
 	switch {
-	case strings.Contains(d.Key, "fallback["):
+	case d.Fallback():
 		return
 	case d.State == store.Dead && tellsOthers(d):
 		n.outcomes.addAny()

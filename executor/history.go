@@ -216,7 +216,7 @@ func (n *NotifierExecutor) overdue(ctx context.Context, note store.Note) error {
 	if len(c.Deliveries) > 0 {
 		n.metrics.occurrences.Add(float64(len(fired)))
 		n.log.InfoContext(ctx, "fired", "launch_plan", k.Plan.LaunchPlan, "scope", k.Plan.Scope.String(), "subscription", sub.Name, "deliveries", len(c.Deliveries))
-		n.delivered()
+		n.delivered(c.Deliveries)
 	}
 	return nil
 }

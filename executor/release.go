@@ -89,7 +89,7 @@ func (n *NotifierExecutor) releasePage(ctx context.Context, bundle string, now t
 		if err := n.store.Write(ctx, c); err != nil {
 			return false, settled(err)
 		}
-		n.delivered()
+		n.delivered(nil)
 		return true, nil
 	}
 }

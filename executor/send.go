@@ -80,10 +80,13 @@ func (n *NotifierExecutor) sendNow(ctx context.Context, w store.Watch) error {
 		t.Events = append(t.Events, store.Event{At: now, Kind: eventError, Text: err.Error()})
 		n.log.ErrorContext(ctx, "send cannot be read", "watch", w.ID, "error", err)
 	}
-	if err := n.commit(ctx, t, now); err != nil && !errors.Is(err, store.ErrConflict) {
+	switch err := n.commit(ctx, t, now); {
+	case errors.Is(err, store.ErrConflict): // another has sent it
+	case err != nil:
 		return fmt.Errorf("store send %s: %w", w.ID, err)
+	default:
+		n.delivered(t.Deliveries)
 	}
-	n.delivered()
 	return nil
 }
 

@@ -89,7 +89,7 @@ func (n *NotifierExecutor) told(ctx context.Context, w store.Watch, f Facts, t s
 	n.metrics.failed(t)
 	if len(t.Deliveries) > 0 {
 		n.metrics.occurrences.Add(float64(count(t.Events, eventFired)))
-		n.delivered()
+		n.delivered(t.Deliveries)
 	}
 }
 

@@ -8,6 +8,7 @@ package notifier
 
 import (
 	"context"
+	"strings"
 	"time"
 )
 
@@ -98,6 +99,15 @@ type Hosted interface {
 type Problem struct {
 	Path string // "send[0].slack.channel"; empty for the whole
 	Text string // "required"
+}
+
+// Join is problems in one line.
+func Join(problems []Problem) string {
+	texts := make([]string, len(problems))
+	for i, p := range problems {
+		texts[i] = p.String()
+	}
+	return strings.Join(texts, "; ")
 }
 
 // String is the problem as users read it: "path: text".

@@ -12,6 +12,8 @@ import (
 	"fmt"
 	"strconv"
 	"time"
+
+	"github.com/flyte-notifier/flyte-notifier/notifier"
 )
 
 // Data are the template variables of a message: the facts of the execution when its rule fired.
@@ -74,6 +76,8 @@ type Content struct {
 	Template Template
 	Data     Data
 	Digest   *Digest `json:",omitempty"` // of a message that stands for several; its Template is empty
+	// LeftOut are the keys of the destination whose templates came to nothing that could be used.
+	LeftOut []notifier.Problem `json:",omitempty"`
 }
 
 // Marshal is the content as a delivery stores it.

@@ -13,32 +13,47 @@ import (
 )
 
 // Destination renders every text in a JSON tree, as the keys of a `send` entry are, for a destination of the type of
-// `of`, which may be nil. Names of keys are left alone, and the key of a notifier.Shaped is its own affair. The error
-// names the path of the first text that fails.
-func Destination(raw json.RawMessage, of notifier.Destination, d Data) (json.RawMessage, error) {
+// `of`, which may be nil. Names of keys are left alone, and the key of a notifier.Shaped is its own affair.
+//
+// A template that fails, renders to nothing, or to what check finds wrong (nil: nothing is wrong) is left out, with its key
+// or from its list: what remains may still be a place to send to. leftOut are those that failed or were wrong.
+func Destination(raw json.RawMessage, of notifier.Destination, d Data, check func(tree any) []notifier.Problem) (_ json.RawMessage, leftOut []notifier.Problem, err error) {
 	tree, err := decode(raw)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	put := shape(tree, of, d)
-	tree, err = eachText(tree, "", func(path, text string) (string, error) {
+	usable := map[string]bool{} // each template, by its path
+	tree = eachText(tree, "", func(path, text string) string {
+		if !notifier.IsTemplate(text) {
+			return text
+		}
 		rendered, err := String(text, d)
 		if err != nil {
-			return "", fmt.Errorf("%s: %w", path, err)
+			leftOut = append(leftOut, notifier.Problem{Path: path, Text: err.Error()})
 		}
-		return rendered, nil
+		usable[path] = rendered != ""
+		return rendered
 	})
-	if err != nil {
-		return nil, fmt.Errorf("render destination: %w", err)
+	if check != nil {
+		for _, p := range check(tree) {
+			if usable[p.Path] {
+				usable[p.Path], leftOut = false, append(leftOut, p)
+			}
+		}
 	}
+	tree = without(tree, "", func(path string) bool {
+		good, isTemplate := usable[path]
+		return isTemplate && !good
+	})
 	put()
 	var out bytes.Buffer
 	enc := json.NewEncoder(&out)
 	enc.SetEscapeHTML(false)
 	if err := enc.Encode(tree); err != nil {
-		return nil, fmt.Errorf("write destination: %w", err)
+		return nil, nil, fmt.Errorf("write destination: %w", err)
 	}
-	return bytes.TrimSpace(out.Bytes()), nil
+	return bytes.TrimSpace(out.Bytes()), leftOut, nil
 }
 
 // shape takes the shape out of a destination's keys. put brings it back, rendered.
@@ -70,23 +85,45 @@ func decode(raw json.RawMessage) (any, error) {
 }
 
 // eachText replaces each text of the tree by what visit makes of it, in order of their paths.
-func eachText(tree any, path string, visit func(path, text string) (string, error)) (any, error) {
-	var err error
+func eachText(tree any, path string, visit func(path, text string) string) any {
 	switch tree := tree.(type) {
 	case string:
 		return visit(path, tree)
 	case []any:
 		for i := range tree {
-			if tree[i], err = eachText(tree[i], path+"["+strconv.Itoa(i)+"]", visit); err != nil {
-				return nil, err
-			}
+			tree[i] = eachText(tree[i], entry(path, i), visit)
 		}
 	case map[string]any:
 		for _, key := range slices.Sorted(maps.Keys(tree)) {
-			if tree[key], err = eachText(tree[key], strings.TrimPrefix(path+"."+key, "."), visit); err != nil {
-				return nil, err
+			tree[key] = eachText(tree[key], below(path, key), visit)
+		}
+	}
+	return tree
+}
+
+// without is the tree without the values at some paths.
+func without(tree any, path string, out func(path string) bool) any {
+	switch tree := tree.(type) {
+	case []any:
+		kept := []any{}
+		for i, value := range tree {
+			if at := entry(path, i); !out(at) {
+				kept = append(kept, without(value, at, out))
+			}
+		}
+		return kept
+	case map[string]any:
+		for key, value := range tree {
+			if at := below(path, key); out(at) {
+				delete(tree, key)
+			} else {
+				tree[key] = without(value, at, out)
 			}
 		}
 	}
-	return tree, nil
+	return tree
 }
+
+func entry(path string, i int) string { return path + "[" + strconv.Itoa(i) + "]" }
+
+func below(path, key string) string { return strings.TrimPrefix(path+"."+key, ".") }

@@ -2,6 +2,7 @@ package render_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -13,31 +14,47 @@ import (
 
 func TestDestinationRendersEveryText(t *testing.T) {
 	t.Parallel()
-	got, err := render.Destination(json.RawMessage(`{
+	got, left, err := render.Destination(json.RawMessage(`{
 		"channel": "#{{.Labels.team}}-alerts", "to": ["{{.User}}", "b@example.org"], "broadcast": true, "n": 9007199254740993,
-		"blocks": [{"{{.Name}}": {"text": "{{.Error}} & {{.Labels.absent}}"}}], "none": null}`), nil, data())
+		"blocks": [{"{{.Name}}": {"text": "{{.Error}} & {{.Labels.absent}}"}}], "none": null}`), nil, data(), nil)
 
 	require.NoError(t, err)
+	require.Empty(t, left)
 	require.Equal(t, `{"blocks":[{"{{.Name}}":{"text":"ValueError: bad <input> & "}}],"broadcast":true,"channel":"#ml-alerts",`+
 		`"n":9007199254740993,"none":null,"to":["ada@example.org","b@example.org"]}`, string(got))
 }
 
 func TestDestinationOfNothing(t *testing.T) {
 	t.Parallel()
-	got, err := render.Destination(nil, nil, data())
+	got, _, err := render.Destination(nil, nil, data(), nil)
 	require.NoError(t, err)
 	require.JSONEq(t, `{}`, string(got))
 }
 
-func TestDestinationNamesThePath(t *testing.T) {
+// TestWhatATemplateDoesNotGiveIsLeftOut and named by its path, wherever it stands; what is written out is not its affair.
+func TestWhatATemplateDoesNotGiveIsLeftOut(t *testing.T) {
 	t.Parallel()
-	raw := json.RawMessage(`{"to": ["a@example.org", "{{.Inputs.absent.deep}}"], "subject": "{{.Phase}}"}`)
+	raw := json.RawMessage(`{"to": ["a@example.org", "{{.Inputs.absent.deep}}", "{{.Labels.absent}}", "{{.User}}", "{{.Phase}}", ""],
+		"subject": "{{.Inputs.absent.deep}}", "list": ["{{.Labels.absent}}"], "of": {"it": "{{.Labels.absent}}", "on": "{{.Phase}}"}}`)
+	wrong := func(tree any) (all []notifier.Problem) {
+		for i, to := range tree.(map[string]any)["to"].([]any) {
+			if !strings.Contains(to.(string), "@") {
+				all = append(all, notifier.Problem{Path: fmt.Sprintf("to[%d]", i), Text: "no address: " + to.(string)})
+			}
+		}
+		return all
+	}
 
-	_, err := render.Destination(raw, nil, data())
+	got, left, err := render.Destination(raw, nil, data(), wrong)
 
-	require.ErrorContains(t, err, "render destination: to[1]: line 1:")
+	require.NoError(t, err)
+	require.Equal(t, `{"list":[],"of":{"on":"FAILED"},"to":["a@example.org","ada@example.org",""]}`, string(got))
+	require.Len(t, left, 3)
+	require.Equal(t, "subject", left[0].Path)
+	require.Regexp(t, "^to\\[1\\]: line 1:", left[1].String())
+	require.Equal(t, "to[4]: no address: FAILED", left[2].String())
 
-	_, err = render.Destination(json.RawMessage(`{"a"`), nil, data())
+	_, _, err = render.Destination(json.RawMessage(`{"a"`), nil, data(), nil)
 	require.ErrorContains(t, err, "read destination")
 }
 
@@ -63,14 +80,14 @@ func TestAShapeRendersItself(t *testing.T) {
 	} {
 		raw, err := json.Marshal(map[string]string{"look": tc.look, "to": "{{.Phase}}"})
 		require.NoError(t, err)
-		got, err := render.Destination(raw, shaped{}, data())
+		got, _, err := render.Destination(raw, shaped{}, data(), nil)
 		require.NoError(t, err, "a shape never loses the message")
 		var keys map[string]string
 		require.NoError(t, json.Unmarshal(got, &keys))
 		require.Equal(t, "FAILED", keys["to"])
 		require.True(t, strings.HasPrefix(keys["look"], tc.want), "%q", keys["look"])
 	}
-	got, err := render.Destination(json.RawMessage(`{"to": "a"}`), shaped{}, data())
+	got, _, err := render.Destination(json.RawMessage(`{"to": "a"}`), shaped{}, data(), nil)
 	require.NoError(t, err)
 	require.JSONEq(t, `{"to": "a"}`, string(got))
 }

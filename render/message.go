@@ -2,6 +2,7 @@ package render
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"net/url"
 	"strconv"
@@ -28,13 +29,28 @@ func Message(c Content, key string) (m notifier.Message, templateErr error) {
 	title, body, err := c.Template.render(c.Data)
 	if err != nil {
 		m.Notes = append(m.Notes, "This is the default message, because the template of the rule's message failed: "+oneLine(err.Error(), factRunes))
-		return m, err
+	} else {
+		m.Title = cmp.Or(title, m.Title)
+		if body != "" {
+			m.Body, m.Facts, m.Error, m.Markdown = body, nil, "", c.Template.Markdown
+		}
 	}
-	m.Title = cmp.Or(title, m.Title)
-	if body != "" {
-		m.Body, m.Facts, m.Error, m.Markdown = body, nil, "", c.Template.Markdown
+	if out := c.leftOut(); out != nil {
+		m.Notes = append(m.Notes, "What a template of the destination came to could not be used, and was left out: "+oneLine(out.Error(), factRunes))
+		if err != nil {
+			out = fmt.Errorf("%w; %w", err, out)
+		}
+		return m, out
 	}
-	return m, nil
+	return m, err
+}
+
+// leftOut is what is wrong with the destination's templates, in one line.
+func (c Content) leftOut() error {
+	if len(c.LeftOut) == 0 {
+		return nil
+	}
+	return errors.New(notifier.Join(c.LeftOut))
 }
 
 func (t Template) render(d Data) (title, body string, err error) {

@@ -9,7 +9,6 @@ package spec
 import (
 	"encoding/json"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/flyte-notifier/flyte-notifier/internal/strict"
@@ -111,28 +110,35 @@ type SendTask struct {
 	Require string          `json:"require"`
 }
 
-// Rendered renders the texts of a step's destination and reads it, for the manifest's notifier. raw is what to store of
-// it. The error names the text that fails, or lists everything that is wrong.
-func Rendered(m notifier.Manifest, destination json.RawMessage, data render.Data) (raw json.RawMessage, d notifier.Destination, err error) {
-	if raw, err = render.Destination(destination, m.Destination(), data); err != nil {
-		return nil, nil, err
-	}
-	d, err = Destination(m, raw)
-	return raw, d, err
+// Place is a step's destination with its templates rendered.
+type Place struct {
+	Raw         json.RawMessage // what to store of it
+	Address     string
+	Destination notifier.Destination
+	LeftOut     []notifier.Problem // templates that failed, or gave what cannot be: it does without them
 }
 
-// Addressed renders the destination of a notifier's message, and returns what to store of it and its name in one line. With
-// an error the message can never be sent: the destination stays as it is, by the notifier's name.
-func Addressed(reg *notifier.Registry, kind string, destination json.RawMessage, data render.Data) (raw json.RawMessage, address string, err error) {
+// Addressed renders the destination of a notifier's message. With an error the message can never be sent, for no place is
+// left to send it to: Raw is nil then, and Address the notifier's name.
+func Addressed(reg *notifier.Registry, kind string, destination json.RawMessage, data render.Data) (Place, error) {
+	nowhere := Place{Address: kind}
 	m, ok := reg.Find(kind)
 	if !ok {
-		return destination, kind, fmt.Errorf("notifier %s is not part of this version", kind)
+		return nowhere, fmt.Errorf("notifier %s is not part of this version", kind)
 	}
-	raw, d, err := Rendered(m, destination, data)
+	check := func(tree any) []notifier.Problem { return strict.Decode(tree, m.Destination()) }
+	raw, leftOut, err := render.Destination(destination, m.Destination(), data, check)
 	if err != nil {
-		return destination, kind, err
+		return nowhere, err
 	}
-	return raw, d.Address(), nil
+	d, err := Destination(m, raw)
+	if err != nil && len(leftOut) > 0 {
+		err = fmt.Errorf("%w, without %s", err, notifier.Join(leftOut))
+	}
+	if err != nil {
+		return nowhere, err
+	}
+	return Place{Raw: raw, Address: d.Address(), Destination: d, LeftOut: leftOut}, nil
 }
 
 // Destination reads a step's destination, its templates rendered, for the manifest's notifier.
@@ -143,12 +149,8 @@ func Destination(m notifier.Manifest, raw json.RawMessage) (notifier.Destination
 		return nil, fmt.Errorf("read destination of %s: %w", m.Kind, err)
 	}
 	d := m.Destination()
-	var texts []string
-	for _, p := range strict.Decode(tree, d) {
-		texts = append(texts, p.String())
-	}
-	if len(texts) > 0 {
-		return nil, fmt.Errorf("read destination of %s: %s", m.Kind, strings.Join(texts, "; "))
+	if problems := strict.Decode(tree, d); len(problems) > 0 {
+		return nil, fmt.Errorf("read destination of %s: %s", m.Kind, notifier.Join(problems))
 	}
 	return d, nil
 }

@@ -23,3 +23,14 @@ func TestReminders(t *testing.T) {
 		require.Equal(t, want, store.Delivery{Key: key}.Reminder(), key)
 	}
 }
+
+func TestFallbacks(t *testing.T) {
+	t.Parallel()
+	for key, want := range map[string]bool{
+		"w|f1||failed|phase:FAILED|0|fallback[0]": true, "w|f1|slow|running_for:1h|3|escalate[0].fallback[1]": true,
+		"w|f1||failed|phase:FAILED|0|send[0]": false, "w|f1||fallback[x]|phase:FAILED|0|send[0]": false,
+		"w|f1||failed|signal:fallback[0]|0|escalate[1].send[0]": false, "fallback[0]": true, "": false,
+	} {
+		require.Equal(t, want, store.Delivery{Key: key}.Fallback(), key)
+	}
+}

@@ -71,21 +71,23 @@ func target(cfg *config.Config, out io.Writer, name string, to []string, data re
 		if conn.Name != name {
 			continue
 		}
-		manifest, _ := registry.Find(conn.Kind)
 		raw, err := destination(to, conn.Config)
 		if err != nil {
 			return nil, nil, &exitError{exitUsage, err}
 		}
-		_, dest, err := spec.Rendered(manifest, raw, data)
+		place, err := spec.Addressed(registry, conn.Kind, raw, data)
 		if err != nil {
 			return nil, nil, failedf("--to: %w", err)
 		}
-		for _, a := range notifier.Addresses(dest) {
+		if len(place.LeftOut) > 0 {
+			return nil, nil, failedf("--to: %s", notifier.Join(place.LeftOut))
+		}
+		for _, a := range notifier.Addresses(place.Destination) {
 			if err := conn.Allow.CheckNames(a); err != nil {
 				return nil, nil, failedf("--to: %w", err)
 			}
 		}
-		return conn, dest, nil
+		return conn, place.Destination, nil
 	}
 	if len(problems) > 0 {
 		return nil, nil, &exitError{exitFailed, &app.ConfigError{Problems: problems}}

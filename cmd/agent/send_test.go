@@ -38,6 +38,6 @@ func TestSendFillsAndRenders(t *testing.T) {
 
 	got = w.on("send", "--connection", "own", "--to", "body='{{.Nope}}'")
 	require.Equal(t, 1, got.code)
-	require.Contains(t, got.stderr, "--to: render destination: body: line 1:2: unknown variable .Nope")
+	require.Contains(t, got.stderr, "--to: body: line 1:2: unknown variable .Nope")
 	require.Empty(t, posted)
 }

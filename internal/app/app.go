@@ -131,7 +131,7 @@ func (s *server) assemble(connections *notifier.Connections) {
 			Feed:         flyte.FeedConfig{Interval: c.Watch.Interval, Sweep: c.Watch.Sweep, Overlap: c.Watch.Overlap},
 			NodeInterval: c.Watch.NodeInterval, NodeCalls: float64(c.Watch.NodeCalls), Discovery: c.Watch.Discovery,
 		},
-		Metrics: s.metrics, Tracer: s.Tracer, Log: s.Log, Delivered: s.outbox.Wake, Silenced: s.outbox.Silenced,
+		Metrics: s.metrics, Tracer: s.Tracer, Log: s.Log, Delivered: s.inserted, Silenced: s.outbox.Silenced,
 	})
 	s.ops = delivery.NewOps(delivery.OpsOptions{Store: s.store, Registry: s.registry, Steps: c.Ops, Inserted: s.outbox.Wake, Log: s.Log})
 	s.metrics.MustRegister(newGauges(s.store, s.executor.Stats))

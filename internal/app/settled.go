@@ -10,3 +10,13 @@ func (s *server) settled(d store.Delivery) {
 		s.ops.Died(d)
 	}
 }
+
+// inserted has what the executor stored sent, and the operators told of what was dead from the start.
+func (s *server) inserted(made []store.Delivery) {
+	s.outbox.Inserted(made)
+	for _, d := range made {
+		if d.State == store.Dead {
+			s.ops.Died(d)
+		}
+	}
+}

@@ -241,7 +241,7 @@ func which(d store.Delivery) string {
 	}
 	count, step := parts[len(parts)-2], parts[len(parts)-1]
 	switch {
-	case strings.Contains(step, "fallback["):
+	case d.Fallback():
 		return "fallback"
 	case strings.HasPrefix(step, "escalate"):
 		return "escalation"

@@ -21,7 +21,8 @@ type Line struct {
 	Text          string          `json:"text"`
 	Payload       json.RawMessage `json:"payload,omitempty"`
 	TemplateError string          `json:"template_error,omitempty"`
-	Error         string          `json:"error,omitempty"` // why it would be dead
+	Error         string          `json:"error,omitempty"`    // why it would be dead
+	LeftOut       string          `json:"left_out,omitempty"` // what templates of its destination did not give
 	Notes         []string        `json:"notes,omitempty"`
 }
 
@@ -33,7 +34,7 @@ func (t Told) Lines() (all []Line) {
 			Project: t.Data.Project, Domain: t.Data.Domain, Name: t.Data.Name,
 			Notifier: d.Kind, Connection: d.Connection, Destination: d.Address,
 			Status: string(t.Message.Status), Title: t.Message.Title, Subject: d.Subject, Text: d.Text, Payload: d.Payload,
-			TemplateError: t.TemplateError, Error: d.Error, Notes: t.Notes(),
+			TemplateError: t.TemplateError, Error: d.Error, LeftOut: d.LeftOut, Notes: t.Notes(),
 		})
 	}
 	return all

@@ -29,13 +29,14 @@ type Told struct {
 	Fallback      bool          // it is told only when everybody else's message is dead
 	History       []string      // the occasion's
 	To            []Delivery
+	content       render.Content
 }
 
 // Failed says whether anything of it would not arrive as its author wrote it.
 func (t Told) Failed() bool {
 	failed := t.TemplateError != ""
 	for _, d := range t.To {
-		failed = failed || d.Error != ""
+		failed = failed || d.Error != "" || d.LeftOut != ""
 	}
 	return failed
 }
@@ -46,6 +47,7 @@ type Delivery struct {
 	Connection string // its name; empty where the file does not say which, or the kind has none
 	Address    string // rendered
 	Error      string // why it would be dead
+	LeftOut    string // what templates of its destination did not give; it is sent without
 	notifier.Preview
 }
 
@@ -87,11 +89,10 @@ func (k Maker) told(r Rule, o Occasion, occurrence executor.Occurrence, steps []
 	if err != nil {
 		return t, fmt.Errorf("make message of rule %s: %w", r.FullName(), err)
 	}
-	content, err := render.Unmarshal(raw)
-	if err != nil {
+	if t.content, err = render.Unmarshal(raw); err != nil {
 		return t, fmt.Errorf("make message of rule %s: %w", r.FullName(), err)
 	}
-	if t.Message, err = render.Message(content, executor.NewID("d", "preview")); err != nil {
+	if t.Message, err = render.Message(t.content, executor.NewID("d", "preview")); err != nil {
 		t.TemplateError = err.Error()
 	}
 	for _, s := range steps {
@@ -139,19 +140,22 @@ func (k Maker) show(d *Delivery, s spec.Step, t Told) error {
 	if err != nil {
 		return err
 	}
-	manifest, ok := k.Registry.Find(s.Kind)
-	if !ok {
-		return fmt.Errorf("notifier %s is not part of this version", s.Kind)
-	}
-	_, to, err := spec.Rendered(manifest, filled, t.Data)
+	to, err := spec.Addressed(k.Registry, s.Kind, filled, t.Data)
+	d.Address = to.Address
 	if err != nil {
 		return err
 	}
-	d.Address = to.Address()
-	if d.Preview, err = k.preview(d.Connection, to, t.Message); err != nil {
+	m := t.Message
+	if len(to.LeftOut) > 0 {
+		t.content.LeftOut = to.LeftOut
+		m, _ = render.Message(t.content, m.Key) // the error is those, and TemplateError
+		d.LeftOut = notifier.Join(to.LeftOut)
+	}
+	if d.Preview, err = k.preview(d.Connection, to.Destination, m); err != nil {
 		return err
 	}
-	return k.allowed(*d, manifest, to, t.Data)
+	manifest, _ := k.Registry.Find(s.Kind) // Addressed found it
+	return k.allowed(*d, manifest, to.Destination, t.Data)
 }
 
 // filled is the destination with what the connection adds to it, as a server would have read it.

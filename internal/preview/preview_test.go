@@ -205,7 +205,7 @@ subscriptions:
 	require.Contains(t, string(all[2].Payload), `"reason":"phase:FAILED"`)
 	require.Contains(t, all[2].Address, "flyte.example.org ")
 	require.Empty(t, all[0].Error+all[1].Error+all[2].Error)
-	require.Contains(t, all[3].Error, "url: must be an http or https URL")
+	require.Contains(t, all[3].Error, "url: required: the connection has none")
 }
 
 func TestATemplateThatFailsShowsWhatWouldBeSent(t *testing.T) {

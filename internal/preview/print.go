@@ -25,6 +25,9 @@ func Print(w io.Writer, all []Told) {
 			if d.Error != "" {
 				fmt.Fprint(w, wrap("  dead: "+plain(d.Error), 4))
 			}
+			if d.LeftOut != "" {
+				fmt.Fprint(w, wrap("  left out: "+plain(d.LeftOut), 4))
+			}
 			if d.Subject != "" {
 				fmt.Fprint(w, wrap("  subject: "+d.Subject, 4))
 			}
