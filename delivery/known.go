@@ -7,9 +7,12 @@ import (
 	"github.com/flyte-notifier/flyte-notifier/notifier"
 )
 
-// knownFor is how long an exact name is used without a look into the store. A channel that was
-// replaced since is noticed by the first send, whoever forgets it in the store.
-const knownFor = time.Minute
+// An exact name is used for so long without a look into the store, and the service is asked for it anew so often. A channel
+// that is gone since is noticed by the first send, whoever forgets it in the store.
+const (
+	knownFor   = time.Minute
+	askedEvery = time.Hour
+)
 
 // known is the exact name of a lane's destination.
 type known struct {

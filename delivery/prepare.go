@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/flyte-notifier/flyte-notifier/notifier"
 	"github.com/flyte-notifier/flyte-notifier/render"
@@ -77,18 +78,9 @@ func (l *line) resolve(u until, p *prepared) error {
 	if !ok {
 		return nil
 	}
-	o := l.outbox
-	found, cached := l.known.get()
-	if !cached {
-		found, cached = o.remembered(u.call, l.Lane)
-	}
-	if !cached {
-		var err error
-		found, err = o.ask(u, resolver, l.Lane, p.destination)
-		p.questioned(err)
-		if err != nil {
-			return resolveError(err)
-		}
+	found, cached, err := l.exact(u, p, resolver)
+	if err != nil {
+		return resolveError(err)
 	}
 	l.known.set(found)
 	p.cached = cached && found.ID != ""
@@ -101,8 +93,38 @@ func (l *line) resolve(u until, p *prepared) error {
 	return nil
 }
 
+// exact finds the exact name. One of the cache that was not asked for a while is asked again, for the destination may have been
+// renamed, and another have its name now; it serves on where the service does not say.
+func (l *line) exact(u until, p *prepared, r notifier.Resolver) (found notifier.Resolved, cached bool, err error) {
+	if found, ok := l.known.get(); ok {
+		return found, true, nil
+	}
+	o := l.outbox
+	old := o.remembered(u.call, l.Lane)
+	if old.ID != "" && time.Since(old.At) < askedEvery {
+		return old.Resolved, true, nil
+	}
+	found, err = o.ask(u, r, p.destination)
+	p.questioned(err)
+	switch {
+	case err != nil && old.ID != "":
+		o.Log.WarnContext(u.call, "exact name cannot be asked again: the old one serves on", "destination", l.Address, "error", err)
+		found, cached = old.Resolved, true
+	case err != nil || found.ID == "":
+		return found, false, err
+	}
+	o.remember(u.call, l.Lane, remembered{found, time.Now().UTC()})
+	return found, cached, nil
+}
+
+// remembered is an exact name as the cache has it.
+type remembered struct {
+	notifier.Resolved
+	At time.Time `json:"at"` // when the service was asked
+}
+
 // remembered reads the cache. One that fails only costs a call.
-func (o *Outbox) remembered(ctx context.Context, l store.Lane) (found notifier.Resolved, ok bool) {
+func (o *Outbox) remembered(ctx context.Context, l store.Lane) (found remembered) {
 	cached, err := o.Store.Resolved(ctx, l)
 	if err == nil {
 		err = json.Unmarshal(cached, &found)
@@ -110,24 +132,17 @@ func (o *Outbox) remembered(ctx context.Context, l store.Lane) (found notifier.R
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		o.Log.WarnContext(ctx, "name cache cannot be read", "destination", l.Address, "error", err)
 	}
-	return found, err == nil && found.ID != ""
+	return found
 }
 
-// ask asks the service, and remembers what it said. Its errors are the service's.
-func (o *Outbox) ask(u until, r notifier.Resolver, l store.Lane, dest notifier.Destination) (notifier.Resolved, error) {
+// ask asks the service. Its errors are the service's.
+func (o *Outbox) ask(u until, r notifier.Resolver, dest notifier.Destination) (notifier.Resolved, error) {
 	ctx, cancel := u.early(o.policy().Timeout)
 	defer cancel()
-	found, err := r.Resolve(ctx, dest)
-	if err != nil {
-		return found, err
-	}
-	if found.ID != "" {
-		o.remember(ctx, l, found)
-	}
-	return found, nil
+	return r.Resolve(ctx, dest)
 }
 
-func (o *Outbox) remember(ctx context.Context, l store.Lane, found notifier.Resolved) {
+func (o *Outbox) remember(ctx context.Context, l store.Lane, found remembered) {
 	raw, err := json.Marshal(found)
 	if err == nil {
 		err = o.Store.SetResolved(ctx, l, raw)

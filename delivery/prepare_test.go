@@ -140,6 +140,40 @@ func TestRatesOfADestinationAndOfTheConnection(t *testing.T) {
 	}
 }
 
+// TestANameIsAskedAgainNowAndThen, for a channel that was renamed goes on to take messages, and another may have its name.
+func TestANameIsAskedAgainNowAndThen(t *testing.T) {
+	var id atomic.Value
+	id.Store("C1")
+	var fails atomic.Bool
+	s := &service{names: func(p *place) (notifier.Resolved, error) {
+		if fails.Load() {
+			return notifier.Resolved{}, notifier.Permanent.Errorf("missing_scope")
+		}
+		return notifier.Resolved{ID: id.Load().(string), Names: []string{p.Channel}}, nil
+	}}
+	run(t, resolving{s}, func(b *bench) {
+		b.start()
+		for i, step := range []struct {
+			after time.Duration
+			id    string
+			fails bool
+			want  string
+		}{
+			{0, "C1", false, "C1"}, {50 * time.Minute, "C2", false, "C1"}, {11 * time.Minute, "C2", false, "C2"},
+			{2 * time.Hour, "C3", true, "C2"}, {30 * time.Minute, "C3", false, "C2"}, {31 * time.Minute, "C3", false, "C3"},
+		} {
+			id.Store(step.id)
+			fails.Store(step.fails)
+			b.pass(step.after)
+			b.add(fmt.Sprint("w", i), "#a")
+			b.pass(2 * time.Second)
+			sent := s.sent()
+			require.Len(b.t, sent, i+1)
+			require.Equal(b.t, step.want, sent[i].id, i)
+		}
+	})
+}
+
 func TestARenamedChannelIsResolvedAnew(t *testing.T) {
 	var known, current atomic.Value // the id that Slack tells, and the one that takes messages
 	known.Store("C1")
