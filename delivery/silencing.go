@@ -92,10 +92,15 @@ func (l *line) silenced(u until, d store.Delivery) (again time.Duration, done bo
 	return l.putOff(u, settleEvery, partyOf(d)), true
 }
 
-// silencing is the first active silence that matches a delivery, if there is one.
+// silencing is the first active silence that matches a delivery, if there is one. What tells the operators of dead messages
+// is about no project: a silence of those, even of all, is none of it, unless it names that rule.
 func silencing(all []Silence, d *store.Delivery, now time.Time) *Silence {
 	for i := range all {
-		if s := &all[i]; s.State(now) == SilenceActive && s.Match.Matches(d) {
+		s := &all[i]
+		if d.WatchID == OpsName && s.Match.Rule != OpsName {
+			continue
+		}
+		if s.State(now) == SilenceActive && s.Match.Matches(d) {
 			return s
 		}
 	}

@@ -105,6 +105,24 @@ func TestASilenceHoldsBackWhatItMatchesAndReleasesTheNext(t *testing.T) {
 	})
 }
 
+// TestOperatorsAreToldWhateverIsSilenced but by a silence that names just that.
+func TestOperatorsAreToldWhateverIsSilenced(t *testing.T) {
+	for rule, want := range map[string]store.DeliveryState{"": store.Delivered, "*": store.Delivered, "ops": store.Silenced} {
+		t.Run(rule, func(t *testing.T) {
+			run(t, &service{}, func(b *bench) {
+				b.silence(time.Hour, func(s *delivery.Silence) { s.Match = delivery.SilenceMatch{Project: "*", Domain: "*", Rule: rule} })
+				w := b.watch("w1")
+				d := b.delivery(w, "d1", "#a")
+				d.WatchID, d.Execution, d.Rule, d.Reason = delivery.OpsName, flyte.ExecutionID{}, delivery.OpsName, delivery.OpsName
+				require.NoError(b.t, b.store.Write(b.t.Context(), store.Change{At: time.Now().UTC(), Deliveries: []store.Delivery{d}}))
+				b.start()
+				b.pass(5 * time.Second)
+				require.Equal(b.t, want, b.get("d1").State)
+			})
+		})
+	}
+}
+
 func TestASilencedServiceIsNotEvenAsked(t *testing.T) {
 	s := &service{names: func(*place) (notifier.Resolved, error) {
 		return notifier.Resolved{}, notifier.Permanent.Errorf("channel_not_found")
