@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/flyte-notifier/flyte-notifier/notifier"
@@ -165,16 +164,7 @@ func resolveError(err error) error {
 
 // allowed checks each address of a destination; names are all that one single address is known by.
 func allowed(c *notifier.Connection, dest notifier.Destination, names []string) error {
-	addresses := notifier.Addresses(dest)
-	if len(addresses) == 1 && len(names) > 0 {
-		return refused(c.Allow.CheckNames(slices.Compact(slices.Sorted(slices.Values(slices.Concat(names, addresses))))...))
-	}
-	for _, a := range addresses {
-		if err := c.Allow.CheckNames(a); err != nil {
-			return refused(err)
-		}
-	}
-	return nil
+	return refused(c.Allow.CheckDestination(dest, names...))
 }
 
 func refused(err error) error {

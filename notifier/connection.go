@@ -40,6 +40,21 @@ func (a Allow) CheckScope(project, domain string) error {
 	return fmt.Errorf("the connection does not allow scope %s", scope)
 }
 
+// CheckDestination returns nil when each place of the destination is allowed. further are names that a Resolver found for the
+// only one.
+func (a Allow) CheckDestination(d Destination, further ...string) error {
+	places := Addresses(d)
+	if len(places) == 1 && len(further) > 0 {
+		return a.CheckNames(slices.Compact(slices.Sorted(slices.Values(slices.Concat(further, places))))...)
+	}
+	for _, place := range places {
+		if err := a.CheckNames(place); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // CheckNames returns nil when any of the names, all of one place, is allowed.
 func (a Allow) CheckNames(names ...string) error {
 	if len(a.Destinations) == 0 {

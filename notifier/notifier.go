@@ -56,6 +56,12 @@ type Checker interface {
 	Check(ctx context.Context) error
 }
 
+// Adviser is a BaseNotifier that can say what works less well than it could, such as for a permission that is not given.
+type Adviser interface {
+	// Advise returns a line for each, with its mend; none where all is well or the service does not tell.
+	Advise(ctx context.Context) ([]string, error)
+}
+
 // Destination is where in a service a message goes: a notifier's own struct, decoded strictly
 // from the keys beside `connection` in a spec's `send` entry by their json tags.
 //

@@ -180,7 +180,7 @@ func TestSend(t *testing.T) {
 	w := newWorld(t)
 	got := w.on("send", "--connection", "team-slack", "--to", `channel="#ml-alerts"`, "--title", "Hello <there>")
 	require.Equal(t, 0, got.code, got.stderr)
-	require.Contains(t, got.stdout, "team-slack: credentials are accepted\ndelivered to #ml-alerts")
+	require.Contains(t, got.stdout, "team-slack: credentials are accepted\nteam-slack: #ml-alerts is C000000001\ndelivered to #ml-alerts")
 	require.Len(t, w.slack.Messages("ml-alerts"), 1)
 	got = w.on("send", "--connection", "mail", "--to", "to=[ml@example.org]")
 	require.Equal(t, 0, got.code, got.stderr)
@@ -194,6 +194,7 @@ func TestSend(t *testing.T) {
 		args []string
 	}{
 		`unknown connection "gone"`:           {1, []string{"--connection", "gone"}},
+		`did you mean "team-slack"?`:          {1, []string{"--connection", "team-slak"}},
 		`--to "channel": must be key=value`:   {2, []string{"--connection", "team-slack", "--to", "channel"}},
 		`--to "channel=[": `:                  {2, []string{"--connection", "team-slack", "--to", "channel=["}},
 		"chanel: unknown key":                 {1, []string{"--connection", "team-slack", "--to", "chanel=x"}},
@@ -205,12 +206,19 @@ func TestSend(t *testing.T) {
 		require.Contains(t, got.stderr, want)
 	}
 
+	w.slack.SetToken(slackToken, "chat:write", "channels:history")
+	got = w.on("send", "--connection", "team-slack", "--to", `channel="#ml-alerts"`)
+	require.Equal(t, 0, got.code, got.stderr)
+	require.Contains(t, got.stdout, "team-slack: without users:read, users:read.email: no direct messages (add the scope under OAuth & Permissions and reinstall the app)\n")
+	require.Contains(t, got.stdout, "team-slack: without groups:history, im:history: a message with an unknown outcome is sent again, and may come twice (")
+	require.Contains(t, got.stdout, "team-slack: #ml-alerts is used as it is written: the service does not tell its exact name\n")
+
 	w.slack.SetToken(slackToken)
 	got = w.on("send", "--connection", "team-slack", "--to", `channel="#ml-alerts"`)
 	require.Equal(t, 1, got.code)
 	require.Contains(t, got.stderr, "check team-slack: ")
 	require.NotContains(t, got.stdout+got.stderr, slackToken)
-	require.Len(t, w.slack.Messages(""), 1)
+	require.Len(t, w.slack.Messages(""), 2)
 }
 
 func TestDemo(t *testing.T) {

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -82,17 +84,13 @@ func target(cfg *config.Config, out io.Writer, name string, to []string, data re
 		if len(place.LeftOut) > 0 {
 			return nil, nil, failedf("--to: %s", notifier.Join(place.LeftOut))
 		}
-		for _, a := range notifier.Addresses(place.Destination) {
-			if err := conn.Allow.CheckNames(a); err != nil {
-				return nil, nil, failedf("--to: %w", err)
-			}
-		}
 		return conn, place.Destination, nil
 	}
-	if len(problems) > 0 {
-		return nil, nil, &exitError{exitFailed, &app.ConfigError{Problems: problems}}
+	own := slices.DeleteFunc(problems, func(p notifier.Problem) bool { return !strings.HasPrefix(p.Path, strict.Key("connections", name)+".") })
+	if len(own) > 0 {
+		return nil, nil, &exitError{exitFailed, &app.ConfigError{Problems: own}}
 	}
-	return nil, nil, failedf("unknown connection %q", name)
+	return nil, nil, failedf("unknown connection %q%s", name, strict.Suggest(name, slices.Sorted(maps.Keys(cfg.Connections))))
 }
 
 // destination makes the destination's keys from key=value pairs and what the connection's config adds.
@@ -120,6 +118,19 @@ func sendTest(ctx context.Context, out io.Writer, conn *notifier.Connection, d n
 		}
 		fmt.Fprintf(out, "%s: credentials are accepted\n", conn.Name)
 	}
+	if adviser, ok := conn.Notifier.(notifier.Adviser); ok {
+		advice, err := adviser.Advise(ctx)
+		if err != nil {
+			return failedf("check %s: %w", conn.Name, err)
+		}
+		for _, line := range advice {
+			fmt.Fprintf(out, "%s: %s\n", conn.Name, line)
+		}
+	}
+	d, err := exact(ctx, out, conn, d)
+	if err != nil {
+		return err
+	}
 	receipt, err := conn.Notifier.Send(ctx, d, m)
 	if err != nil {
 		verdict, _ := notifier.VerdictOf(err)
@@ -127,4 +138,29 @@ func sendTest(ctx context.Context, out io.Writer, conn *notifier.Connection, d n
 	}
 	fmt.Fprintf(out, "delivered to %s %v\n", d.Address(), map[string]string(receipt))
 	return nil
+}
+
+// exact asks the service for the destination's exact name, where it has such, and judges by all its names whether the connection
+// allows it, as the server does before it sends.
+func exact(ctx context.Context, out io.Writer, conn *notifier.Connection, d notifier.Destination) (notifier.Destination, error) {
+	resolver, ok := conn.Notifier.(notifier.Resolver)
+	var found notifier.Resolved
+	if ok {
+		var err error
+		if found, err = resolver.Resolve(ctx, d); err != nil {
+			return nil, failedf("find %s: %w", d.Address(), err)
+		}
+	}
+	if err := conn.Allow.CheckDestination(d, found.Names...); err != nil {
+		return nil, failedf("--to: %w", err)
+	}
+	if !ok {
+		return d, nil
+	}
+	if named, ok := d.(notifier.Exact); ok && found.ID != "" {
+		fmt.Fprintf(out, "%s: %s is %s\n", conn.Name, d.Address(), found.ID)
+		return named.WithID(found.ID), nil
+	}
+	fmt.Fprintf(out, "%s: %s is used as it is written: the service does not tell its exact name\n", conn.Name, d.Address())
+	return d, nil
 }

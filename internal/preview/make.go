@@ -204,10 +204,8 @@ func (k Maker) allowed(d Delivery, manifest notifier.Manifest, to notifier.Desti
 	if err := c.Allow.CheckScope(data.Project, data.Domain); err != nil {
 		return err
 	}
-	for _, address := range notifier.Addresses(to) {
-		if err := c.Allow.CheckNames(address); err != nil {
-			return err
-		}
+	if err := c.Allow.CheckDestination(to); err != nil {
+		return err
 	}
 	if judge, ok := c.Config.(notifier.DestinationJudge); ok {
 		for _, problem := range judge.CheckDestination(to) {

@@ -261,6 +261,34 @@ func TestCheckTellsWhetherTheTokenMayPost(t *testing.T) {
 	require.NoError(t, n.Check(t.Context()), "a proxy may have taken the scopes away")
 }
 
+// TestEachScopeOfThePageIsAdvised with what the page says of it.
+func TestEachScopeOfThePageIsAdvised(t *testing.T) {
+	t.Parallel()
+	sim, n := workspace(t, slacksim.Options{})
+	sim.SetToken(slacksim.DefaultToken, "chat:write")
+	advice, err := n.Advise(t.Context())
+	require.NoError(t, err)
+	page, err := os.ReadFile("../../docs/notifiers/slack.md")
+	require.NoError(t, err)
+	_, table, _ := strings.Cut(string(page), "| scope | why | without it |\n|---|---|---|\n")
+	table, _, _ = strings.Cut(table, "\n\n")
+	rows := strings.Split(table, "\n")
+	require.Len(t, advice, len(rows)-1, "all but chat:write, which Check asks for")
+	for i, row := range rows[1:] {
+		cells := strings.Split(strings.Trim(row, "| "), " | ")
+		require.Len(t, cells, 3, row)
+		want := "without " + strings.ReplaceAll(cells[0], "`", "") + ": " + cells[2] + " (add the scope under OAuth & Permissions and reinstall the app)"
+		require.Equal(t, want, advice[i])
+	}
+	sim.SetToken(slacksim.DefaultToken)
+	_, err = n.Advise(t.Context())
+	mustBe(t, err, notifier.Permanent, "slack: invalid_auth")
+	sim.Fail("auth.test", slacksim.Fault{Body: `{"ok":true,"user_id":"U1"}`})
+	advice, err = n.Advise(t.Context())
+	require.NoError(t, err)
+	require.Empty(t, advice, "a proxy may have taken the scopes away")
+}
+
 func TestNoErrorTellsTheTokenEvenCutInTwo(t *testing.T) {
 	t.Parallel()
 	sim, n := workspace(t, slacksim.Options{})
