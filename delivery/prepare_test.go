@@ -159,8 +159,12 @@ func TestANameIsAskedAgainNowAndThen(t *testing.T) {
 			fails bool
 			want  string
 		}{
-			{0, "C1", false, "C1"}, {50 * time.Minute, "C2", false, "C1"}, {11 * time.Minute, "C2", false, "C2"},
-			{2 * time.Hour, "C3", true, "C2"}, {30 * time.Minute, "C3", false, "C2"}, {31 * time.Minute, "C3", false, "C3"},
+			{0, "C1", false, "C1"},
+			{50 * time.Minute, "C2", false, "C1"},
+			{11 * time.Minute, "C2", false, "C2"},
+			{2 * time.Hour, "C3", true, "C2"},
+			{30 * time.Minute, "C3", false, "C2"},
+			{31 * time.Minute, "C3", false, "C3"},
 		} {
 			id.Store(step.id)
 			fails.Store(step.fails)

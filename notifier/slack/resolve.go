@@ -2,10 +2,8 @@ package slack
 
 import (
 	"context"
-	"maps"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/slack-go/slack"
@@ -39,7 +37,7 @@ func (n *Notifier) Resolve(ctx context.Context, d notifier.Destination) (notifie
 		id = dest.exactID()
 		alias, err = c.nameOf(ctx, id)
 	default:
-		id, err = c.channel(ctx, strings.TrimPrefix(dest.Channel, "#"), &n.untold)
+		id, err = c.channel(ctx, strings.TrimPrefix(dest.Channel, "#"), n.channels)
 	}
 	if err != nil {
 		return notifier.Resolved{}, err
@@ -86,72 +84,87 @@ func (c *call) nameOf(ctx context.Context, id string) (string, error) {
 }
 
 // channel returns the id of the channel of this name, or "" where Slack does not tell.
-func (c *call) channel(ctx context.Context, name string, u *untold) (string, error) {
-	if u.has(name) || u.has(everyName) {
-		return "", nil
+func (c *call) channel(ctx context.Context, name string, known *listing) (string, error) {
+	leave, err := known.enter(ctx)
+	if err != nil {
+		return "", c.reading(err)
+	}
+	defer leave()
+	if id, ok := known.find(name); ok {
+		return id, nil
 	}
 	all := []string{"public_channel", "private_channel"}
 	for _, types := range [][]string{all, all[:1], all[1:]} { // the token may be let see one kind only
-		id, err := c.search(ctx, name, types)
+		err := c.list(ctx, name, types, known)
 		switch {
 		case err == nil:
-			if id == "" {
-				u.add(name)
-			}
+			id, _ := known.find(name)
 			return id, nil
 		case !c.refusedWith(err, "no_permission", "access_denied"):
 			return "", c.reading(err)
 		}
 	}
-	u.add(everyName)
+	known.keep(nil, true)
 	return "", nil
 }
 
-// search pages through the channels of these types. Its error is the library's own.
-func (c *call) search(ctx context.Context, name string, types []string) (string, error) {
+// list pages through the channels of these types, as far as the name or the last. Its error is the library's own.
+func (c *call) list(ctx context.Context, name string, types []string, known *listing) error {
 	params := &slack.GetConversationsParameters{Types: types, ExcludeArchived: true, Limit: listPage}
+	ids := map[string]string{}
 	for range listPages {
 		channels, cursor, err := c.api.GetConversationsContext(ctx, params)
 		if err != nil {
-			return "", err
+			return err
 		}
-		i := slices.IndexFunc(channels, func(ch slack.Channel) bool { return ch.Name == name || ch.NameNormalized == name })
-		if i >= 0 {
-			return channels[i].ID, nil
+		for _, ch := range slices.Backward(channels) { // the first of a name is the one
+			ids[ch.NameNormalized], ids[ch.Name] = ch.ID, ch.ID
+		}
+		if _, found := ids[name]; found {
+			known.keep(ids, false)
+			return nil
 		}
 		if params.Cursor = cursor; cursor == "" {
 			break
 		}
 	}
-	return "", nil
+	known.keep(ids, true)
+	return nil
 }
 
-// untoldFor is how long Slack is not asked again for a name that it did not tell.
-const untoldFor = time.Minute
+// listedFor is how long Slack is not asked again for the names of channels that it told, or did not.
+const listedFor = time.Minute
 
-// everyName stands for all names, where the token may list none.
-const everyName = "*"
-
-// untold remembers the names that Slack did not tell. The message goes to the name as written,
-// and listing all channels for each would spend the few calls a minute that Slack allows.
-type untold struct {
-	mu    sync.Mutex
-	until map[string]time.Time
+// listing is what Slack last told of names and ids. A message goes to a name that is not there as it is written, and
+// listing all channels for each would spend the few calls a minute that Slack allows.
+type listing struct {
+	turn  chan struct{} // whoever lists; the others want to know what he finds
+	ids   map[string]string
+	whole bool // there are no other names
+	until time.Time
 }
 
-func (u *untold) add(name string) {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	now := time.Now()
-	maps.DeleteFunc(u.until, func(_ string, until time.Time) bool { return until.Before(now) })
-	if u.until == nil {
-		u.until = map[string]time.Time{}
+func newListing() *listing { return &listing{turn: make(chan struct{}, 1)} }
+
+// enter waits for the listing. leave gives it to the next.
+func (l *listing) enter(ctx context.Context) (leave func(), err error) {
+	select {
+	case l.turn <- struct{}{}:
+		return func() { <-l.turn }, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
 	}
-	u.until[name] = now.Add(untoldFor)
 }
 
-func (u *untold) has(name string) bool {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	return time.Now().Before(u.until[name])
+// find returns what is known of a name: its id, or that there is none.
+func (l *listing) find(name string) (id string, known bool) {
+	if !time.Now().Before(l.until) {
+		return "", false
+	}
+	id = l.ids[name]
+	return id, id != "" || l.whole
+}
+
+func (l *listing) keep(ids map[string]string, whole bool) {
+	l.ids, l.whole, l.until = ids, whole, time.Now().Add(listedFor)
 }

@@ -4,9 +4,11 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"sync"
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/flyte-notifier/flyte-notifier/internal/slacksim"
@@ -103,7 +105,6 @@ func TestResolveWhereSlackLacksTheMethod(t *testing.T) {
 
 func TestResolveErrorsAreClassified(t *testing.T) {
 	t.Parallel()
-	sim, n := workspace(t, staff())
 	person := &slack.Destination{Email: "ada@example.org"}
 	cases := []struct {
 		method string
@@ -126,6 +127,7 @@ func TestResolveErrorsAreClassified(t *testing.T) {
 		{"conversations.open", person, slacksim.Fault{Error: "user_disabled"}, notifier.Permanent, 0},
 	}
 	for _, tc := range cases {
+		sim, n := workspace(t, staff())
 		sim.Fail(tc.method, tc.fault)
 		_, err := n.Resolve(t.Context(), tc.d)
 		_, after := notifier.VerdictOf(err)
@@ -134,6 +136,7 @@ func TestResolveErrorsAreClassified(t *testing.T) {
 		_, err = n.Resolve(t.Context(), tc.d)
 		require.NoError(t, err, "once it is over")
 	}
+	sim, n := workspace(t, staff())
 	sim.Fail("conversations.open", slacksim.Fault{Reset: true})
 	_, err := n.Resolve(t.Context(), person)
 	require.NotContains(t, err.Error(), "unreadable answer", "the answer before it was another call's")
@@ -144,25 +147,52 @@ func TestResolveErrorsAreClassified(t *testing.T) {
 	require.Equal(t, "U0ADA", found.ID)
 }
 
-func TestANameThatSlackDoesNotTellIsNotAskedForAgainAtOnce(t *testing.T) {
+// TestChannelsAreListedOnceForManyNames, whether they are there or not: Slack allows few calls a minute.
+func TestChannelsAreListedOnceForManyNames(t *testing.T) {
 	t.Parallel()
 	sim, n := workspace(t, staff())
 	resolve := func(name string) string {
 		found, err := n.Resolve(t.Context(), channel(name))
-		require.NoError(t, err)
+		assert.NoError(t, err)
 		return found.ID
 	}
-	require.Empty(t, resolve("new"))
+	var all sync.WaitGroup
+	for i := range 20 {
+		all.Go(func() { assert.Empty(t, resolve(fmt.Sprint("new", i))) })
+	}
+	all.Wait()
+	require.Equal(t, "C1", resolve("one"), "the others are known")
 	calls := sim.Calls("conversations.list")
-	require.Empty(t, resolve("new"))
+	require.LessOrEqual(t, calls, 2, "all pages once")
+	require.Equal(t, "C1", resolve("one"))
 	require.Equal(t, calls, sim.Calls("conversations.list"))
-	require.Equal(t, "C1", resolve("one"), "others are")
 
+	sim, n = workspace(t, staff())
 	sim.SetToken(slacksim.DefaultToken, "chat:write")
 	require.Empty(t, resolve("two"))
 	calls = sim.Calls("conversations.list")
 	require.Empty(t, resolve("last"))
 	require.Equal(t, calls, sim.Calls("conversations.list"), "a token that may list nothing is not asked for any name")
+}
+
+func TestWhoWaitsForTheListingMayGiveUp(t *testing.T) {
+	t.Parallel()
+	sim, n := workspace(t, staff())
+	sim.Fail("conversations.list", slacksim.Fault{Hang: true, Times: -1})
+	ctx, stop := context.WithCancel(t.Context())
+	var all sync.WaitGroup
+	for range 2 {
+		all.Go(func() {
+			_, err := n.Resolve(ctx, channel("one"))
+			mustBe(t, err, notifier.Retry, "slack: ")
+		})
+	}
+	stop()
+	all.Wait()
+	sim.Heal("conversations.list")
+	found, err := n.Resolve(t.Context(), channel("one"))
+	require.NoError(t, err)
+	require.Equal(t, "C1", found.ID)
 }
 
 func TestHugeWorkspacesAreNotListedToTheEnd(t *testing.T) {

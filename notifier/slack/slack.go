@@ -43,9 +43,9 @@ func open(config any, d notifier.Deps) (notifier.BaseNotifier, error) {
 // Notifier sends with one bot token. It is also a notifier.Looker, notifier.Resolver, notifier.Updater,
 // notifier.Acknowledger and notifier.Checker, and safe for concurrent use.
 type Notifier struct {
-	config Config
-	http   *http.Client
-	untold untold
+	config   Config
+	http     *http.Client
+	channels *listing
 
 	directory directory
 	denied    denied
@@ -72,7 +72,7 @@ func New(c Config, client *http.Client) (*Notifier, error) {
 	if client == nil {
 		client = &http.Client{Timeout: 15 * time.Second}
 	}
-	return &Notifier{config: c, http: client}, nil
+	return &Notifier{config: c, http: client, channels: newListing()}, nil
 }
 
 // Send posts m with chat.postMessage. The receipt holds the channel's id and the message's ts, and that of a reply
