@@ -90,11 +90,12 @@ func (c *Config) Validate() []notifier.Problem {
 	return all.list
 }
 
-// ours are the headers that a connection cannot set: the request's own, and those by which a message is told.
+// ours are the headers that a connection cannot set: the request's own, and those by which a message is told. With either
+// name of an idempotency key, net/http would repeat a request by itself.
 func ours() []string {
 	return []string{
 		"Connection", "Content-Length", "Content-Type", "Host", "Idempotency-Key", "Te", "Trailer", "Transfer-Encoding", "Upgrade",
-		"Webhook-Id", "Webhook-Signature", "Webhook-Timestamp",
+		"Webhook-Id", "Webhook-Signature", "Webhook-Timestamp", "X-Idempotency-Key",
 	}
 }
 

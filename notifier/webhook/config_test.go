@@ -51,6 +51,7 @@ func TestConfigsThatAreWrong(t *testing.T) {
 		"{headers: {'X A': {value: a}}}":                     `headers: "X A" is no name of a header`,
 		"{headers: {webhook-id: {value: a}}}":                "headers.webhook-id: is set by the notifier itself",
 		"{headers: {content-TYPE: {value: a}}}":              "headers.content-TYPE: is set by the notifier itself",
+		"{headers: {x-idempotency-key: {value: a}}}":         "headers.x-idempotency-key: is set by the notifier itself",
 		"{headers: {X-a: {value: a}, x-A: {value: b}}}":      "headers.x-A: is the same header as X-a",
 		"{method: GET}":                                      `method: must be one of POST, PUT, PATCH, not "GET"`,
 		"{format: slack}":                                    `format: must be one of json, cloudevents, template, mattermost, discord, google-chat, ntfy, not "slack"`,

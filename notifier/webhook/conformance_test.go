@@ -2,6 +2,7 @@ package webhook_test
 
 import (
 	"encoding/json"
+	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -12,12 +13,13 @@ import (
 	"github.com/flyte-notifier/flyte-notifier/notifier/webhook"
 )
 
-// verdicts are those of every 2xx, which is a receiver's yes, and 503, which is unknown where a copy is not told.
+// verdicts are those of every 2xx, which is any receiver's yes but no chat's, and 503, which is unknown where a copy is
+// not told.
 func verdicts(format string) map[int]notifier.Verdict {
-	all := map[int]notifier.Verdict{http.StatusServiceUnavailable: notifier.Unknown}
-	if format == "json" || format == "cloudevents" {
-		all[http.StatusServiceUnavailable] = notifier.Retry
+	if format != "json" && format != "cloudevents" {
+		return map[int]notifier.Verdict{http.StatusServiceUnavailable: notifier.Unknown}
 	}
+	all := map[int]notifier.Verdict{http.StatusServiceUnavailable: notifier.Retry}
 	for status := 200; status < 300; status++ {
 		all[status] = notifier.Delivered
 	}
@@ -41,7 +43,7 @@ func TestConformance(t *testing.T) {
 					}, client)
 				},
 				Destination: &webhook.Destination{},
-				Accept:      http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusAccepted) }),
+				Accept:      http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, answerOf(format)) }),
 				Secrets:     []string{urlToken, queryToken, headerToken, signing, strings.TrimPrefix(signing, "whsec_")},
 				Verdicts:    verdicts(format),
 				Inspect: func(t testing.TB, _ *http.Request, body []byte) {

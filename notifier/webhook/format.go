@@ -83,20 +83,15 @@ func (c *Config) templated(d *Destination) (content string, body []byte, err err
 	return content, []byte(d.Body), nil
 }
 
-// receipt is the status, and what a service calls the message.
+// receipt is the status, and what a chat calls the message.
 func (c *Config) receipt(a exchange.Answer) notifier.Receipt {
 	r := notifier.Receipt{"status": fmt.Sprint(a.Status)}
-	var said struct {
-		ID      any `json:"id"`
-		Channel any `json:"channel_id"`
-		Name    any `json:"name"`
-	}
-	if !c.chat() || json.Unmarshal(a.Body, &said) != nil {
+	if !c.chat() {
 		return r
 	}
-	for key, value := range map[string]any{"message_id": said.ID, "channel_id": said.Channel, "name": said.Name} {
-		text, ok := value.(string)
-		if text = notifier.Cut(notifier.OneLine(text), 200); ok && text != "" {
+	said := madeOf(a.Body)
+	for key, value := range map[string]string{"message_id": said.ID, "channel_id": said.Channel, "name": said.Name} {
+		if text := notifier.Cut(notifier.OneLine(value), 200); text != "" {
 			r[key] = text
 		}
 	}

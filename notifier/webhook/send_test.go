@@ -22,10 +22,11 @@ import (
 // net/http repeats a POST that has an Idempotency-Key by itself, which a chat would show twice.
 func TestAChatIsSentNoIdempotencyKey(t *testing.T) {
 	t.Parallel()
-	for _, format := range []string{"mattermost", "google-chat", "ntfy"} {
-		r := receive(t)
+	for _, format := range []string{"mattermost", "discord", "google-chat", "ntfy"} {
+		r := receiveAs(t, format)
 		n := open(t, webhook.Config{URL: secret(t, r.URL+"/topic"), Format: format, AllowPrivate: true}, r.Client())
-		_, _ = n.Send(t.Context(), &webhook.Destination{}, failed()) // what comes of it does not matter here
+		_, err := n.Send(t.Context(), &webhook.Destination{}, failed())
+		require.NoError(t, err)
 		require.Len(t, r.all(), 1, format)
 		require.Empty(t, r.all()[0].header.Get("Idempotency-Key"), format)
 		require.NotEmpty(t, r.all()[0].header.Get("webhook-id"), format)
@@ -167,11 +168,11 @@ func TestReceiptsNameTheMessage(t *testing.T) {
 		format, body string
 		want         notifier.Receipt
 	}{
-		"Discord":     {"discord", `{"id": "11", "channel_id": "22", "content": ""}`, notifier.Receipt{"status": "200", "message_id": "11", "channel_id": "22"}},
-		"Google Chat": {"google-chat", `{"name": "spaces/A/messages/B"}`, notifier.Receipt{"status": "200", "name": "spaces/A/messages/B"}},
-		"ntfy":        {"ntfy", `{"id": "x9", "topic": "topic"}`, notifier.Receipt{"status": "200", "message_id": "x9"}},
-		"Mattermost":  {"mattermost", `ok`, notifier.Receipt{"status": "200"}},
-		"nonsense":    {"discord", `{"id": 5, "channel_id": "\u0000"}`, notifier.Receipt{"status": "200"}},
+		"Discord":     {"discord", answerOf("discord"), notifier.Receipt{"status": "200", "message_id": "11", "channel_id": "22"}},
+		"Google Chat": {"google-chat", answerOf("google-chat"), notifier.Receipt{"status": "200", "name": "spaces/A/messages/B"}},
+		"ntfy":        {"ntfy", answerOf("ntfy"), notifier.Receipt{"status": "200", "message_id": "x9"}},
+		"Mattermost":  {"mattermost", "ok\n", notifier.Receipt{"status": "200"}},
+		"nonsense":    {"discord", `{"id": "\u0000", "channel_id": 5, "name": [{}]}`, notifier.Receipt{"status": "200"}},
 		"anybody":     {"json", `{"id": "secret?"}`, notifier.Receipt{"status": "200"}},
 	} {
 		r := receive(t)
@@ -180,6 +181,30 @@ func TestReceiptsNameTheMessage(t *testing.T) {
 		receipt, err := n.Send(t.Context(), &webhook.Destination{}, failed())
 		require.NoError(t, err, name)
 		require.Equal(t, tc.want, receipt, name)
+	}
+}
+
+// A page with 200, a login's for example, is no chat's answer, nor is what another chat says: nobody knows what became of
+// the message.
+func TestAChatTakesAMessageByItsOwnAnswerAlone(t *testing.T) {
+	t.Parallel()
+	for format, others := range map[string][]string{
+		"mattermost":  {`{"id": "1"}`, "okay", `"ok"`},
+		"discord":     {"ok", `{"name": "a"}`, `{"id": 5}`, `{"message": "no", "code": 0}`},
+		"google-chat": {"ok", `{"id": "1"}`, `{"error": {"message": "no"}}`, `{"name": ""}`},
+		"ntfy":        {"ok", `{"name": "a"}`, `[{"id": "1"}]`},
+	} {
+		for _, body := range append(others, "", "<html>Sign in</html>", answerOf("json"), answerOf(format)[:1]) {
+			r := receive(t)
+			n := open(t, webhook.Config{URL: secret(t, r.URL+"/topic"), Format: format, AllowPrivate: true}, r.Client())
+			for _, status := range []int{200, 201, 202} {
+				r.answers(status, body, nil)
+				_, err := n.Send(t.Context(), &webhook.Destination{}, failed())
+				require.ErrorContains(t, err, "(another answered, and not the chat: check the connection's url and what stands in front of it, a login for example)", "%s %q", format, body)
+				verdict, _ := notifier.VerdictOf(err)
+				require.Equal(t, notifier.Unknown, verdict)
+			}
+		}
 	}
 }
 
@@ -198,7 +223,7 @@ func TestNtfyNeedsATopic(t *testing.T) {
 func TestNtfyPostsToTheServer(t *testing.T) {
 	t.Parallel()
 	for given, want := range map[string]string{"/topic": "/", "/topic/": "/", "/sub/topic//": "/sub/", "/sub/topic?x=y": "/sub/"} {
-		r := receive(t)
+		r := receiveAs(t, "ntfy")
 		n := open(t, webhook.Config{URL: secret(t, r.URL+given), Format: "ntfy", AllowPrivate: true}, r.Client())
 		_, err := n.Send(t.Context(), &webhook.Destination{}, failed())
 		require.NoError(t, err)

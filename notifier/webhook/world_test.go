@@ -80,6 +80,29 @@ func receive(t testing.TB) *receiver {
 	return r
 }
 
+// answerOf is what a service of the format says when it takes a message.
+func answerOf(format string) string {
+	switch format {
+	case "mattermost":
+		return "ok"
+	case "discord":
+		return `{"id": "11", "channel_id": "22", "content": ""}`
+	case "google-chat":
+		return `{"name": "spaces/A/messages/B", "text": ""}`
+	case "ntfy":
+		return `{"id": "x9", "time": 1763780400, "event": "message", "topic": "topic"}`
+	}
+	return "thanks"
+}
+
+// receiveAs is a receiver that takes messages as a service of the format does.
+func receiveAs(t testing.TB, format string) *receiver {
+	t.Helper()
+	r := receive(t)
+	r.answers(http.StatusOK, answerOf(format), nil)
+	return r
+}
+
 func (r *receiver) answers(status int, body string, header map[string]string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
