@@ -49,6 +49,9 @@ func (p *pigeon) Send(ctx context.Context, d notifier.Destination, m notifier.Me
 	}
 	req.Header.Set("Authorization", "Bearer "+secret)
 	resp, err := p.own().Do(req)
+	if err != nil && p.fault == "lingers after a cancel" {
+		<-time.After(150 * time.Millisecond)
+	}
 	switch {
 	case err != nil && !connected.Load() && p.fault != "takes a refused connection for unknown":
 		return nil, notifier.RetryAfter(0, fmt.Errorf("pigeon: %w", err))
@@ -167,6 +170,7 @@ var faults = map[string]string{
 	"repeats the answer":                     "secrets_stay_secret",
 	"has errors of many lines":               "every_status_has_its_verdict",
 	"believes any Retry-After":               "Retry-After_in_all_its_forms",
+	"lingers after a cancel":                 "cancel_ends_a_send_at_once",
 }
 
 const faultVariable = "NOTIFIERTEST_FAULT"
