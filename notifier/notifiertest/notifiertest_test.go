@@ -98,11 +98,14 @@ func (p *pigeon) judge(resp *http.Response) (notifier.Receipt, error) {
 	text, err := io.ReadAll(from)
 	var answer struct {
 		Ring string `json:"ring"`
+		ID   string `json:"id"`
 	}
 	status := fmt.Errorf("pigeon: HTTP status %d", resp.StatusCode)
 	switch {
 	case resp.StatusCode == http.StatusOK && err == nil && json.Unmarshal(text, &answer) == nil && answer.Ring != "":
 		return notifier.Receipt{"ring": answer.Ring}, nil
+	case resp.StatusCode == http.StatusOK && p.fault == "keeps what it is told" && json.Unmarshal(text, &answer) == nil && answer.ID != "":
+		return notifier.Receipt{"ring": answer.ID}, nil
 	case resp.StatusCode == http.StatusTooManyRequests, resp.StatusCode == http.StatusTooEarly:
 		return nil, notifier.RetryAfter(p.after(resp.Header.Get("Retry-After")), status)
 	case p.fault == "takes 503 for permanent" && resp.StatusCode == 503:
@@ -168,6 +171,7 @@ var faults = map[string]string{
 	"reads without end":                      "an_endless_answer_is_not_read",
 	"takes 503 for permanent":                "every_status_has_its_verdict",
 	"repeats the answer":                     "secrets_stay_secret",
+	"keeps what it is told":                  "secrets_stay_secret",
 	"has errors of many lines":               "every_status_has_its_verdict",
 	"believes any Retry-After":               "Retry-After_in_all_its_forms",
 	"lingers after a cancel":                 "cancel_ends_a_send_at_once",

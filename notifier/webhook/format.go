@@ -84,14 +84,14 @@ func (c *Config) templated(d *Destination) (content string, body []byte, err err
 }
 
 // receipt is the status, and what a chat calls the message.
-func (c *Config) receipt(a exchange.Answer) notifier.Receipt {
+func (c *Config) receipt(l *line, a exchange.Answer) notifier.Receipt {
 	r := notifier.Receipt{"status": fmt.Sprint(a.Status)}
 	if !c.chat() {
 		return r
 	}
 	said := madeOf(a.Body)
 	for key, value := range map[string]string{"message_id": said.ID, "channel_id": said.Channel, "name": said.Name} {
-		if text := notifier.Cut(notifier.OneLine(value), 200); text != "" {
+		if text := l.Quote(value, 200); text != "" {
 			r[key] = text
 		}
 	}

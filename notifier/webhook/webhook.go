@@ -109,7 +109,7 @@ func (n *Notifier) Send(ctx context.Context, d notifier.Destination, m notifier.
 	if verdict := n.config.verdictOf(answer); verdict != notifier.Delivered {
 		return nil, n.refused(l, verdict, answer)
 	}
-	return n.config.receipt(answer), nil
+	return n.config.receipt(l, answer), nil
 }
 
 // forbidden adds to the error of an address that must not be reached how the operator lets it be.
