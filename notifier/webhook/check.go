@@ -39,6 +39,7 @@ func (n *Notifier) Check(ctx context.Context) error {
 // ask gets the webhook's name and channel: https://discord.com/developers/docs/resources/webhook#get-webhook-with-token
 func (n *Notifier) ask(ctx context.Context, l *line) error {
 	to := *l.url
+	discordVersion(&to)
 	to.RawQuery = ""
 	answer, err := l.Do(ctx, http.MethodGet, to.String(), l.header.Clone(), "")
 	if err != nil {

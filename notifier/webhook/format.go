@@ -28,6 +28,7 @@ func (c *Config) request(u *url.URL, d *Destination, m notifier.Message) (reques
 	}
 	switch c.Format {
 	case formatDiscord:
+		discordVersion(&to)
 		to.RawQuery = with(to.RawQuery, "wait", "true") // so that it tells whether it took the message
 	case formatGoogleChat:
 		if id := headerText(m.Key); id != "" {

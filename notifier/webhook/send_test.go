@@ -162,6 +162,31 @@ func TestAnswersOfTheServices(t *testing.T) {
 	}
 }
 
+// Without a version in the path it is Discord's sixth, which counts in milliseconds.
+func TestDiscordIsCalledByAVersionThatCountsInSeconds(t *testing.T) {
+	t.Parallel()
+	for given, want := range map[string]string{
+		"/api/webhooks/1/x":                "/api/v10/webhooks/1/x",
+		"/api/webhooks/1/x%2Fy?thread_id=": "/api/v10/webhooks/1/x%2Fy",
+		"/api/v9/webhooks/1/x":             "/api/v9/webhooks/1/x",
+		"/proxy/api/webhooks/1/x":          "/proxy/api/webhooks/1/x",
+		"/api/webhooks":                    "/api/webhooks",
+	} {
+		r := receiveAs(t, "discord")
+		n := open(t, webhook.Config{URL: secret(t, r.URL+given), Format: "discord", AllowPrivate: true}, r.Client())
+		_, err := n.Send(t.Context(), &webhook.Destination{}, failed())
+		require.NoError(t, err)
+		require.NoError(t, n.Check(t.Context()))
+		for _, got := range r.all() {
+			require.Equal(t, want, got.escaped, got.method)
+		}
+	}
+	r := receiveAs(t, "discord")
+	_, err := open(t, webhook.Config{URL: secret(t, r.URL+"/api/webhooks/1/x"), AllowPrivate: true}, r.Client()).Send(t.Context(), &webhook.Destination{}, failed())
+	require.NoError(t, err)
+	require.Equal(t, "/api/webhooks/1/x", r.only(t).path, "with format discord alone")
+}
+
 func TestReceiptsNameTheMessage(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
@@ -293,7 +318,7 @@ func TestCheckAsksDiscordAboutTheWebhook(t *testing.T) {
 	n := served(t, webhook.Config{URL: secret(t, r.URL+"/api/webhooks/1/x?thread_id=5"), Format: "discord", AllowPrivate: true})
 	r.answers(200, `{"id": "1"}`, nil)
 	require.NoError(t, n.Check(t.Context()))
-	require.Equal(t, "GET /api/webhooks/1/x", r.only(t).method+" "+r.only(t).path)
+	require.Equal(t, "GET /api/v10/webhooks/1/x", r.only(t).method+" "+r.only(t).path)
 	r.answers(404, `{"message": "Unknown Webhook", "code": 10015}`, nil)
 	require.ErrorContains(t, n.Check(t.Context()), "the webhook was deleted")
 	r.answers(500, "", nil)

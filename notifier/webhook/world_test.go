@@ -46,9 +46,9 @@ func open(t testing.TB, c webhook.Config, client *http.Client) *webhook.Notifier
 
 // received is a request as the receiver got it.
 type received struct {
-	method, path, query string
-	header              http.Header
-	body                []byte
+	method, path, escaped, query string
+	header                       http.Header
+	body                         []byte
 }
 
 // receiver answers as it is told, and remembers.
@@ -69,7 +69,7 @@ func receive(t testing.TB) *receiver {
 		body, _ := io.ReadAll(q.Body)
 		r.mu.Lock()
 		defer r.mu.Unlock()
-		r.got = append(r.got, received{q.Method, q.URL.Path, q.URL.RawQuery, q.Header, body})
+		r.got = append(r.got, received{q.Method, q.URL.Path, q.URL.EscapedPath(), q.URL.RawQuery, q.Header, body})
 		for name, value := range r.header {
 			w.Header().Set(name, value)
 		}
