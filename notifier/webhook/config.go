@@ -1,6 +1,7 @@
 package webhook
 
 import (
+	"fmt"
 	"maps"
 	"mime"
 	"net/http"
@@ -115,15 +116,20 @@ func (c *Config) headers(all *problems) {
 	}
 }
 
-// CheckAllow refuses a connection that would carry its secrets wherever a task says.
+// CheckAllow refuses a connection that would carry its secrets wherever a task says, and patterns that no host matches.
 func (c *Config) CheckAllow(a notifier.Allow) []notifier.Problem {
-	if !c.URL.IsZero() || len(a.Destinations) > 0 || len(c.Headers) == 0 && c.SigningSecret.IsZero() {
-		return nil
+	all := &problems{}
+	for i, pattern := range a.Destinations {
+		if lower := strings.ToLower(pattern); lower != pattern {
+			all.add(fmt.Sprintf("allow.destinations[%d]", i), "hosts are compared in lower case: write %q", notifier.Cut(lower, 64))
+		}
 	}
-	return []notifier.Problem{{
-		Path: "allow.destinations",
-		Text: "required: the connection has headers or a signing_secret and no url, so that tasks could have them sent anywhere; name the hosts, such as hooks.example.org",
-	}}
+	if !c.URL.IsZero() || len(a.Destinations) > 0 || len(c.Headers) == 0 && c.SigningSecret.IsZero() {
+		return all.list
+	}
+	all.add("allow.destinations", "required: the connection has headers or a signing_secret and no url, so that tasks could have them sent anywhere; "+
+		"name the hosts, such as hooks.example.org")
+	return all.list
 }
 
 // CheckDestination says whether the destination gives what the connection lacks, and no more.

@@ -86,6 +86,13 @@ func TestSecretsNeedAPlaceToGo(t *testing.T) {
 	}
 }
 
+func TestHostsAreAllowedInLowerCase(t *testing.T) {
+	t.Parallel()
+	c, _ := decode(t, "{}")
+	require.Equal(t, `allow.destinations[1]: hosts are compared in lower case: write "*.hooks.example.org"`,
+		texts(c.CheckAllow(notifier.Allow{Destinations: []string{"hooks.example.org", "*.Hooks.Example.Org"}})))
+}
+
 func TestDestinationsThatFitTheConnection(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
