@@ -55,7 +55,11 @@ func (w wire) sendThis(t *testing.T, m notifier.Message) error {
 			go w.serve(conn)
 		}
 	}()
-	n, err := smtp.New(smtp.Config{Host: "127.0.0.1", Port: listener.Addr().(*net.TCPAddr).Port, TLS: "none", From: "flyte@example.org"})
+	c := smtp.Config{Host: "127.0.0.1", Port: listener.Addr().(*net.TCPAddr).Port, TLS: "none", From: "flyte@example.org"}
+	if w["STARTTLS"] != "" {
+		c.TLS, w["EHLO"] = "starttls", "250-hi\r\n250 STARTTLS"
+	}
+	n, err := smtp.New(c)
 	require.NoError(t, err)
 	begun := time.Now()
 	receipt, err := n.Send(t.Context(), to("ada@example.org"), m)
