@@ -22,11 +22,6 @@ func (n *Notifier) Check(ctx context.Context) error {
 		return notifier.Permanent.Errorf("webhook: %w", err)
 	case l.url == nil:
 		return nil // tasks say where
-	case n.config.Format == formatNtfy:
-		to := *l.url
-		if err := ntfyRoot(&to); err != nil {
-			return notifier.Permanent.Errorf("webhook: %w", err)
-		}
 	case n.config.Format == formatDiscord:
 		return n.forbidden(exchange.Reading(n.ask(ctx, l)))
 	}

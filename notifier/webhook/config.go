@@ -82,6 +82,8 @@ func (c *Config) Validate() []notifier.Problem {
 	}
 	if c.Body != "" && c.Format != formatTemplate {
 		all.add("body", "goes with format template alone")
+	} else if c.wrongBody(c.Body) {
+		all.add("body", notJSON)
 	}
 	if c.ContentType != "" && c.Format != formatTemplate {
 		all.add("content_type", "goes with format template alone")
@@ -147,11 +149,18 @@ func (c *Config) CheckDestination(d notifier.Destination) []notifier.Problem {
 	case len(c.Headers) > 0 && !c.AllowPrivate && strings.HasPrefix(strings.ToLower(to.URL), "http:"):
 		all.add("url", "must be https, because the connection's headers go with the message")
 	}
+	if u, err := parseURL(to.URL); err == nil && c.Format == formatNtfy && !notifier.IsTemplate(to.URL) {
+		if err := ntfyLacksTopic(u); err != nil {
+			all.add("url", "%s", err)
+		}
+	}
 	switch template := c.Format == formatTemplate; {
 	case template && to.Body == "":
 		all.add("body", "required: the connection's format is template, and it has none")
 	case !template && to.Body != "":
 		all.add("body", "must not be given: the connection's format is not template")
+	case c.wrongBody(to.Body):
+		all.add("body", notJSON)
 	}
 	return all.list
 }

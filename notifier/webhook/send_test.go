@@ -235,12 +235,23 @@ func TestAChatTakesAMessageByItsOwnAnswerAlone(t *testing.T) {
 
 func TestNtfyNeedsATopic(t *testing.T) {
 	t.Parallel()
+	const want = "must end with the topic, as https://ntfy.example.org/topic"
 	for _, path := range []string{"", "/", "/a.b", "/" + strings.Repeat("x", 65)} {
 		r := receive(t)
-		n := open(t, webhook.Config{URL: secret(t, r.URL+path), Format: "ntfy", AllowPrivate: true}, r.Client())
-		_, err := n.Send(t.Context(), &webhook.Destination{}, failed())
-		require.EqualError(t, err, "webhook: url: must end with the topic, as https://ntfy.example.org/topic", path)
+		url := secret(t, r.URL+path)
+		c := webhook.Config{URL: url, Format: "ntfy", AllowPrivate: true}
+		_, err := webhook.New(c, notifier.Deps{HTTP: r.Client(), Guarded: r.Client()})
+		require.EqualError(t, err, "open webhook: url: what is in "+url.String()+" "+want, path)
+
+		require.NoError(t, os.WriteFile(url.File, []byte(r.URL+"/topic"), 0o600))
+		n := open(t, c, r.Client())
+		require.NoError(t, os.WriteFile(url.File, []byte(r.URL+path), 0o600))
+		_, err = n.Send(t.Context(), &webhook.Destination{}, failed())
+		require.EqualError(t, err, "webhook: url: what is in "+url.String()+" "+want)
 		require.EqualError(t, n.Check(t.Context()), err.Error())
+
+		_, err = open(t, webhook.Config{Format: "ntfy"}, r.Client()).Send(t.Context(), &webhook.Destination{URL: r.URL + path}, failed())
+		require.EqualError(t, err, "webhook: url: "+want)
 		require.Empty(t, r.all())
 	}
 }

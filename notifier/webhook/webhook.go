@@ -153,6 +153,11 @@ func (n *Notifier) line() (*line, error) {
 		if l.url, err = parseOwn(raw); err != nil {
 			return nil, fmt.Errorf("url: what is in %s %w", n.config.URL, err)
 		}
+		if n.config.Format == formatNtfy {
+			if err := ntfyLacksTopic(l.url); err != nil {
+				return nil, fmt.Errorf("url: what is in %s %w", n.config.URL, err)
+			}
+		}
 		l.own, l.Secrets = true, secretsOf(l.url, raw)
 		if n.config.AllowPrivate {
 			l.Client = n.deps.HTTP
