@@ -174,9 +174,9 @@ func (c *Config) DestinationKeys() map[string]any {
 }
 
 // chat says whether the receiver is a service for people, with a format of its own.
-func (c *Config) chat() bool {
-	return slices.Contains([]string{formatMattermost, formatDiscord, formatGoogleChat, formatNtfy}, c.Format)
-}
+func (c *Config) chat() bool { return slices.Contains(chats(), c.Format) }
+
+func chats() []string { return []string{formatMattermost, formatDiscord, formatGoogleChat, formatNtfy} }
 
 // Idempotent says whether the receiver can tell a message that comes twice: it has the id. The chat services take no
 // notice of it.

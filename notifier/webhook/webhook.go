@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 
 	"github.com/flyte-notifier/flyte-notifier/notifier"
 	"github.com/flyte-notifier/flyte-notifier/notifier/exchange"
@@ -28,9 +29,20 @@ func Manifest() notifier.Manifest {
 		Config:      func() any { return &Config{} },
 		New:         open,
 		Idempotent:  true,
+		Names:       names(),
 		Guarantee: "At least once, and effectively once for a receiver that heeds the header webhook-id (or Idempotency-Key): it is " +
 			"the same on every attempt. Mattermost, Discord, Google Chat and ntfy do not: there a message may come twice after an unknown outcome.",
 	}
+}
+
+// names are the chats, which people look for as kinds of their own.
+func names() map[string]string {
+	all := map[string]string{}
+	for _, format := range chats() {
+		use := "webhook, with format: " + format + " in its connection"
+		all[format], all[strings.ReplaceAll(format, "-", "_")] = use, use
+	}
+	return all
 }
 
 func open(config any, d notifier.Deps) (notifier.BaseNotifier, error) {
