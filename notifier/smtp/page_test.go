@@ -27,7 +27,8 @@ var documented = []struct {
 	{
 		"4xx at any step, 421 among them", "retried",
 		[]string{" 421 busy", " 450 later", "EHLO 421 busy", "STARTTLS 454 later", "MAIL 451 later", "RCPT 450 4.2.0 greylisted", "DATA 451 later", "END 421 busy", "END 452 later"},
-		[]func(*testing.T) error{met(smtpsim.Fault{Step: smtpsim.Login, Code: 454, Text: "4.7.0 later"})}, notifier.Retry,
+		[]func(*testing.T) error{met(smtpsim.Fault{Step: smtpsim.Login, Code: 454, Text: "4.7.0 later"})},
+		notifier.Retry,
 	},
 	{"5xx to the greeting, EHLO, STARTTLS", "permanent", []string{" 554 no", "EHLO 550 no", "STARTTLS 501 no"}, nil, notifier.Permanent},
 	{"no STARTTLS offered", "permanent", nil, []func(*testing.T) error{withoutTLS}, notifier.Permanent},
@@ -36,7 +37,8 @@ var documented = []struct {
 		"534, 535 (5.7.8, 5.7.9) to AUTH", "permanent", nil,
 		[]func(*testing.T) error{
 			met(smtpsim.Fault{Step: smtpsim.Login, Code: 534, Text: "5.7.9 too weak"}), met(smtpsim.Fault{Step: smtpsim.Login, Code: 535, Text: "5.7.8 no"}),
-		}, notifier.Permanent,
+		},
+		notifier.Permanent,
 	},
 	{"530 to MAIL FROM", "permanent", []string{"MAIL 530 5.7.0 log in"}, nil, notifier.Permanent},
 	{"550, 553, 554 with 5.7.1", "permanent", []string{"MAIL 550 5.7.1 no", "MAIL 553 5.7.1 no", "RCPT 554 5.7.1 no"}, nil, notifier.Permanent},
@@ -44,17 +46,22 @@ var documented = []struct {
 	{"5xx to RCPT TO (5.1.1 and the like)", "refused for this recipient, see above", []string{"RCPT 550 5.1.1 nobody", "RCPT 553 no"}, nil, notifier.Permanent},
 	{
 		"4.2.2 (mailbox full), 4.1.x (but for the sender's, 4.1.7 and 4.1.8) or 4.4.x to RCPT TO", "the same; retried when there is nobody else",
-		[]string{"RCPT 452 4.2.2 full", "RCPT 450 4.1.2 no domain", "RCPT 450 4.1.8 no domain", "RCPT 451 4.4.3 no way"}, nil, notifier.Retry,
+		[]string{"RCPT 452 4.2.2 full", "RCPT 450 4.1.2 no domain", "RCPT 450 4.1.8 no domain", "RCPT 451 4.4.3 no way"},
+		nil, notifier.Retry,
 	},
 	{"4.5.3, too many recipients", "retried, with nobody told", []string{"RCPT 452 4.5.3 too many"}, nil, notifier.Retry},
 	{"552, 5.2.3, 5.3.4 to the mail", "permanent", []string{"END 552 full", "END 554 5.2.3 large", "END 552 5.3.4 large"}, nil, notifier.Permanent},
 	{
-		"connection refused, reset, timed out, or no SMTP, before the final dot", "retried", []string{" HTTP/1.1 200 OK"},
-		[]func(*testing.T) error{refusedConnection, met(smtpsim.Fault{Step: smtpsim.From, Reset: true})}, notifier.Retry,
+		"connection refused, reset, timed out, or no SMTP, before the final dot", "retried",
+		[]string{" HTTP/1.1 200 OK"},
+		[]func(*testing.T) error{refusedConnection, met(smtpsim.Fault{Step: smtpsim.From, Reset: true})},
+		notifier.Retry,
 	},
 	{
-		"the same after the final dot, or a reply of 3xx", "unknown: sent again, possibly double", []string{"END 354 go on", "END HTTP/1.1 200 OK"},
-		[]func(*testing.T) error{met(smtpsim.Fault{Step: smtpsim.End, Reset: true})}, notifier.Unknown,
+		"the same after the final dot, or a reply of 3xx", "unknown: sent again, possibly double",
+		[]string{"END 354 go on", "END HTTP/1.1 200 OK"},
+		[]func(*testing.T) error{met(smtpsim.Fault{Step: smtpsim.End, Reset: true})},
+		notifier.Unknown,
 	},
 }
 
