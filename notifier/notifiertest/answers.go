@@ -159,5 +159,5 @@ func refusal(text string) any {
 
 // acceptance is one that calls the message by all of the request.
 func acceptance(text string) any {
-	return map[string]any{"ok": true, "id": text, "name": text, "channel": text, "channel_id": text, "ts": text, "message": map[string]any{"thread_ts": text}}
+	return map[string]any{"ok": true, "id": text, "name": text, "channel": text, "channel_id": text, "ts": text, "message": map[string]any{"thread_ts": "of " + text}}
 }
