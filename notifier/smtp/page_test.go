@@ -115,8 +115,11 @@ func TestThePageSaysWhatRepliesComeTo(t *testing.T) {
 		for _, said := range d.replies {
 			command, reply, _ := strings.Cut(said, " ")
 			w := usual().with(command, reply)
-			if command == "EHLO" {
+			switch command {
+			case "EHLO":
 				w["HELO"] = reply
+			case "STARTTLS":
+				w["EHLO"] = "250-hi\r\n250 STARTTLS"
 			}
 			verdict(t, d.want, w.send(t), strconv.Quote(said))
 		}

@@ -57,7 +57,7 @@ func (w wire) sendThis(t *testing.T, m notifier.Message) error {
 	}()
 	c := smtp.Config{Host: "127.0.0.1", Port: listener.Addr().(*net.TCPAddr).Port, TLS: "none", From: "flyte@example.org"}
 	if w["STARTTLS"] != "" {
-		c.TLS, w["EHLO"] = "starttls", "250-hi\r\n250 STARTTLS"
+		c.TLS = "starttls"
 	}
 	n, err := smtp.New(c)
 	require.NoError(t, err)
