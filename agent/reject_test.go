@@ -47,7 +47,7 @@ func TestBadSpecIsFailedWithEveryProblem(t *testing.T) {
 		for _, want := range []string{
 			"\nwait: ", "\nwatch.execution.name: ", "\nrulez: unknown key", "\nrules[0].when.phase[0]: ",
 			"\nrules[0].send[0].slack.channel: ", "\nrules[1].when.no_heartbeat_for: not supported by this version",
-			"\nrules[1].if: ", "\nrules[1].send[0].mattermost: not supported by this version", "\nrules[2].message.title: ",
+			"\nrules[1].if: ", "\nrules[1].send[0].mattermost: is no notifier: use webhook, with format: mattermost in its connection", "\nrules[2].message.title: ",
 			"\nrules[2].send[0].slack.connection: unknown connection", "\nrules[2].send[1].slack.connection: ",
 			"\ninterface.outputs.surprise: must be one of phase: str and deliveries: list[dict]",
 		} {

@@ -111,8 +111,8 @@ func (p *parser) kind(at, kind string) bool {
 		return true
 	case known:
 		p.add(at, "needs no connection: tasks name the notifier alone")
-	case p.reg.Reserved(kind):
-		p.add(at, strict.Unsupported)
+	case p.reg.Instead(kind) != "":
+		p.add(at, "is no notifier: use "+p.reg.Instead(kind))
 	default:
 		p.add(at, "unknown key"+strict.Suggest(kind, append(p.connectable(), allowKey, rateKey, quietKey)))
 	}

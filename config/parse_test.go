@@ -99,14 +99,14 @@ func TestParseTellsEverythingAtOnce(t *testing.T) {
 		`connections.c: must be a mapping, not a string`,
 		`connections.d: must have a notifier: slack, sendgrid`,
 		`connections.e.slak: unknown key, did you mean "slack"?`,
-		`connections.f.webhook: not supported by this version`,
+		`connections.f.webhook: is no notifier: use stdout, for example`,
 		`connections.g.stdout: needs no connection: tasks name the notifier alone`,
 		`connections.stdout: is the name of a notifier that needs no connection; choose another`,
 		`defaults.sendgrid: connection "a" is not of kind sendgrid`,
 		`defaults.slack: unknown connection "aa", did you mean "a"?`,
 		`defaults.slak: unknown key, did you mean "slack"?`,
 		`defaults.stdout: needs no connection: tasks name the notifier alone`,
-		`defaults.webhook: not supported by this version`,
+		`defaults.webhook: is no notifier: use stdout, for example`,
 		`delivery.timeout: must be longer than 0s`,
 		`ops: must have at least 1 entry, not 0`,
 		`server.hooks.listen: required`,
@@ -300,7 +300,7 @@ func TestLoad(t *testing.T) {
 	c, found, err = config.Load(write(t, "c.yaml", minimal+"connections: {a: {webhook: {}}}"), []string{"FLYTE_NOTIFIER__SERVER__LISTEN=x"}, registry())
 	require.NoError(t, err)
 	require.Nil(t, c)
-	require.Equal(t, "connections.a.webhook: not supported by this version\n"+
+	require.Equal(t, "connections.a.webhook: is no notifier: use stdout, for example\n"+
 		"server.listen: must be host:port or :port (set by FLYTE_NOTIFIER__SERVER__LISTEN)\n", config.Problems(found))
 
 	_, _, err = config.Load(filepath.Join(t.TempDir(), "missing.yaml"), nil, registry())

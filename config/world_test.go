@@ -64,8 +64,8 @@ func registry() *notifier.Registry {
 			Config: func() any { return &chatConfig{} }, Rate: notifier.Rate{PerSecond: 1, Burst: 3},
 		},
 		notifier.Manifest{Kind: "sendgrid", Title: "SendGrid", Destination: destination, New: build, Config: func() any { return &mailConfig{} }},
-		notifier.Manifest{Kind: "stdout", Title: "Standard output", Destination: destination, New: build},
-	).Reserve("webhook")
+		notifier.Manifest{Kind: "stdout", Title: "Standard output", Names: map[string]string{"webhook": "stdout, for example"}, Destination: destination, New: build},
+	)
 }
 
 // minimal is the least that a server needs to be told.

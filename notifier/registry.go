@@ -18,6 +18,10 @@ type Manifest struct {
 	Mail        bool   // it sends mail: its destinations are written {to: [addresses]}
 	Guarantee   string // one sentence for the docs: how often a message may arrive
 
+	// Names are services that people look for as kinds of their own, each with what to write: "discord" is
+	// "webhook, with format: discord in its connection".
+	Names map[string]string
+
 	// Idempotent: a message that is sent again with the same Message.Key arrives once, or whoever receives it can
 	// tell that it is the same. So after an unknown outcome it may be sent again without being possibly double.
 	// Where a kind's connections differ, Connection.Idempotent knows.
@@ -42,7 +46,6 @@ type Deps struct {
 // Registry is the set of notifiers a program was built with.
 type Registry struct {
 	manifests []Manifest
-	reserved  []string
 }
 
 // NewRegistry returns a registry of the manifests, in their order. It panics when one is
@@ -73,12 +76,12 @@ func (r *Registry) Find(kind string) (Manifest, bool) {
 // All returns the manifests in the order of registration.
 func (r *Registry) All() []Manifest { return slices.Clone(r.manifests) }
 
-// Reserve names kinds that are known but not part of this version, so that specs and configs
-// hear so instead of "unknown". It returns the registry, and is called before the first use.
-func (r *Registry) Reserve(kinds ...string) *Registry {
-	r.reserved = append(r.reserved, kinds...)
-	return r
+// Instead says what to write for a name that is no kind, where a manifest knows; else it is empty.
+func (r *Registry) Instead(name string) string {
+	for _, m := range r.manifests {
+		if use := m.Names[name]; use != "" {
+			return use
+		}
+	}
+	return ""
 }
-
-// Reserved says whether a kind is known but not part of this version.
-func (r *Registry) Reserved(kind string) bool { return slices.Contains(r.reserved, kind) }

@@ -33,6 +33,16 @@ func TestRegistryFindsInOrder(t *testing.T) {
 	require.Empty(t, notifier.NewRegistry().All())
 }
 
+func TestRegistrySaysWhatToWriteInstead(t *testing.T) {
+	t.Parallel()
+	hook := manifest("hook")
+	hook.Names = map[string]string{"gull": "hook, with format: gull"}
+	r := notifier.NewRegistry(manifest("slack"), hook)
+	require.Equal(t, "hook, with format: gull", r.Instead("gull"))
+	require.Empty(t, r.Instead("hook"))
+	require.Empty(t, r.Instead("owl"))
+}
+
 func TestRegistryPanicsOnMistakes(t *testing.T) {
 	t.Parallel()
 	bare := func(change func(*notifier.Manifest)) notifier.Manifest {

@@ -126,7 +126,7 @@ watches: []
 		`rules[0].send[0].slack.thread: not supported by this version`,
 		`rules[0].send[1].sendgrid.connection: unknown connection "nowhere"`,
 		`rules[0].send[1].sendgrid.to: must be a list, not a string`,
-		`rules[0].send[2].webhook: not supported by this version`,
+		`rules[0].send[2].webhook: is no notifier: use stdout, for example`,
 		`rules[0].send[3].slak: unknown notifier, did you mean "slack"?`,
 		`rules[0].send[4]: must name a notifier: slack, sendgrid, stdout`,
 		`rules[0].when: must have exactly one key, not 2: phase, running_for`,
@@ -339,7 +339,7 @@ func TestParseSend(t *testing.T) {
 		`message.title: line 1: unclosed action`,
 		`require: must be one of accepted, delivered, not "Delivered", did you mean "delivered"?`,
 		`rules: unknown key`,
-		`send[0].webhook: not supported by this version`,
+		`send[0].webhook: is no notifier: use stdout, for example`,
 		`send[1].slack.channel: required`,
 	}, texts(problems))
 }

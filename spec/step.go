@@ -55,8 +55,8 @@ func (p *parser) step(path string, entry any, target Target) Step {
 }
 
 func (p *parser) unknownKind(path, kind string) {
-	if p.env.Registry.Reserved(kind) {
-		p.add(path, strict.Unsupported)
+	if use := p.env.Registry.Instead(kind); use != "" {
+		p.add(path, "is no notifier: use "+use)
 		return
 	}
 	near := strict.Suggest(kind, p.kinds())

@@ -70,8 +70,8 @@ func registry() *notifier.Registry {
 	return notifier.NewRegistry(
 		notifier.Manifest{Kind: "slack", Title: "Slack", Destination: func() notifier.Destination { return &chat{} }, Config: config, New: newNone},
 		notifier.Manifest{Kind: "sendgrid", Title: "SendGrid", Destination: func() notifier.Destination { return &mail{} }, Config: config, New: newNone},
-		notifier.Manifest{Kind: "stdout", Title: "Standard output", Destination: func() notifier.Destination { return &terminal{} }, New: newNone},
-	).Reserve("webhook")
+		notifier.Manifest{Kind: "stdout", Title: "Standard output", Names: map[string]string{"webhook": "stdout, for example"}, Destination: func() notifier.Destination { return &terminal{} }, New: newNone},
+	)
 }
 
 // server is an environment as the agent has it: the task runs in p/development/own.

@@ -100,7 +100,7 @@ func (d *decoder) list(path string, tree any, dst reflect.Value, f field) {
 	}
 }
 
-// element decodes an entry of a list or map, where a null is no absent key but a wrong value.
+// scalar decodes a text, a boolean or a number.
 func (d *decoder) scalar(path string, tree any, dst reflect.Value, f field) {
 	switch dst.Kind() {
 	case reflect.String:

@@ -23,6 +23,7 @@ import (
 // service is one whose page has a table of what its answers come to.
 type service struct {
 	kind   string
+	as     []string // whose rows of the page hold beside those of all, and before them: "of a chat"
 	config func(secret func(string) any, url string) map[string]any
 	to     map[string]any           // a destination
 	says   func(code string) string // an answer's body that holds a code; nil: its page names none
@@ -70,20 +71,35 @@ var services = []service{
 		},
 		says: func(code string) string { return fmt.Sprintf(`{"ok": false, "description": %q}`, code) },
 	},
+	webhook("json"),
+	webhook("mattermost", "of a chat"),
 	{
-		kind: "webhook",
-		config: func(secret func(string) any, url string) map[string]any {
-			return map[string]any{"url": secret(url)}
-		},
+		kind: "webhook", as: []string{"of a chat", "of Discord"}, config: webhook("discord").config,
+		says: func(code string) string { return fmt.Sprintf(`{"message": "no", "code": %s}`, code) },
 	},
+	webhook("google-chat", "of a chat"),
+	webhook("ntfy", "of a chat"),
+}
+
+func webhook(format string, as ...string) service {
+	return service{kind: "webhook", as: as, config: func(secret func(string) any, url string) map[string]any {
+		return map[string]any{"url": secret(url + "/topic"), "format": format}
+	}}
 }
 
 // TestPagesSayWhatAnswersComeTo lets each service answer with every status, and with every code that its page names:
 // the verdict is the page's.
 func TestPagesSayWhatAnswersComeTo(t *testing.T) {
 	t.Parallel()
+	tried := map[string]bool{"smtp": true, "stdout": true} // the one has a test of its own, the other no answers
 	for _, s := range services {
-		t.Run(s.kind, func(t *testing.T) {
+		tried[s.kind] = true
+	}
+	for _, m := range builtin.Registry(nil).All() {
+		require.True(t, tried[m.Kind], "%s is not tried", m.Kind)
+	}
+	for _, s := range services {
+		t.Run(strings.Join(append([]string{s.kind}, s.as...), " "), func(t *testing.T) {
 			t.Parallel()
 			var next atomic.Pointer[answer]
 			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -93,7 +109,7 @@ func TestPagesSayWhatAnswersComeTo(t *testing.T) {
 			}))
 			t.Cleanup(server.Close)
 			send := s.open(t, server)
-			page := documented(t, s.kind)
+			page := documented(t, s.kind, s.as)
 			for status := 200; status < 600; status++ {
 				want, ok := page.verdict(status)
 				require.True(t, ok, "the page says nothing of %d", status)
@@ -167,8 +183,9 @@ var (
 )
 
 // documented reads the table of a kind's page: "403, other 4xx", "400 `code`, `code`". A code's status is the one before
-// it in its row, or 200. What is told of in words alone is left out: edits, and answers "with" something else.
-func documented(t *testing.T, kind string) answers {
+// it in its row, or 200. What is told of in words alone is left out: edits, and answers "with" something else. A row
+// "of a chat: 503" holds for those alone who are asked for, and goes before the others.
+func documented(t *testing.T, kind string, as []string) answers {
 	t.Helper()
 	raw, err := os.ReadFile(filepath.Join("../../docs/notifiers", kind+".md"))
 	require.NoError(t, err)
@@ -176,19 +193,30 @@ func documented(t *testing.T, kind string) answers {
 	require.True(t, ok)
 	table, _, _ = strings.Cut(table, "\n## ")
 	a := answers{plain: map[int]notifier.Verdict{}, classes: map[int]notifier.Verdict{}}
-	for _, found := range row.FindAllStringSubmatch(table, -1) {
-		verdict := map[string]notifier.Verdict{
-			"delivered": notifier.Delivered, "retried": notifier.Retry, "permanent": notifier.Permanent, "unknown": notifier.Unknown,
-		}[found[2]]
-		if strings.HasPrefix(found[1], "of an edit") {
-			continue
-		}
-		last := http.StatusOK
-		for _, part := range between.Split(aside.ReplaceAllString(found[1], ""), -1) {
-			last = a.read(part, last, verdict)
+	rows := row.FindAllStringSubmatch(table, -1)
+	for _, own := range append([]string{""}, as...) {
+		for _, found := range rows {
+			a.row(found, own)
 		}
 	}
 	return a
+}
+
+// row reads a row if it is that of those who are asked for.
+func (a *answers) row(found []string, own string) {
+	verdict := map[string]notifier.Verdict{
+		"delivered": notifier.Delivered, "retried": notifier.Retry, "permanent": notifier.Permanent, "unknown": notifier.Unknown,
+	}[found[2]]
+	cell := aside.ReplaceAllString(found[1], "")
+	if of, rest, ok := strings.Cut(cell, ": "); ok && of == own {
+		cell = rest
+	} else if own != "" || strings.HasPrefix(cell, "of ") {
+		return
+	}
+	last := http.StatusOK
+	for _, part := range between.Split(cell, -1) {
+		last = a.read(part, last, verdict)
+	}
 }
 
 // read reads a part of a row, and returns the status that the next code has.

@@ -28,5 +28,5 @@ func Registry(w io.Writer) *notifier.Registry {
 		telegram.Manifest(),
 		webhook.Manifest(),
 		stdout.Manifest(w),
-	).Reserve("discord", "mattermost", "ntfy")
+	)
 }

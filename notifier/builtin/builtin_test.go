@@ -19,11 +19,15 @@ func TestRegistryHoldsTheNotifiersOfThisVersion(t *testing.T) {
 		kinds = append(kinds, m.Kind)
 		require.NotEmpty(t, m.Title, m.Kind)
 		require.NotEmpty(t, m.Guarantee, m.Kind)
-		require.False(t, r.Reserved(m.Kind), "%s is both there and reserved", m.Kind)
+		require.Empty(t, r.Instead(m.Kind), "%s is there, and another is to be written", m.Kind)
 	}
 	require.Equal(t, []string{"slack", "slack_webhook", "sendgrid", "smtp", "pagerduty", "teams", "telegram", "webhook", "stdout"}, kinds)
-	require.True(t, r.Reserved("mattermost"))
-	require.False(t, r.Reserved("carrier-pigeon"))
+	for name, format := range map[string]string{
+		"discord": "discord", "google-chat": "google-chat", "google_chat": "google-chat", "mattermost": "mattermost", "ntfy": "ntfy",
+	} {
+		require.Equal(t, "webhook, with format: "+format+" in its connection", r.Instead(name))
+	}
+	require.Empty(t, r.Instead("carrier-pigeon"))
 }
 
 // Schema and validation come from the manifests' own structs, so each must be one that the

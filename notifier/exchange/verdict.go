@@ -73,8 +73,8 @@ func Reading(err error) error {
 }
 
 // Wait is how long a service wants to be left alone, at most an hour: the longer of Retry-After, in seconds or as a
-// date (RFC 9110 section 10.2.3), and, with 429, X-Ratelimit-Reset, in seconds since 1970, in seconds from now, or as
-// a date, for services differ. Nonsense is no wish.
+// date (RFC 9110 section 10.2.3), and, with 429, X-Ratelimit-Reset, in seconds or milliseconds since 1970, in seconds
+// from now, or as a date, for services differ. Nonsense is no wish.
 func Wait(status int, h http.Header, now time.Time) time.Duration {
 	longest := until(h.Get("Retry-After"), now)
 	if status == http.StatusTooManyRequests {
@@ -94,10 +94,14 @@ func until(text string, now time.Time) time.Duration {
 	return 0
 }
 
-// epoch is seconds since 1970 as a date. Fewer than there were in 2001 are seconds from now, and stay.
+// epoch is seconds since 1970 as a date, or milliseconds, which were more in 1973 than seconds will be in 5138. Fewer than
+// there were in 2001 are seconds from now, and stay.
 func epoch(text string) string {
-	const year2001, year9999 = 1e9, 253402300799
+	const year2001, year5138, year9999 = 1e9, 1e11, 253402300799
 	if s, ok := seconds(text); ok && s >= year2001 {
+		if s >= year5138 {
+			s /= 1000
+		}
 		return time.Unix(int64(min(s, year9999)), 0).UTC().Format(http.TimeFormat)
 	}
 	return text

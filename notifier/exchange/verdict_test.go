@@ -32,6 +32,8 @@ func TestWait(t *testing.T) {
 		"beyond any integer":       {429, "99999999999999999999999", "", time.Hour},
 		"reset at":                 {429, "", "1772366460", time.Minute},
 		"reset at a fraction":      {429, "", "1772366460.9", time.Minute},
+		"reset at milliseconds":    {429, "", "1772366460123", time.Minute},
+		"reset ages of them ago":   {429, "", "100000000000", 0},
 		"reset in":                 {429, "", "30", 30 * time.Second},
 		"reset as a date":          {429, "", now.Add(time.Minute).Format(http.TimeFormat), time.Minute},
 		"reset long ago":           {429, "", "1600000000", 0},

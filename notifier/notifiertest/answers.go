@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httputil"
 	"net/url"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -117,23 +118,20 @@ func (s Suite) redirects(t *testing.T) {
 	}
 }
 
-// secrets shows errors whose answer repeats the whole request, in the forms that services have.
+// secrets shows errors and receipts whose answer repeats the whole request, in the forms that services have.
 func (s Suite) secrets(t *testing.T) {
 	t.Parallel()
-	var status atomic.Int32
-	var asJSON atomic.Bool
+	var status, form atomic.Int32
+	forms := []func(text string) any{nil, refusal, acceptance}
 	n := s.serve(t, func(w http.ResponseWriter, r *http.Request) {
 		dump, _ := httputil.DumpRequest(r, true)
 		text := string(dump)
 		if plain, err := url.QueryUnescape(text); err == nil {
 			text += plain
 		}
-		if asJSON.Load() {
-			dump, _ = json.Marshal(map[string]any{
-				"ok": false, "error": text, "message": text, "needed": text,
-				"errors":            []any{map[string]any{"message": text, "field": text}},
-				"response_metadata": map[string]any{"messages": []string{text}},
-			})
+		w.Header().Set("X-Message-Id", strings.Join(r.Header["Authorization"], ""))
+		if form := forms[form.Load()]; form != nil {
+			dump, _ = json.Marshal(form(text))
 			text = string(dump)
 		}
 		w.WriteHeader(int(status.Load()))
@@ -141,11 +139,25 @@ func (s Suite) secrets(t *testing.T) {
 	})
 	s.checkSecrets(t, n)
 	for _, code := range []int{200, 202, 400, 401, 403, 404, 413, 429, 500, 503} {
-		for _, form := range []bool{false, true} {
+		for i := range forms {
 			status.Store(int32(code))
-			asJSON.Store(form)
-			_, _ = s.send(t.Context(), t, n, Message()) // send looks at the error
+			form.Store(int32(i))
+			_, _ = s.send(t.Context(), t, n, Message()) // send looks at what comes of it
 		}
 	}
 	s.checkSecrets(t, n)
+}
+
+// refusal is an answer in the words of several services.
+func refusal(text string) any {
+	return map[string]any{
+		"ok": false, "error": text, "message": text, "needed": text,
+		"errors":            []any{map[string]any{"message": text, "field": text}},
+		"response_metadata": map[string]any{"messages": []string{text}},
+	}
+}
+
+// acceptance is one that calls the message by all of the request.
+func acceptance(text string) any {
+	return map[string]any{"ok": true, "id": text, "name": text, "channel": text, "channel_id": text, "ts": text, "message": map[string]any{"thread_ts": "of " + text}}
 }

@@ -48,6 +48,7 @@ func HostileTexts() []string {
 	return []string{
 		"", " ", "\n", "\x00", "\xff\xfe\xc0\x80", "a\r\nBcc: everybody@example.org\r\n\r\nb",
 		"<!channel> <!here> <!everyone> <@U123> <#C123> @here @channel", "<https://evil.example.org|the console>",
+		"&#64;channel &commat;here &#x40;all &lt;!channel&gt;", // which some read as what they stand for
 		"<script>alert(1)</script> <img src=x onerror=alert(1)>", "</pre></body>", "``` `x` *b* _i_ ~s~", "]]> --> {{.Error}} ${HOME} %s %d",
 		"\u202Etxt.exe\u202C \u2066x\u2069", "\x1b[31mred\x1b[0m \x1b]0;title\x07 \x9b31m", "e\u0301\u200d👩‍👩‍👧‍👦 𝔘𝔫𝔦𝔠𝔬𝔡𝔢 \u2028 \uFEFF",
 		`"quotes" 'and' \backslashes\ & ampersands`, strings.Repeat("&<>\"", 20_000), strings.Repeat("\n", 10_000),

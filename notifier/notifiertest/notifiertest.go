@@ -41,7 +41,7 @@ type Suite struct {
 	Destination notifier.Destination
 	// Accept answers the requests of a send as the service does when it takes the message.
 	Accept http.Handler
-	// Secrets are texts that no error and no print of the notifier may hold.
+	// Secrets are texts that no error, no receipt and no print of the notifier may hold.
 	Secrets []string
 	// Verdicts says by HTTP status what a send comes to where it differs from DefaultVerdict.
 	// The answer's body is one that the service would not send.
@@ -140,6 +140,7 @@ func (s Suite) send(ctx context.Context, t testing.TB, n notifier.BaseNotifier, 
 		t.Errorf("a receipt beside an error: %v", receipt)
 	}
 	s.checkError(t, err)
+	s.checkSecrets(t, receipt)
 	return receipt, err
 }
 

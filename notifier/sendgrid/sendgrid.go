@@ -102,15 +102,15 @@ func (n *Notifier) Send(ctx context.Context, d notifier.Destination, m notifier.
 	case err != nil:
 		return nil, err
 	case answer.StatusCode == http.StatusAccepted:
-		return receipt(answer), nil
+		return c.receipt(answer), nil
 	case answer.StatusCode == http.StatusOK && n.config.Sandbox:
 		return nil, nil
 	}
 	return nil, c.refused(answer)
 }
 
-func receipt(answer *rest.Response) notifier.Receipt {
-	id := notifier.Cut(notifier.OneLine(http.Header(answer.Headers).Get("X-Message-Id")), 200)
+func (c *call) receipt(answer *rest.Response) notifier.Receipt {
+	id := c.Quote(http.Header(answer.Headers).Get("X-Message-Id"), 200)
 	if id == "" {
 		return nil
 	}

@@ -106,7 +106,7 @@ func (c *call) attach(ctx context.Context, f *file, key string, r notifier.Recei
 		r[receiptFileError] = strings.ReplaceAll(c.explain(err).Error(), f.url, "<upload url>")
 		return
 	}
-	r[receiptFile] = f.id
+	r[receiptFile] = c.Quote(f.id, 100)
 }
 
 // fileName holds the message's key, by which a file can be told from others.

@@ -62,7 +62,7 @@ func (c *call) lookInChannel(ctx context.Context, id, oldest, key string) (notif
 		if err != nil {
 			return nil, false, c.looking(err)
 		}
-		if r, found := find(id, page.Messages, key); found {
+		if r, found := c.find(id, page.Messages, key); found {
 			return r, true, nil
 		}
 		if !page.Ok {
@@ -93,7 +93,7 @@ func (c *call) lookInThread(ctx context.Context, id, thread, key string) (notifi
 		if err != nil {
 			return nil, false, c.looking(err)
 		}
-		if r, found := find(id, messages, key); found {
+		if r, found := c.find(id, messages, key); found {
 			return r, true, nil
 		}
 		if len(messages) == 0 {
@@ -116,10 +116,10 @@ func (c *call) looking(err error) error {
 }
 
 // find returns the receipt of the message with this key.
-func find(channel string, messages []slack.Message, key string) (notifier.Receipt, bool) {
+func (c *call) find(channel string, messages []slack.Message, key string) (notifier.Receipt, bool) {
 	for _, m := range messages {
 		if m.Metadata.EventType == eventType && m.Metadata.EventPayload["key"] == key && m.Timestamp != "" {
-			return receipt(channel, m.Timestamp, m.ThreadTimestamp), true
+			return c.receipt(channel, m.Timestamp, m.ThreadTimestamp), true
 		}
 	}
 	return nil, false

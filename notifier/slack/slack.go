@@ -135,15 +135,16 @@ func (c *call) post(ctx context.Context, target string, d *Destination, m notifi
 	if err != nil {
 		return nil, err
 	}
-	return receipt(cmp.Or(channel, target), ts, posted.ThreadTimestamp), nil
+	return c.receipt(cmp.Or(channel, target), ts, posted.ThreadTimestamp), nil
 }
 
 // receipt is that of a message. thread is as Slack has it: a reply to a message that was deleted is in none, and
 // Slack shows it in the channel without a word.
-func receipt(channel, ts, thread string) notifier.Receipt {
-	r := notifier.Receipt{receiptChannel: channel, receiptTS: ts}
+func (c *call) receipt(channel, ts, thread string) notifier.Receipt {
+	const most = 100 // characters, far more than any has
+	r := notifier.Receipt{receiptChannel: c.Quote(channel, most), receiptTS: c.Quote(ts, most)}
 	if thread != "" && thread != ts {
-		r[receiptThread] = thread
+		r[receiptThread] = c.Quote(thread, most)
 	}
 	return r
 }

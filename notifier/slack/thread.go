@@ -111,7 +111,7 @@ func (n *Notifier) Update(ctx context.Context, d notifier.Destination, of notifi
 	case ts == "":
 		return nil, notifier.Retry.Errorf("slack: chat.update neither answered nor refused")
 	}
-	return notifier.Receipt{receiptChannel: cmp.Or(channel, of[receiptChannel]), receiptTS: ts}, nil
+	return c.receipt(cmp.Or(channel, of[receiptChannel]), ts, ""), nil
 }
 
 // lost says whether a code means that there is no such message to edit or to reply to.

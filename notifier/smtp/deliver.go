@@ -51,8 +51,8 @@ func accepted(err error) bool {
 	return ok && reply.Code/100 == 2
 }
 
-// recipients names them all, and returns those refused for good while there are others. A reply "later" to any but
-// for a full mailbox puts off the whole mail.
+// recipients names them all, and returns those who are not to wait for while there are others. Any other reply "later"
+// puts off the whole mail.
 func (s *session) recipients(all []string) (refused []string, err error) {
 	var later, never error
 	taken := 0
@@ -66,7 +66,7 @@ func (s *session) recipients(all []string) (refused []string, err error) {
 		switch {
 		case !ok || reply.Code == closing:
 			return nil, s.failed("RCPT TO "+to, err)
-		case reply.Code/100 == 5 || full(reply):
+		case reply.Code/100 == 5 || alone(reply):
 			refused = append(refused, to+": "+s.reply(reply, 120))
 			if verdict, _ := notifier.VerdictOf(never); verdict != notifier.Retry { // one that may be taken yet
 				never = s.failed("RCPT TO "+to, err)

@@ -87,8 +87,18 @@ func enhanced(text string) string {
 	return ""
 }
 
-// full says whether a mailbox is: that seldom passes soon, and concerns nobody else.
-func full(reply *textproto.Error) bool { return enhanced(reply.Msg) == "2.2" }
+// alone says whether a reply concerns this recipient alone, and seldom passes soon: the mailbox is full, the address is
+// wrong, or nothing leads to its domain. That of the sender (1.7, 1.8) is everybody's.
+func alone(reply *textproto.Error) bool {
+	code := enhanced(reply.Msg)
+	switch code {
+	case "2.2":
+		return true
+	case "1.7", "1.8":
+		return false
+	}
+	return strings.HasPrefix(code, "1.") || strings.HasPrefix(code, "4.")
+}
 
 // hint is how to mend what a reply tells of: by RFC 3463's codes where they say more than RFC 5321's.
 func hint(code int, enhanced, text string) string {
@@ -99,10 +109,12 @@ func hint(code int, enhanced, text string) string {
 		return "check the connection's from"
 	case "2.2":
 		return "the mailbox is full"
+	case "4.1", "4.3", "4.4":
+		return "the server finds no way to where the mail goes: check the domains of the addresses"
 	case "2.3", "3.4":
 		return "the mail is too large for the server"
 	case "5.3":
-		return "too many recipients for the server"
+		return "too many recipients for the server: give fewer addresses, or several destinations"
 	case "7.8", "7.9":
 		return "check username and password; an account with a second factor needs a password for applications"
 	case "7.20", "7.21", "7.22", "7.23", "7.24", "7.25", "7.26", "7.27":

@@ -55,7 +55,11 @@ func (w wire) sendThis(t *testing.T, m notifier.Message) error {
 			go w.serve(conn)
 		}
 	}()
-	n, err := smtp.New(smtp.Config{Host: "127.0.0.1", Port: listener.Addr().(*net.TCPAddr).Port, TLS: "none", From: "flyte@example.org"})
+	c := smtp.Config{Host: "127.0.0.1", Port: listener.Addr().(*net.TCPAddr).Port, TLS: "none", From: "flyte@example.org"}
+	if w["STARTTLS"] != "" {
+		c.TLS = "starttls"
+	}
+	n, err := smtp.New(c)
 	require.NoError(t, err)
 	begun := time.Now()
 	receipt, err := n.Send(t.Context(), to("ada@example.org"), m)
@@ -191,8 +195,10 @@ func TestHintsSayHowToMend(t *testing.T) {
 		{"MAIL", "550 5.7.26 unauthenticated", "(publish SPF and DKIM for the domain of the connection's from)"},
 		{"MAIL", "501 5.1.7 bad sender", "(check the connection's from)"},
 		{"RCPT", "550 5.1.1 unknown", "(check the address)"},
+		{"RCPT", "450 4.1.2 Domain not found", "(check the address)"},
+		{"RCPT", "450 4.4.3 no name server", "(the server finds no way to where the mail goes: check the domains of the addresses)"},
 		{"RCPT", "553 what", "(check the address)"},
-		{"RCPT", "452 4.5.3 too many", "(too many recipients for the server)"},
+		{"RCPT", "452 4.5.3 too many", "(too many recipients for the server: give fewer addresses, or several destinations)"},
 		{"RCPT", "554 5.7.1 relay access denied", "(the server does not let this user send from this address to that one)"},
 		{"END", "552 5.3.4 too big", "(the mail is too large for the server)"},
 		{"END", "552 no room", "(the mailbox is full, or the mail too large)"},

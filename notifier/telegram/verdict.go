@@ -36,9 +36,8 @@ func read(a exchange.Answer) response {
 	return r
 }
 
-// refused is the answer as an error that says what is wrong and how to mend it, without the token. Telegram
-// accepts with 200 and "ok": true only. How long to wait
-// stands in the answer's text.
+// refused is the answer as an error that says what is wrong and how to mend it, without the token. Telegram accepts with
+// 200 and "ok": true only. How long to wait stands in the answer's text.
 func refused(s exchange.Service, a exchange.Answer) error {
 	r := read(a)
 	if seconds := r.Parameters.RetryAfter; seconds > 0 {

@@ -22,11 +22,6 @@ func (n *Notifier) Check(ctx context.Context) error {
 		return notifier.Permanent.Errorf("webhook: %w", err)
 	case l.url == nil:
 		return nil // tasks say where
-	case n.config.Format == formatNtfy:
-		to := *l.url
-		if err := ntfyRoot(&to); err != nil {
-			return notifier.Permanent.Errorf("webhook: %w", err)
-		}
 	case n.config.Format == formatDiscord:
 		return n.forbidden(exchange.Reading(n.ask(ctx, l)))
 	}
@@ -39,6 +34,7 @@ func (n *Notifier) Check(ctx context.Context) error {
 // ask gets the webhook's name and channel: https://discord.com/developers/docs/resources/webhook#get-webhook-with-token
 func (n *Notifier) ask(ctx context.Context, l *line) error {
 	to := *l.url
+	discordVersion(&to)
 	to.RawQuery = ""
 	answer, err := l.Do(ctx, http.MethodGet, to.String(), l.header.Clone(), "")
 	if err != nil {

@@ -1,6 +1,7 @@
 package webhook
 
 import (
+	"fmt"
 	"maps"
 	"mime"
 	"net/http"
@@ -81,6 +82,8 @@ func (c *Config) Validate() []notifier.Problem {
 	}
 	if c.Body != "" && c.Format != formatTemplate {
 		all.add("body", "goes with format template alone")
+	} else if c.wrongBody(c.Body) {
+		all.add("body", notJSON)
 	}
 	if c.ContentType != "" && c.Format != formatTemplate {
 		all.add("content_type", "goes with format template alone")
@@ -90,11 +93,12 @@ func (c *Config) Validate() []notifier.Problem {
 	return all.list
 }
 
-// ours are the headers that a connection cannot set: the request's own, and those by which a message is told.
+// ours are the headers that a connection cannot set: the request's own, and those by which a message is told. With either
+// name of an idempotency key, net/http would repeat a request by itself.
 func ours() []string {
 	return []string{
 		"Connection", "Content-Length", "Content-Type", "Host", "Idempotency-Key", "Te", "Trailer", "Transfer-Encoding", "Upgrade",
-		"Webhook-Id", "Webhook-Signature", "Webhook-Timestamp",
+		"Webhook-Id", "Webhook-Signature", "Webhook-Timestamp", "X-Idempotency-Key",
 	}
 }
 
@@ -114,15 +118,20 @@ func (c *Config) headers(all *problems) {
 	}
 }
 
-// CheckAllow refuses a connection that would carry its secrets wherever a task says.
+// CheckAllow refuses a connection that would carry its secrets wherever a task says, and patterns that no host matches.
 func (c *Config) CheckAllow(a notifier.Allow) []notifier.Problem {
-	if !c.URL.IsZero() || len(a.Destinations) > 0 || len(c.Headers) == 0 && c.SigningSecret.IsZero() {
-		return nil
+	all := &problems{}
+	for i, pattern := range a.Destinations {
+		if lower := strings.ToLower(pattern); lower != pattern {
+			all.add(fmt.Sprintf("allow.destinations[%d]", i), "hosts are compared in lower case: write %q", notifier.Cut(lower, 64))
+		}
 	}
-	return []notifier.Problem{{
-		Path: "allow.destinations",
-		Text: "required: the connection has headers or a signing_secret and no url, so that tasks could have them sent anywhere; name the hosts, such as hooks.example.org",
-	}}
+	if !c.URL.IsZero() || len(a.Destinations) > 0 || len(c.Headers) == 0 && c.SigningSecret.IsZero() {
+		return all.list
+	}
+	all.add("allow.destinations", "required: the connection has headers or a signing_secret and no url, so that tasks could have them sent anywhere; "+
+		"name the hosts, such as hooks.example.org")
+	return all.list
 }
 
 // CheckDestination says whether the destination gives what the connection lacks, and no more.
@@ -140,11 +149,18 @@ func (c *Config) CheckDestination(d notifier.Destination) []notifier.Problem {
 	case len(c.Headers) > 0 && !c.AllowPrivate && strings.HasPrefix(strings.ToLower(to.URL), "http:"):
 		all.add("url", "must be https, because the connection's headers go with the message")
 	}
+	if u, err := parseURL(to.URL); err == nil && c.Format == formatNtfy && !notifier.IsTemplate(to.URL) {
+		if err := ntfyLacksTopic(u); err != nil {
+			all.add("url", "%s", err)
+		}
+	}
 	switch template := c.Format == formatTemplate; {
 	case template && to.Body == "":
 		all.add("body", "required: the connection's format is template, and it has none")
 	case !template && to.Body != "":
 		all.add("body", "must not be given: the connection's format is not template")
+	case c.wrongBody(to.Body):
+		all.add("body", notJSON)
 	}
 	return all.list
 }
@@ -158,9 +174,9 @@ func (c *Config) DestinationKeys() map[string]any {
 }
 
 // chat says whether the receiver is a service for people, with a format of its own.
-func (c *Config) chat() bool {
-	return slices.Contains([]string{formatMattermost, formatDiscord, formatGoogleChat, formatNtfy}, c.Format)
-}
+func (c *Config) chat() bool { return slices.Contains(chats(), c.Format) }
+
+func chats() []string { return []string{formatMattermost, formatDiscord, formatGoogleChat, formatNtfy} }
 
 // Idempotent says whether the receiver can tell a message that comes twice: it has the id. The chat services take no
 // notice of it.

@@ -30,7 +30,7 @@ func TestConfigsThatAreRight(t *testing.T) {
 	for _, text := range []string{
 		"{}", "{url: {env: A}, signing_secret: {file: /b}, allow_private: true}",
 		"{headers: {X-A: {env: A}, X-B: {file: /b}, X-C: {value: 'plain text'}}}", "{method: PATCH, format: cloudevents, source: //flyte.example.org/prod}",
-		"{format: template, content_type: text/plain; charset=utf-8}", "{format: template, body: '{{.Name}}'}", "{format: discord}", "{format: ntfy, method: POST}",
+		"{format: template, content_type: text/plain; charset=utf-8}", "{format: template, body: '{{.Name}}'}", "{format: template, body: '[]'}", "{format: template, body: hello, content_type: text/plain}", "{format: discord}", "{format: ntfy, method: POST}",
 	} {
 		_, problems := decode(t, text)
 		require.Empty(t, problems, text)
@@ -51,6 +51,7 @@ func TestConfigsThatAreWrong(t *testing.T) {
 		"{headers: {'X A': {value: a}}}":                     `headers: "X A" is no name of a header`,
 		"{headers: {webhook-id: {value: a}}}":                "headers.webhook-id: is set by the notifier itself",
 		"{headers: {content-TYPE: {value: a}}}":              "headers.content-TYPE: is set by the notifier itself",
+		"{headers: {x-idempotency-key: {value: a}}}":         "headers.x-idempotency-key: is set by the notifier itself",
 		"{headers: {X-a: {value: a}, x-A: {value: b}}}":      "headers.x-A: is the same header as X-a",
 		"{method: GET}":                                      `method: must be one of POST, PUT, PATCH, not "GET"`,
 		"{format: slack}":                                    `format: must be one of json, cloudevents, template, mattermost, discord, google-chat, ntfy, not "slack"`,
@@ -59,7 +60,8 @@ func TestConfigsThatAreWrong(t *testing.T) {
 		"{format: cloudevents, source: 'a b'}":               "source: must be a URI or part of one, such as /flyte/production",
 		"{content_type: text/plain}":                         "content_type: goes with format template alone",
 		"{format: template, content_type: 'text/plain; \"'}": "content_type: must be a media type, such as text/plain; charset=utf-8",
-		"{body: a}": "body: goes with format template alone",
+		"{format: template, body: hello}":                    "body: is not JSON (write texts as {{.Error | toJson}}, without quotes around it)",
+		"{body: a}":                                          "body: goes with format template alone",
 	} {
 		_, problems := decode(t, text)
 		require.Equal(t, want, problems, text)
@@ -85,6 +87,13 @@ func TestSecretsNeedAPlaceToGo(t *testing.T) {
 	}
 }
 
+func TestHostsAreAllowedInLowerCase(t *testing.T) {
+	t.Parallel()
+	c, _ := decode(t, "{}")
+	require.Equal(t, `allow.destinations[1]: hosts are compared in lower case: write "*.hooks.example.org"`,
+		texts(c.CheckAllow(notifier.Allow{Destinations: []string{"hooks.example.org", "*.Hooks.Example.Org"}})))
+}
+
 func TestDestinationsThatFitTheConnection(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
@@ -101,6 +110,11 @@ func TestDestinationsThatFitTheConnection(t *testing.T) {
 		"headers with TLS":  {"{headers: {A: {env: B}}}", webhook.Destination{URL: "https://example.org"}, ""},
 		"a body of its own": {"{url: {env: A}}", webhook.Destination{Body: "{}"}, "body: must not be given: the connection's format is not template"},
 		"a body wanted":     {"{url: {env: A}, format: template}", webhook.Destination{}, "body: required: the connection's format is template, and it has none"},
+		"no topic":          {"{format: ntfy}", webhook.Destination{URL: "https://ntfy.example.org/"}, "url: must end with the topic, as https://ntfy.example.org/topic"},
+		"a topic":           {"{format: ntfy}", webhook.Destination{URL: "https://ntfy.example.org/topic"}, ""},
+		"a topic, perhaps":  {"{format: ntfy}", webhook.Destination{URL: "https://ntfy.example.org/{{.Project}}"}, ""},
+		"no JSON":           {"{url: {env: A}, format: template}", webhook.Destination{Body: "hello"}, "body: is not JSON (write texts as {{.Error | toJson}}, without quotes around it)"},
+		"text":              {"{url: {env: A}, format: template, content_type: text/plain}", webhook.Destination{Body: "hello"}, ""},
 		"a body given":      {"{url: {env: A}, format: template}", webhook.Destination{Body: "{{.Name}}"}, ""},
 	} {
 		c, problems := decode(t, tc.config)

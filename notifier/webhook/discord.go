@@ -1,6 +1,7 @@
 package webhook
 
 import (
+	"net/url"
 	"strings"
 
 	"github.com/flyte-notifier/flyte-notifier/notifier"
@@ -73,6 +74,18 @@ func discord(m notifier.Message) discordMessage {
 		e.Footer = &embedFooter{dialect{escape: unmentioned, size: units}.text(c.footer, discordFooter)}
 	}
 	return discordMessage{[]embed{e}, allowedMentions{[]string{}}}
+}
+
+// discordVersion makes the URL of a webhook, which Discord gives without the version of its API, that of version 10.
+// Without one it is version 6, which counts Retry-After and retry_after in milliseconds:
+// https://discord.com/developers/docs/reference#api-versioning
+func discordVersion(u *url.URL) {
+	const unversioned, versioned = "/api/webhooks/", "/api/v10/webhooks/"
+	for _, path := range []*string{&u.Path, &u.RawPath} {
+		if rest, ok := strings.CutPrefix(*path, unversioned); ok {
+			*path = versioned + rest
+		}
+	}
 }
 
 // joined adds a remark to the small print, once.

@@ -19,7 +19,7 @@ func (c *Config) request(u *url.URL, d *Destination, m notifier.Message) (reques
 	to := *u
 	if c.Format == formatNtfy {
 		if err := ntfyRoot(&to); err != nil {
-			return request{}, err
+			return request{}, fmt.Errorf("url: %w", err)
 		}
 	}
 	content, body, err := c.body(ntfyTopic(u), d, m)
@@ -28,6 +28,7 @@ func (c *Config) request(u *url.URL, d *Destination, m notifier.Message) (reques
 	}
 	switch c.Format {
 	case formatDiscord:
+		discordVersion(&to)
 		to.RawQuery = with(to.RawQuery, "wait", "true") // so that it tells whether it took the message
 	case formatGoogleChat:
 		if id := headerText(m.Key); id != "" {
@@ -72,31 +73,42 @@ func (c *Config) body(topic string, d *Destination, m notifier.Message) (content
 
 // templated is the destination's own body. What claims to be JSON must be.
 func (c *Config) templated(d *Destination) (content string, body []byte, err error) {
-	content = c.contentType()
-	kind, _, err := mime.ParseMediaType(content)
+	isJSON, err := c.claimsJSON()
 	if err != nil {
 		return "", nil, fmt.Errorf("content_type: %w", err)
 	}
-	if isJSON := kind == "application/json" || strings.HasSuffix(kind, "+json"); isJSON && !json.Valid([]byte(d.Body)) {
-		return "", nil, errors.New("body: is not JSON (write texts as {{.Error | toJson}}, without quotes around it)")
+	if isJSON && !json.Valid([]byte(d.Body)) {
+		return "", nil, errors.New("body: " + notJSON)
 	}
-	return content, []byte(d.Body), nil
+	return c.contentType(), []byte(d.Body), nil
 }
 
-// receipt is the status, and what a service calls the message.
-func (c *Config) receipt(a exchange.Answer) notifier.Receipt {
-	r := notifier.Receipt{"status": fmt.Sprint(a.Status)}
-	var said struct {
-		ID      any `json:"id"`
-		Channel any `json:"channel_id"`
-		Name    any `json:"name"`
+const notJSON = "is not JSON (write texts as {{.Error | toJson}}, without quotes around it)"
+
+// claimsJSON says whether the media type of a body of one's own is one of JSON.
+func (c *Config) claimsJSON() (bool, error) {
+	kind, _, err := mime.ParseMediaType(c.contentType())
+	return kind == "application/json" || strings.HasSuffix(kind, "+json"), err
+}
+
+// wrongBody says whether a body, as it is written, can never be the JSON that it claims to be.
+func (c *Config) wrongBody(body string) bool {
+	if body == "" || notifier.IsTemplate(body) || c.Format != formatTemplate {
+		return false
 	}
-	if !c.chat() || json.Unmarshal(a.Body, &said) != nil {
+	isJSON, err := c.claimsJSON()
+	return err == nil && isJSON && !json.Valid([]byte(body))
+}
+
+// receipt is the status, and what a chat calls the message.
+func (c *Config) receipt(l *line, a exchange.Answer) notifier.Receipt {
+	r := notifier.Receipt{"status": fmt.Sprint(a.Status)}
+	if !c.chat() {
 		return r
 	}
-	for key, value := range map[string]any{"message_id": said.ID, "channel_id": said.Channel, "name": said.Name} {
-		text, ok := value.(string)
-		if text = notifier.Cut(notifier.OneLine(text), 200); ok && text != "" {
+	said := madeOf(a.Body)
+	for key, value := range map[string]string{"message_id": said.ID, "channel_id": said.Channel, "name": said.Name} {
+		if text := l.Quote(value, 200); text != "" {
 			r[key] = text
 		}
 	}

@@ -20,7 +20,7 @@ func TestFormatsLookAsTheyDid(t *testing.T) {
 	for _, format := range []string{"json", "cloudevents", "mattermost", "discord", "google-chat", "ntfy"} {
 		t.Run(format, func(t *testing.T) {
 			t.Parallel()
-			r := receive(t)
+			r := receiveAs(t, format)
 			n := open(t, webhook.Config{URL: secret(t, r.URL+"/base/topic?key=a"), Format: format, AllowPrivate: true}, r.Client())
 
 			_, err := n.Send(t.Context(), &webhook.Destination{}, failed())
@@ -38,7 +38,7 @@ func TestFormatsLookAsTheyDid(t *testing.T) {
 func TestPreviewIsWhatIsSent(t *testing.T) {
 	t.Parallel()
 	for _, format := range []string{"json", "cloudevents", "mattermost", "discord", "google-chat"} {
-		r := receive(t)
+		r := receiveAs(t, format)
 		c := webhook.Config{URL: secret(t, r.URL), Format: format, AllowPrivate: true}
 		_, err := open(t, c, r.Client()).Send(t.Context(), &webhook.Destination{}, failed())
 		require.NoError(t, err)

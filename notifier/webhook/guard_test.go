@@ -1,6 +1,7 @@
 package webhook_test
 
 import (
+	"encoding/base64"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -212,4 +213,18 @@ func TestUserAndPasswordAreInNoError(t *testing.T) {
 	r.answers(http.StatusForbidden, `{"message": "bad `+sent+`"}`, nil)
 	_, err = n.Send(t.Context(), &webhook.Destination{}, failed())
 	require.ErrorContains(t, err, "bad Basic <secret>")
+}
+
+// A receiver may repeat what Basic holds as it reads it.
+func TestUserAndPasswordOfAHeaderAreInNoError(t *testing.T) {
+	t.Parallel()
+	for _, scheme := range []string{"Basic ", "basic  "} {
+		r := receive(t)
+		header := scheme + base64.StdEncoding.EncodeToString([]byte("me:s3cr:t"))
+		n := open(t, webhook.Config{URL: secret(t, r.URL), AllowPrivate: true, Headers: map[string]webhook.Header{"Authorization": {Secret: secret(t, header)}}}, r.Client())
+		r.answers(http.StatusForbidden, `{"message": "not `+header+`, not me:s3cr:t, not 's3cr:t'"}`, nil)
+		_, err := n.Send(t.Context(), &webhook.Destination{}, failed())
+		require.ErrorContains(t, err, "not <secret>, not '<secret>'")
+		require.NotContains(t, err.Error(), "s3cr")
+	}
 }

@@ -42,10 +42,16 @@ type ntfyAction struct {
 // ntfyTopic is the last part of a topic's URL, which may end with a slash.
 func ntfyTopic(u *url.URL) string { return path.Base(u.Path) }
 
+// ntfyLacksTopic is the error of a URL that is no topic's.
+func ntfyLacksTopic(u *url.URL) error {
+	root := *u
+	return ntfyRoot(&root)
+}
+
 // ntfyRoot makes a topic's URL that of its server, where JSON is posted.
 func ntfyRoot(u *url.URL) error {
 	if topic := ntfyTopic(u); !ntfyName(topic) {
-		return errors.New("url: must end with the topic, as https://ntfy.example.org/topic")
+		return errors.New("must end with the topic, as https://ntfy.example.org/topic")
 	}
 	u.Path, u.RawPath = path.Dir(path.Clean(u.Path)), ""
 	if !strings.HasSuffix(u.Path, "/") {

@@ -1,6 +1,7 @@
 package webhook
 
 import (
+	"encoding/base64"
 	"net/url"
 	"strings"
 
@@ -13,11 +14,19 @@ func secretsOf(u *url.URL, raw string) []string {
 	return exchange.SecretParts(u, raw, tells)
 }
 
-// credentials are a header's value, and what follows its scheme: a service may repeat the token alone.
+// credentials are a header's value, and what follows its scheme: a service may repeat the token alone, or the user and the
+// password that Basic (RFC 7617) holds.
 func credentials(value string) []string {
 	all := []string{value}
-	if _, after, ok := strings.Cut(value, " "); ok {
-		all = append(all, strings.TrimSpace(after))
+	scheme, after, ok := strings.Cut(value, " ")
+	if !ok {
+		return all
+	}
+	token := strings.TrimSpace(after)
+	all = append(all, token)
+	if pair, err := base64.StdEncoding.DecodeString(token); err == nil && strings.EqualFold(scheme, "Basic") {
+		_, password, _ := strings.Cut(string(pair), ":")
+		all = append(all, string(pair), password)
 	}
 	return all
 }

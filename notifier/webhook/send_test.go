@@ -22,10 +22,11 @@ import (
 // net/http repeats a POST that has an Idempotency-Key by itself, which a chat would show twice.
 func TestAChatIsSentNoIdempotencyKey(t *testing.T) {
 	t.Parallel()
-	for _, format := range []string{"mattermost", "google-chat", "ntfy"} {
-		r := receive(t)
+	for _, format := range []string{"mattermost", "discord", "google-chat", "ntfy"} {
+		r := receiveAs(t, format)
 		n := open(t, webhook.Config{URL: secret(t, r.URL+"/topic"), Format: format, AllowPrivate: true}, r.Client())
-		_, _ = n.Send(t.Context(), &webhook.Destination{}, failed()) // what comes of it does not matter here
+		_, err := n.Send(t.Context(), &webhook.Destination{}, failed())
+		require.NoError(t, err)
 		require.Len(t, r.all(), 1, format)
 		require.Empty(t, r.all()[0].header.Get("Idempotency-Key"), format)
 		require.NotEmpty(t, r.all()[0].header.Get("webhook-id"), format)
@@ -161,17 +162,42 @@ func TestAnswersOfTheServices(t *testing.T) {
 	}
 }
 
+// Without a version in the path it is Discord's sixth, which counts in milliseconds.
+func TestDiscordIsCalledByAVersionThatCountsInSeconds(t *testing.T) {
+	t.Parallel()
+	for given, want := range map[string]string{
+		"/api/webhooks/1/x":                "/api/v10/webhooks/1/x",
+		"/api/webhooks/1/x%2Fy?thread_id=": "/api/v10/webhooks/1/x%2Fy",
+		"/api/v9/webhooks/1/x":             "/api/v9/webhooks/1/x",
+		"/proxy/api/webhooks/1/x":          "/proxy/api/webhooks/1/x",
+		"/api/webhooks":                    "/api/webhooks",
+	} {
+		r := receiveAs(t, "discord")
+		n := open(t, webhook.Config{URL: secret(t, r.URL+given), Format: "discord", AllowPrivate: true}, r.Client())
+		_, err := n.Send(t.Context(), &webhook.Destination{}, failed())
+		require.NoError(t, err)
+		require.NoError(t, n.Check(t.Context()))
+		for _, got := range r.all() {
+			require.Equal(t, want, got.escaped, got.method)
+		}
+	}
+	r := receiveAs(t, "discord")
+	_, err := open(t, webhook.Config{URL: secret(t, r.URL+"/api/webhooks/1/x"), AllowPrivate: true}, r.Client()).Send(t.Context(), &webhook.Destination{}, failed())
+	require.NoError(t, err)
+	require.Equal(t, "/api/webhooks/1/x", r.only(t).path, "with format discord alone")
+}
+
 func TestReceiptsNameTheMessage(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
 		format, body string
 		want         notifier.Receipt
 	}{
-		"Discord":     {"discord", `{"id": "11", "channel_id": "22", "content": ""}`, notifier.Receipt{"status": "200", "message_id": "11", "channel_id": "22"}},
-		"Google Chat": {"google-chat", `{"name": "spaces/A/messages/B"}`, notifier.Receipt{"status": "200", "name": "spaces/A/messages/B"}},
-		"ntfy":        {"ntfy", `{"id": "x9", "topic": "topic"}`, notifier.Receipt{"status": "200", "message_id": "x9"}},
-		"Mattermost":  {"mattermost", `ok`, notifier.Receipt{"status": "200"}},
-		"nonsense":    {"discord", `{"id": 5, "channel_id": "\u0000"}`, notifier.Receipt{"status": "200"}},
+		"Discord":     {"discord", answerOf("discord"), notifier.Receipt{"status": "200", "message_id": "11", "channel_id": "22"}},
+		"Google Chat": {"google-chat", answerOf("google-chat"), notifier.Receipt{"status": "200", "name": "spaces/A/messages/B"}},
+		"ntfy":        {"ntfy", answerOf("ntfy"), notifier.Receipt{"status": "200", "message_id": "x9"}},
+		"Mattermost":  {"mattermost", "ok\n", notifier.Receipt{"status": "200"}},
+		"nonsense":    {"discord", `{"id": "\u0000", "channel_id": 5, "name": [{}]}`, notifier.Receipt{"status": "200"}},
 		"anybody":     {"json", `{"id": "secret?"}`, notifier.Receipt{"status": "200"}},
 	} {
 		r := receive(t)
@@ -183,14 +209,49 @@ func TestReceiptsNameTheMessage(t *testing.T) {
 	}
 }
 
+// A page with 200, a login's for example, is no chat's answer, nor is what another chat says: nobody knows what became of
+// the message.
+func TestAChatTakesAMessageByItsOwnAnswerAlone(t *testing.T) {
+	t.Parallel()
+	for format, others := range map[string][]string{
+		"mattermost":  {`{"id": "1"}`, "okay", `"ok"`},
+		"discord":     {"ok", `{"name": "a"}`, `{"id": 5}`, `{"message": "no", "code": 0}`},
+		"google-chat": {"ok", `{"id": "1"}`, `{"error": {"message": "no"}}`, `{"name": ""}`},
+		"ntfy":        {"ok", `{"name": "a"}`, `[{"id": "1"}]`},
+	} {
+		for _, body := range append(others, "", "<html>Sign in</html>", answerOf("json"), answerOf(format)[:1]) {
+			r := receive(t)
+			n := open(t, webhook.Config{URL: secret(t, r.URL+"/topic"), Format: format, AllowPrivate: true}, r.Client())
+			for _, status := range []int{200, 201, 202} {
+				r.answers(status, body, nil)
+				_, err := n.Send(t.Context(), &webhook.Destination{}, failed())
+				require.ErrorContains(t, err, "(another answered, and not the chat: check the connection's url and what stands in front of it, a login for example)", "%s %q", format, body)
+				verdict, _ := notifier.VerdictOf(err)
+				require.Equal(t, notifier.Unknown, verdict)
+			}
+		}
+	}
+}
+
 func TestNtfyNeedsATopic(t *testing.T) {
 	t.Parallel()
+	const want = "must end with the topic, as https://ntfy.example.org/topic"
 	for _, path := range []string{"", "/", "/a.b", "/" + strings.Repeat("x", 65)} {
 		r := receive(t)
-		n := open(t, webhook.Config{URL: secret(t, r.URL+path), Format: "ntfy", AllowPrivate: true}, r.Client())
-		_, err := n.Send(t.Context(), &webhook.Destination{}, failed())
-		require.EqualError(t, err, "webhook: url: must end with the topic, as https://ntfy.example.org/topic", path)
+		url := secret(t, r.URL+path)
+		c := webhook.Config{URL: url, Format: "ntfy", AllowPrivate: true}
+		_, err := webhook.New(c, notifier.Deps{HTTP: r.Client(), Guarded: r.Client()})
+		require.EqualError(t, err, "open webhook: url: what is in "+url.String()+" "+want, path)
+
+		require.NoError(t, os.WriteFile(url.File, []byte(r.URL+"/topic"), 0o600))
+		n := open(t, c, r.Client())
+		require.NoError(t, os.WriteFile(url.File, []byte(r.URL+path), 0o600))
+		_, err = n.Send(t.Context(), &webhook.Destination{}, failed())
+		require.EqualError(t, err, "webhook: url: what is in "+url.String()+" "+want)
 		require.EqualError(t, n.Check(t.Context()), err.Error())
+
+		_, err = open(t, webhook.Config{Format: "ntfy"}, r.Client()).Send(t.Context(), &webhook.Destination{URL: r.URL + path}, failed())
+		require.EqualError(t, err, "webhook: url: "+want)
 		require.Empty(t, r.all())
 	}
 }
@@ -198,7 +259,7 @@ func TestNtfyNeedsATopic(t *testing.T) {
 func TestNtfyPostsToTheServer(t *testing.T) {
 	t.Parallel()
 	for given, want := range map[string]string{"/topic": "/", "/topic/": "/", "/sub/topic//": "/sub/", "/sub/topic?x=y": "/sub/"} {
-		r := receive(t)
+		r := receiveAs(t, "ntfy")
 		n := open(t, webhook.Config{URL: secret(t, r.URL+given), Format: "ntfy", AllowPrivate: true}, r.Client())
 		_, err := n.Send(t.Context(), &webhook.Destination{}, failed())
 		require.NoError(t, err)
@@ -268,7 +329,7 @@ func TestCheckAsksDiscordAboutTheWebhook(t *testing.T) {
 	n := served(t, webhook.Config{URL: secret(t, r.URL+"/api/webhooks/1/x?thread_id=5"), Format: "discord", AllowPrivate: true})
 	r.answers(200, `{"id": "1"}`, nil)
 	require.NoError(t, n.Check(t.Context()))
-	require.Equal(t, "GET /api/webhooks/1/x", r.only(t).method+" "+r.only(t).path)
+	require.Equal(t, "GET /api/v10/webhooks/1/x", r.only(t).method+" "+r.only(t).path)
 	r.answers(404, `{"message": "Unknown Webhook", "code": 10015}`, nil)
 	require.ErrorContains(t, n.Check(t.Context()), "the webhook was deleted")
 	r.answers(500, "", nil)

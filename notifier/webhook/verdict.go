@@ -1,6 +1,7 @@
 package webhook
 
 import (
+	"bytes"
 	"encoding/json"
 	"math"
 	"net/http"
@@ -11,13 +12,46 @@ import (
 	"github.com/flyte-notifier/flyte-notifier/notifier/exchange"
 )
 
-// verdictOf is what the answer comes to. 503 without a wish may be a proxy's, Envoy's for example, that had passed the
-// request on: who cannot tell a copy may have the message then.
+// verdictOf is what the answer comes to. A chat's 2xx that is not its own, the page of somebody's login say, tells
+// nothing of the message. Its 503 without a wish may be a proxy's, Envoy's for example, that had passed the request on:
+// who cannot tell a copy may have the message then.
 func (c *Config) verdictOf(a exchange.Answer) notifier.Verdict {
-	if a.Status == http.StatusServiceUnavailable && c.chat() && a.Header.Get("Retry-After") == "" {
+	verdict := exchange.VerdictOf(a.Status)
+	switch {
+	case !c.chat():
+		return verdict
+	case a.Status == http.StatusServiceUnavailable && a.Header.Get("Retry-After") == "":
 		return notifier.Unknown
+	case verdict == notifier.Delivered && !c.taken(a.Body):
+		return exchange.VerdictOfOther(a.Status)
 	}
-	return exchange.VerdictOf(a.Status)
+	return verdict
+}
+
+// taken says whether this is what the chat answers when it has taken a message: Mattermost with ok, and the others with
+// the message that they made of it, which Discord does only where it is asked to wait.
+func (c *Config) taken(body []byte) bool {
+	if c.Format == formatMattermost {
+		return string(bytes.TrimSpace(body)) == "ok"
+	}
+	said := madeOf(body)
+	if c.Format == formatGoogleChat {
+		return said.Name != ""
+	}
+	return said.ID != ""
+}
+
+// made is what a chat says of the message that it made. Another's answer is an empty one.
+type made struct {
+	ID      string `json:"id"`
+	Channel string `json:"channel_id"`
+	Name    string `json:"name"`
+}
+
+func madeOf(body []byte) made {
+	var said made
+	_ = json.Unmarshal(body, &said) // what is of another type stays empty, and all of what is no JSON
+	return said
 }
 
 // refused is the answer as an error that says what is wrong and how to mend it.
@@ -94,6 +128,8 @@ func (n *Notifier) hint(status, code int) string {
 		}
 	}
 	switch {
+	case status >= 200 && status < 300:
+		return "another answered, and not the chat: check " + where + " and what stands in front of it, a login for example"
 	case status >= 300 && status < 400:
 		return "redirects are not followed: put the address it leads to into " + where
 	case status == http.StatusUnauthorized, status == http.StatusForbidden:

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 
 	"github.com/flyte-notifier/flyte-notifier/notifier"
 	"github.com/flyte-notifier/flyte-notifier/notifier/exchange"
@@ -28,9 +29,20 @@ func Manifest() notifier.Manifest {
 		Config:      func() any { return &Config{} },
 		New:         open,
 		Idempotent:  true,
+		Names:       names(),
 		Guarantee: "At least once, and effectively once for a receiver that heeds the header webhook-id (or Idempotency-Key): it is " +
 			"the same on every attempt. Mattermost, Discord, Google Chat and ntfy do not: there a message may come twice after an unknown outcome.",
 	}
+}
+
+// names are the chats, which people look for as kinds of their own.
+func names() map[string]string {
+	all := map[string]string{}
+	for _, format := range chats() {
+		use := "webhook, with format: " + format + " in its connection"
+		all[format], all[strings.ReplaceAll(format, "-", "_")] = use, use
+	}
+	return all
 }
 
 func open(config any, d notifier.Deps) (notifier.BaseNotifier, error) {
@@ -109,7 +121,7 @@ func (n *Notifier) Send(ctx context.Context, d notifier.Destination, m notifier.
 	if verdict := n.config.verdictOf(answer); verdict != notifier.Delivered {
 		return nil, n.refused(l, verdict, answer)
 	}
-	return n.config.receipt(answer), nil
+	return n.config.receipt(l, answer), nil
 }
 
 // forbidden adds to the error of an address that must not be reached how the operator lets it be.
@@ -152,6 +164,11 @@ func (n *Notifier) line() (*line, error) {
 		}
 		if l.url, err = parseOwn(raw); err != nil {
 			return nil, fmt.Errorf("url: what is in %s %w", n.config.URL, err)
+		}
+		if n.config.Format == formatNtfy {
+			if err := ntfyLacksTopic(l.url); err != nil {
+				return nil, fmt.Errorf("url: what is in %s %w", n.config.URL, err)
+			}
 		}
 		l.own, l.Secrets = true, secretsOf(l.url, raw)
 		if n.config.AllowPrivate {

@@ -46,9 +46,9 @@ func open(t testing.TB, c webhook.Config, client *http.Client) *webhook.Notifier
 
 // received is a request as the receiver got it.
 type received struct {
-	method, path, query string
-	header              http.Header
-	body                []byte
+	method, path, escaped, query string
+	header                       http.Header
+	body                         []byte
 }
 
 // receiver answers as it is told, and remembers.
@@ -69,7 +69,7 @@ func receive(t testing.TB) *receiver {
 		body, _ := io.ReadAll(q.Body)
 		r.mu.Lock()
 		defer r.mu.Unlock()
-		r.got = append(r.got, received{q.Method, q.URL.Path, q.URL.RawQuery, q.Header, body})
+		r.got = append(r.got, received{q.Method, q.URL.Path, q.URL.EscapedPath(), q.URL.RawQuery, q.Header, body})
 		for name, value := range r.header {
 			w.Header().Set(name, value)
 		}
@@ -77,6 +77,29 @@ func receive(t testing.TB) *receiver {
 		_, _ = io.WriteString(w, r.body)
 	}))
 	t.Cleanup(r.Close)
+	return r
+}
+
+// answerOf is what a service of the format says when it takes a message.
+func answerOf(format string) string {
+	switch format {
+	case "mattermost":
+		return "ok"
+	case "discord":
+		return `{"id": "11", "channel_id": "22", "content": ""}`
+	case "google-chat":
+		return `{"name": "spaces/A/messages/B", "text": ""}`
+	case "ntfy":
+		return `{"id": "x9", "time": 1763780400, "event": "message", "topic": "topic"}`
+	}
+	return "thanks"
+}
+
+// receiveAs is a receiver that takes messages as a service of the format does.
+func receiveAs(t testing.TB, format string) *receiver {
+	t.Helper()
+	r := receive(t)
+	r.answers(http.StatusOK, answerOf(format), nil)
 	return r
 }
 
