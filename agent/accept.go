@@ -11,7 +11,6 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/structpb"
 
-	"github.com/flyte-notifier/flyte-notifier/executor"
 	"github.com/flyte-notifier/flyte-notifier/flyte"
 	"github.com/flyte-notifier/flyte-notifier/internal/tracing"
 	"github.com/flyte-notifier/flyte-notifier/notifier"
@@ -86,7 +85,7 @@ func (s *Service) read(r request) *task {
 		request: r,
 		env:     specs.of(spec.Execution{Org: who.own.Org, Project: who.own.Project, Domain: who.own.Domain, Name: who.own.Name}, inputs),
 		watch: store.Watch{
-			ID: executor.NewID("w", who.key), Attempt: who.attempt, State: store.Active,
+			ID: store.NewID("w", who.key), Attempt: who.attempt, State: store.Active,
 			Execution: who.own, Own: who.own, CreatedAt: time.Now().UTC(),
 		},
 	}

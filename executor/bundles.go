@@ -40,10 +40,10 @@ func (n *NotifierExecutor) holdBack(ctx context.Context, set ruleset, f Facts, o
 		switch {
 		case rule.Group != nil:
 			wait, every = rule.Group.Wait, rule.Group.Every
-			d.Bundle = NewID("b", strings.Join([]string{"group", set.key, o.Rule, n.place(*d), grouped(f, o, rule.Group)}, "|"))
+			d.Bundle = store.NewID("b", strings.Join([]string{"group", set.key, o.Rule, n.place(*d), grouped(f, o, rule.Group)}, "|"))
 		case set.late(f, o, now) && set.catchUp == spec.CatchUpDigest:
 			wait = catchUpWait
-			d.Bundle = NewID("b", "catch-up|"+set.key+"|"+n.place(*d))
+			d.Bundle = store.NewID("b", "catch-up|"+set.key+"|"+n.place(*d))
 		default:
 			continue
 		}
@@ -67,7 +67,7 @@ func (n *NotifierExecutor) keepQuiet(d *store.Delivery, rule spec.Rule, at time.
 	if end.IsZero() {
 		return false
 	}
-	d.State, d.HeldUntil, d.Bundle = store.Held, end, NewID("b", "quiet|"+n.place(*d)+"|"+end.Format(time.RFC3339))
+	d.State, d.HeldUntil, d.Bundle = store.Held, end, store.NewID("b", "quiet|"+n.place(*d)+"|"+end.Format(time.RFC3339))
 	return true
 }
 

@@ -9,11 +9,6 @@ import (
 	"github.com/flyte-notifier/flyte-notifier/store"
 )
 
-// NewID makes a store id from a key: a letter for what it is, and enough of the key's hash.
-func NewID(letter, key string) string {
-	return store.NewID(letter, key)
-}
-
 // occasion is an occurrence with all that its deliveries are made from.
 type occasion struct {
 	watch   store.Watch

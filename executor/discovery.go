@@ -180,7 +180,7 @@ func (x *discovery) meet(ctx context.Context, n *NotifierExecutor, found []flyte
 // tells any more.
 func (n *NotifierExecutor) enroll(ctx context.Context, x flyte.Execution, sets rulesets, asked time.Time) error {
 	w, err := n.store.Register(ctx, store.Watch{
-		ID: NewID("w", "subscribed|"+x.ID.Org+"|"+x.ID.String()), Kind: store.Follow, State: store.Active,
+		ID: store.NewID("w", "subscribed|"+x.ID.Org+"|"+x.ID.String()), Kind: store.Follow, State: store.Active,
 		Execution: x.ID, CreatedAt: time.Now().UTC(),
 	})
 	if err != nil {

@@ -348,7 +348,7 @@ func (b *bench) prepare(name string, rules []spec.Rule, edit ...func(*store.Watc
 	custom, err := json.Marshal(spec.Task{Rules: rules})
 	require.NoError(b.t, err)
 	w := store.Watch{
-		ID: executor.NewID("w", name), Kind: store.Follow, State: store.Active,
+		ID: store.NewID("w", name), Kind: store.Follow, State: store.Active,
 		Execution: id(name), Own: id(name), Custom: custom, CreatedAt: time.Now().UTC(),
 	}
 	for _, e := range edit {

@@ -77,7 +77,7 @@ func (n *NotifierExecutor) fallback(ctx context.Context, o occasion, made []stor
 	for i := range more {
 		if d := &more[i]; d.State == store.Pending {
 			// A bundle of its own, which is never due: it shows that the delivery was held, and not redriven.
-			d.State, d.Bundle = store.Held, NewID("b", noteFallback+"|"+d.Key)
+			d.State, d.Bundle = store.Held, store.NewID("b", noteFallback+"|"+d.Key)
 			waits.Fallbacks = append(waits.Fallbacks, d.ID)
 		}
 	}
@@ -117,7 +117,7 @@ func (n *NotifierExecutor) awaits(ctx context.Context, note store.Note, waits aw
 // fallbackKey is the key of the note that waits for a delivery, by that one's own: all of a rule's send, or of an
 // entry of its escalate, have it in common.
 func fallbackKey(delivery string) string {
-	return NewID("f", delivery[:max(0, strings.LastIndexByte(delivery, '['))])
+	return store.NewID("f", delivery[:max(0, strings.LastIndexByte(delivery, '['))])
 }
 
 func allDead(all []store.Delivery) bool {

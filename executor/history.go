@@ -264,7 +264,7 @@ func (n *NotifierExecutor) tellOverdue(ctx context.Context, c *store.Change, sub
 			}
 		}
 		happened := occasion{
-			watch: store.Watch{ID: NewID("s", k.Plan.key()), Execution: f.Execution.ID}, set: set, occur: o, message: rule.Message, data: f.data(o, now),
+			watch: store.Watch{ID: store.NewID("s", k.Plan.key()), Execution: f.Execution.ID}, set: set, occur: o, message: rule.Message, data: f.data(o, now),
 		}
 		made, err := n.deliveries(happened, now)
 		if err != nil {

@@ -139,7 +139,7 @@ func TestWhatOpensIsReleasedBeforeWhatResolves(t *testing.T) {
 		c := store.Change{At: time.Now().UTC()}
 		var want []string
 		for i := range 20 {
-			d := heldBack(b.t, i, executor.NewID("b", fmt.Sprint("key ", i)), until)
+			d := heldBack(b.t, i, store.NewID("b", fmt.Sprint("key ", i)), until)
 			c.Deliveries, want = append(c.Deliveries, d), append(want, d.ID)
 		}
 		require.NoError(b.t, b.store.Write(b.t.Context(), c))

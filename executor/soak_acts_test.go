@@ -84,7 +84,7 @@ func (s *soak) bring(n int, task *soakTask) {
 	require.NoError(s.t, err)
 	task.registered = time.Now().UTC()
 	w := store.Watch{
-		ID: executor.NewID("w", fmt.Sprint("task ", n)), Kind: store.Follow, State: store.Active,
+		ID: store.NewID("w", fmt.Sprint("task ", n)), Kind: store.Follow, State: store.Active,
 		Execution: task.life.id, Own: task.life.id, Custom: custom, CreatedAt: task.registered,
 	}
 	if task.own != nil {

@@ -124,7 +124,7 @@ func TestARowAloneMakesNoHistory(t *testing.T) {
 		b.pass(25 * time.Minute)
 		b.admin.set("f1", "RUNNING", of("nightly"), started, func(x *flyte.Execution) { x.CreatedAt = created })
 		_, err := b.store.Register(b.t.Context(), store.Watch{ // by a server that died before it looked
-			ID: executor.NewID("w", "subscribed||"+id("f1").String()), Kind: store.Follow, State: store.Active,
+			ID: store.NewID("w", "subscribed||"+id("f1").String()), Kind: store.Follow, State: store.Active,
 			Execution: id("f1"), CreatedAt: time.Now().UTC(),
 		})
 		require.NoError(t, err)

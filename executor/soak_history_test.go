@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/flyte-notifier/flyte-notifier/executor"
+	"github.com/flyte-notifier/flyte-notifier/store"
 )
 
 // counted is an end as it was recorded.
@@ -157,7 +157,7 @@ func tellings(all []counted, told map[*life]string) string {
 
 // toldOf is what was told of an end.
 func (o *oracle) toldOf(name string, c counted) string {
-	watch := executor.NewID("w", "subscribed||"+c.life.id.String())
+	watch := store.NewID("w", "subscribed||"+c.life.id.String())
 	var all []string
 	for _, rule := range []string{"first|first_failure", "recovered|recovered", "rate|failure_rate:4/6"} {
 		key := watch + "|" + name + "|" + rule + "|0|send[0]"

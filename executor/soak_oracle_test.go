@@ -9,7 +9,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/flyte-notifier/flyte-notifier/executor"
 	"github.com/flyte-notifier/flyte-notifier/flyte"
 	"github.com/flyte-notifier/flyte-notifier/spec"
 	"github.com/flyte-notifier/flyte-notifier/store"
@@ -60,7 +59,7 @@ func (s *soak) judge() {
 		a.counts()
 	}
 	for i, task := range s.tasks {
-		if a := o.accounts[executor.NewID("w", fmt.Sprint("task ", i))]; a != nil {
+		if a := o.accounts[store.NewID("w", fmt.Sprint("task ", i))]; a != nil {
 			a.ending(task)
 			a.rules("", task.rules, nil)
 		}
@@ -248,7 +247,7 @@ func (a *account) ending(task *soakTask) {
 func (o *oracle) subscribed() {
 	all := soakSubscriptions()
 	for _, l := range o.lives {
-		a := o.accounts[executor.NewID("w", "subscribed||"+l.id.String())]
+		a := o.accounts[store.NewID("w", "subscribed||"+l.id.String())]
 		selected := false
 		for n, sub := range all {
 			if !o.selects(n, l) {

@@ -13,13 +13,13 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/flyte-notifier/flyte-notifier/config"
-	"github.com/flyte-notifier/flyte-notifier/executor"
 	"github.com/flyte-notifier/flyte-notifier/internal/app"
 	"github.com/flyte-notifier/flyte-notifier/internal/strict"
 	"github.com/flyte-notifier/flyte-notifier/notifier"
 	"github.com/flyte-notifier/flyte-notifier/notifier/builtin"
 	"github.com/flyte-notifier/flyte-notifier/render"
 	"github.com/flyte-notifier/flyte-notifier/spec"
+	"github.com/flyte-notifier/flyte-notifier/store"
 )
 
 func sendCommand() *cobra.Command {
@@ -45,7 +45,7 @@ func sendCommand() *cobra.Command {
 				return err
 			}
 			m := notifier.Message{
-				Key: executor.NewID("d", fmt.Sprint("test ", now.UnixNano())), Status: notifier.Info,
+				Key: store.DeliveryID(fmt.Sprint("test ", now.UnixNano())), Status: notifier.Info,
 				Title: title, Body: body, Reason: data.Reason, Time: now,
 				Vars: map[string]any{"Reason": data.Reason, "Error": data.Error},
 			}
