@@ -13,7 +13,6 @@ import (
 	"github.com/flyte-notifier/flyte-notifier/notifier/stdout"
 	"github.com/flyte-notifier/flyte-notifier/render"
 	"github.com/flyte-notifier/flyte-notifier/spec"
-	"github.com/flyte-notifier/flyte-notifier/store"
 )
 
 // Told is what a rule would tell of an occasion.
@@ -93,7 +92,7 @@ func (k Maker) told(r Rule, o Occasion, occurrence executor.Occurrence, steps []
 	if t.content, err = render.Unmarshal(raw); err != nil {
 		return t, fmt.Errorf("make message of rule %s: %w", r.FullName(), err)
 	}
-	if t.Message, err = render.Message(t.content, store.DeliveryID("preview")); err != nil {
+	if t.Message, err = render.Message(t.content, "preview"); err != nil {
 		t.TemplateError = err.Error()
 	}
 	for _, s := range steps {
