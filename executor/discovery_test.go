@@ -50,7 +50,7 @@ func TestManySilentScopesDelayNoOther(t *testing.T) {
 		b.pass(time.Minute) // each is silent for the first time
 		for i := range 10 {
 			b.admin.set(fmt.Sprint("f", i), "FAILED", of("nightly"), ends)
-			b.rounds(1)
+			b.rounds(2) // a scope that was quiet for a minute may pass one by
 			require.Len(t, b.all(), i+1)
 		}
 	})
