@@ -16,7 +16,7 @@ type Manifest struct {
 	New         func(config any, d Deps) (BaseNotifier, error)
 	Rate        Rate   // the service's own limit per destination; the zero Rate is none
 	Mail        bool   // it sends mail: its destinations are written {to: [addresses]}
-	Guarantee   string // one sentence for the docs: how often a message may arrive
+	Guarantee   string // how often a message may arrive, as its page has it
 
 	// Names are services that people look for as kinds of their own, each with what to write: "discord" is
 	// "webhook, with format: discord in its connection".

@@ -21,7 +21,8 @@ var (
 	keyed   = regexp.MustCompile("(?m)^\\| (`.*?) \\|") // the first cell of a row, of one key or of several
 )
 
-// Each service's page names every key, and none that is not there, and its example is a valid config.
+// Each service's page names every key, and none that is not there, says what the manifest guarantees, and its example is a valid
+// config.
 func TestPagesOfServicesAreRight(t *testing.T) {
 	t.Parallel()
 	r := builtin.Registry(nil)
@@ -34,6 +35,7 @@ func TestPagesOfServicesAreRight(t *testing.T) {
 		page := string(raw)
 		require.ElementsMatch(t, keysOf(m.Config(), m.Kind+"."), documentedKeys(page, "| key of the connection |"), m.Kind)
 		require.ElementsMatch(t, keysOf(m.Destination(), ""), documentedKeys(page, "| key of a destination |"), m.Kind)
+		require.Contains(t, page, "## Guarantee\n\n"+m.Guarantee+"\n", m.Kind)
 		found := example.FindStringSubmatch(page)
 		require.NotNil(t, found, m.Kind)
 		_, problems := config.Parse([]byte("admin: {endpoint: \"dns:///flyteadmin:81\"}\n"+found[1]), nil, r)
