@@ -183,15 +183,15 @@ func (o *Outbox) dispatch(u until) (time.Duration, error) {
 }
 
 // start gives the lane a worker, or tells the one it has to look again before it ends.
-func (o *Outbox) start(u until, l store.Lane) {
+func (o *Outbox) start(u until, l store.DueLane) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if running, ok := o.lanes[l]; ok {
-		running.look()
+	if running, ok := o.lanes[l.Lane]; ok {
+		running.look(l.Mark)
 		return
 	}
-	worker := newLane(o, l)
-	o.lanes[l] = worker
+	worker := newLane(o, l.Lane)
+	o.lanes[l.Lane] = worker
 	o.busy.Go(func() { worker.run(u) })
 }
 
