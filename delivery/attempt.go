@@ -176,7 +176,9 @@ func (l *line) begin(u until, d store.Delivery, p prepared) (started time.Time, 
 	if again, ok = l.rest(ctx, p.terms); !ok {
 		return started, nil, l.putOff(u, again, who), false
 	}
-	for misses := 0; !u.over(); misses++ {
+	total := l.draw(d, p)
+	defer total.leave()
+	for misses := 0; !u.over() && total.take(ctx, who); misses++ {
 		if leave, again, ok = l.place(u, who); !ok {
 			return started, nil, again, false
 		}
@@ -191,6 +193,7 @@ func (l *line) begin(u until, d store.Delivery, p prepared) (started time.Time, 
 		started = time.Now().UTC()
 		again, err := l.outbox.Store.Begin(u.call, d.ID, d.Attempts, started, p.rates)
 		if err == nil && again <= 0 {
+			total.done()
 			return started, leave, 0, true
 		}
 		leave()
@@ -203,10 +206,13 @@ func (l *line) begin(u until, d store.Delivery, p prepared) (started time.Time, 
 		default:
 			l.outbox.metrics.limited.WithLabelValues(d.Kind).Inc()
 			l.missed(again)
+			total.missed(again)
 		}
-		// Lanes that share a connection's rate wait longer each time another was faster, so that
-		// a thousand of them do not all ask for every token.
-		again = max(again, min(time.Duration(misses)*100*time.Millisecond, maxMiss))
+		if l.shared != nil {
+			// Lanes that share a connection's rate wait longer each time another was faster, so that
+			// a thousand of them do not all ask for every token.
+			again = max(again, min(time.Duration(misses)*100*time.Millisecond, maxMiss))
+		}
 		if !l.pause(ctx, again, p.terms) {
 			if p.terms.replaced() {
 				again = 0 // it may be another rate now

@@ -76,6 +76,7 @@ type Outbox struct {
 	wake    chan struct{}
 	holds   holds
 	slots   slots
+	totals  totals
 	strikes strikes
 	asked   asked
 	health  health
