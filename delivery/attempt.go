@@ -44,9 +44,10 @@ func (l *line) attempt(u until, d store.Delivery) (again time.Duration) {
 	}
 	d.Double = d.Double || p.twice
 	call, end := o.traced(u.call, d)
-	receipt, err := o.send(call, d, p, message)
+	var service called
+	receipt, err := o.send(service.during(call), d, p, message)
 	end(err)
-	p.heard(err)
+	p.heard(err, service.done.Load())
 	l.sends.sent()
 	o.metrics.attempt(d.Kind, err, time.Since(started))
 	if err != nil {
