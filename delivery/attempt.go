@@ -62,6 +62,9 @@ func (l *line) attempt(u until, d store.Delivery) (again time.Duration) {
 func (l *line) ready(u until, d *store.Delivery) (p prepared, again time.Duration, ok bool) {
 	o, who := l.outbox, partyOf(*d)
 	p, err := o.prepare(*d)
+	if err == nil && !l.cooled(u, *d, p) {
+		return p, l.putOff(u, 0, who), false
+	}
 	if err == nil {
 		if again, ok, err = l.admit(u, *d, &p); !ok && err == nil {
 			return p, again, false
@@ -266,5 +269,6 @@ func (o *Outbox) look(u until, d *store.Delivery, p *prepared) (again time.Durat
 		_, _ = compose(d) // what arrived may be the default message; what cannot be composed never did
 		return o.settle(u.record, *d, o.delivered(*d, receipt)), true, nil
 	}
+	p.twice = o.unsure(*d) && o.comesTwice(p)
 	return 0, false, nil
 }

@@ -83,6 +83,8 @@ type Outbox struct {
 
 	silences *silences
 
+	recovered time.Time // when what a killed process left was found; zero over a queue, which finds it much later
+
 	mu    sync.Mutex
 	lanes map[store.Lane]*lane // those with a worker
 	busy  sync.WaitGroup
@@ -121,6 +123,7 @@ func (o *Outbox) Run(ctx context.Context) error {
 	if err := o.recover(ctx); err != nil {
 		return err
 	}
+	o.recovered = time.Now()
 	for ctx.Err() == nil {
 		pause, err := o.dispatch(u)
 		if err != nil && ctx.Err() == nil {
