@@ -44,9 +44,10 @@ func (l *line) attempt(u until, d store.Delivery) (again time.Duration) {
 	}
 	d.Double = d.Double || p.twice
 	call, end := o.traced(u.call, d)
-	receipt, err := o.send(call, d, p, message)
+	var service called
+	receipt, err := o.send(service.during(call), d, p, message)
 	end(err)
-	p.heard(err)
+	p.heard(err, service.done.Load())
 	l.sends.sent()
 	o.metrics.attempt(d.Kind, err, time.Since(started))
 	if err != nil {
@@ -61,6 +62,9 @@ func (l *line) attempt(u until, d store.Delivery) (again time.Duration) {
 func (l *line) ready(u until, d *store.Delivery) (p prepared, again time.Duration, ok bool) {
 	o, who := l.outbox, partyOf(*d)
 	p, err := o.prepare(*d)
+	if err == nil && !l.cooled(u, *d, p) {
+		return p, l.putOff(u, 0, who), false
+	}
 	if err == nil {
 		if again, ok, err = l.admit(u, *d, &p); !ok && err == nil {
 			return p, again, false
@@ -176,7 +180,9 @@ func (l *line) begin(u until, d store.Delivery, p prepared) (started time.Time, 
 	if again, ok = l.rest(ctx, p.terms); !ok {
 		return started, nil, l.putOff(u, again, who), false
 	}
-	for misses := 0; !u.over(); misses++ {
+	total := l.draw(d, p)
+	defer total.leave()
+	for misses := 0; !u.over() && total.take(ctx, who); misses++ {
 		if leave, again, ok = l.place(u, who); !ok {
 			return started, nil, again, false
 		}
@@ -191,6 +197,7 @@ func (l *line) begin(u until, d store.Delivery, p prepared) (started time.Time, 
 		started = time.Now().UTC()
 		again, err := l.outbox.Store.Begin(u.call, d.ID, d.Attempts, started, p.rates)
 		if err == nil && again <= 0 {
+			total.done()
 			return started, leave, 0, true
 		}
 		leave()
@@ -203,10 +210,13 @@ func (l *line) begin(u until, d store.Delivery, p prepared) (started time.Time, 
 		default:
 			l.outbox.metrics.limited.WithLabelValues(d.Kind).Inc()
 			l.missed(again)
+			total.missed(again)
 		}
-		// Lanes that share a connection's rate wait longer each time another was faster, so that
-		// a thousand of them do not all ask for every token.
-		again = max(again, min(time.Duration(misses)*100*time.Millisecond, maxMiss))
+		if l.shared != nil {
+			// Lanes that share a connection's rate wait longer each time another was faster, so that
+			// a thousand of them do not all ask for every token.
+			again = max(again, min(time.Duration(misses)*100*time.Millisecond, maxMiss))
+		}
 		if !l.pause(ctx, again, p.terms) {
 			if p.terms.replaced() {
 				again = 0 // it may be another rate now
@@ -259,5 +269,6 @@ func (o *Outbox) look(u until, d *store.Delivery, p *prepared) (again time.Durat
 		_, _ = compose(d) // what arrived may be the default message; what cannot be composed never did
 		return o.settle(u.record, *d, o.delivered(*d, receipt)), true, nil
 	}
+	p.twice = o.unsure(*d) && o.comesTwice(p)
 	return 0, false, nil
 }

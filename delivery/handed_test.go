@@ -234,7 +234,7 @@ func aJobGivenUpAtAStopIsTakenOverAtOnce(t *testing.T) {
 		b.pass(5 * time.Second)
 		d := b.get(ids[0])
 		require.Equal(b.t, store.Delivered, d.State)
-		require.False(b.t, d.Double)
+		require.True(b.t, d.Double, "it may arrive still")
 		require.Equal(b.t, 1, s.asked(), "its outcome was recorded as unknown")
 	})
 }

@@ -216,9 +216,10 @@ func (t *terms) rest(ctx context.Context, d time.Duration, changed <-chan struct
 	return true
 }
 
-// heard notes what a send says of the service's health. Refusals and 429s are answers.
-func (p prepared) heard(err error) {
-	if p.questioned(err); p.pass != nil && !mute(err) && !unwell(err) {
+// heard notes what a send says of the service's health. Refusals and 429s are answers, where the service was called at
+// all: else even a probe has found out nothing, and the next delivery is the probe.
+func (p prepared) heard(err error, called bool) {
+	if p.questioned(err); p.pass != nil && !mute(err) && !unwell(err) && (err == nil || called) {
 		p.pass.answered()
 	}
 }

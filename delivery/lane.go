@@ -2,32 +2,55 @@ package delivery
 
 import (
 	"context"
+	"math/rand/v2"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/flyte-notifier/flyte-notifier/store"
 )
 
-// window is how many sends of one lane may be under way at once.
-const window = 16
+const (
+	window   = store.LaneWindow // so many sends of one lane may be under way at once
+	lookOnce = time.Minute      // a lane where nothing seems to be new is looked at all the same, after this or twice as long
+)
 
 // lane works off one destination of one connection, for a store that has to be asked what is due.
 type lane struct {
 	*line
 	again chan struct{} // something became due
 	done  chan string   // ids of deliveries that are no longer under way
+
+	mu     sync.Mutex
+	seen   string    // the mark of what it was last told is due
+	anyway time.Time // when it is told whatever the mark
 }
 
 func newLane(o *Outbox, l store.Lane) *lane {
 	return &lane{line: newLine(o, l, 0), again: make(chan struct{}, 1), done: make(chan string, window)}
 }
 
-// look tells the worker that something became due. It never blocks.
-func (l *lane) look() {
+// look tells the worker that something became due, unless it was told of all that is: what waits stays due, and there
+// may be thousands of lanes that do. It never blocks.
+func (l *lane) look(mark string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now := time.Now()
+	if mark != "" && mark == l.seen && now.Before(l.anyway) {
+		return
+	}
+	l.seen, l.anyway = mark, now.Add(lookOnce+rand.N(lookOnce))
 	select {
 	case l.again <- struct{}{}:
 	default:
 	}
+}
+
+// unseen has the worker told again of what is due.
+func (l *lane) unseen() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.seen = ""
 }
 
 // run works until nothing is due and nothing under way, or until the outbox stops.
@@ -71,6 +94,7 @@ func (l *lane) startDue(u until, busy map[string]party) (started bool) {
 		if ctx.Err() == nil {
 			l.outbox.Log.WarnContext(ctx, "lane is held up", "connection", l.Connection, "destination", l.Address, "error", err)
 		}
+		l.unseen()
 		return false // the dispatcher starts it again
 	}
 	for _, d := range remindFirst(due, busy) {

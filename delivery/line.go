@@ -13,8 +13,9 @@ type line struct {
 	store.Lane
 	*crowd
 	outbox    *Outbox
-	perSecond float64 // its rate; 0 where it need not be known
-	turn      *places // one, of the one that resolves a name, or waits for the rate's token
+	perSecond float64   // its rate; 0 where it need not be known
+	turn      *places   // one, of the one that resolves a name, or waits for the rate's token
+	drawn     time.Time // when it got a token of its connection's rate last, see draw
 	known     known
 
 	shared   *connection   // nil: the deliveries are not handed out, and all may wait

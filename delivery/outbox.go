@@ -76,11 +76,14 @@ type Outbox struct {
 	wake    chan struct{}
 	holds   holds
 	slots   slots
+	totals  totals
 	strikes strikes
 	asked   asked
 	health  health
 
 	silences *silences
+
+	recovered time.Time // when what a killed process left was found; zero over a queue, which finds it much later
 
 	mu    sync.Mutex
 	lanes map[store.Lane]*lane // those with a worker
@@ -131,6 +134,7 @@ func (o *Outbox) Run(ctx context.Context) error {
 	if err := o.recover(ctx); err != nil {
 		return err
 	}
+	o.recovered = time.Now()
 	for ctx.Err() == nil {
 		pause, err := o.dispatch(u)
 		if err != nil && ctx.Err() == nil {
@@ -194,15 +198,15 @@ func (o *Outbox) dispatch(u until) (time.Duration, error) {
 }
 
 // start gives the lane a worker, or tells the one it has to look again before it ends.
-func (o *Outbox) start(u until, l store.Lane) {
+func (o *Outbox) start(u until, l store.DueLane) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if running, ok := o.lanes[l]; ok {
-		running.look()
+	if running, ok := o.lanes[l.Lane]; ok {
+		running.look(l.Mark)
 		return
 	}
-	worker := newLane(o, l)
-	o.lanes[l] = worker
+	worker := newLane(o, l.Lane)
+	o.lanes[l.Lane] = worker
 	o.busy.Go(func() { worker.run(u) })
 }
 

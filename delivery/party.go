@@ -5,6 +5,7 @@ import (
 	"context"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/flyte-notifier/flyte-notifier/store"
 )
@@ -28,7 +29,7 @@ func partyOf(d store.Delivery) party {
 }
 
 // places are so many at once. One that is left goes to the party that was served longest ago of those that wait, to what
-// is new before reminders; within a party to whoever came first.
+// is new before reminders; within a party to whoever waits longest.
 type places struct {
 	most int
 
@@ -45,6 +46,7 @@ type places struct {
 // waiter is one that waits.
 type waiter struct {
 	place chan struct{} // closed when it has one
+	since time.Time     // those that wait longer go first of their party
 	came  int           // by places.came
 }
 
@@ -78,7 +80,12 @@ func (p *places) take(who party) bool {
 // wait takes a place, at once if one is free, else when it is the party's turn. It returns false if ctx ends before; or
 // if there is no room to wait in: that is asked with how many of the party, and of all, wait already, and left at the end.
 func (p *places) wait(ctx context.Context, who party, room func(own, all int) (leave func(), ok bool)) bool {
-	w, leave, ok := p.join(who, room)
+	return p.await(ctx, who, waiter{}, room)
+}
+
+// await is wait, for one that waits since a time of its own.
+func (p *places) await(ctx context.Context, who party, w waiter, room func(own, all int) (leave func(), ok bool)) bool {
+	w, leave, ok := p.join(who, w, room)
 	if !ok || w.place == nil {
 		return ok
 	}
@@ -92,7 +99,7 @@ func (p *places) wait(ctx context.Context, who party, room func(own, all int) (l
 }
 
 // join takes a place, or lines up for one.
-func (p *places) join(who party, room func(own, all int) (leave func(), ok bool)) (w waiter, leave func(), ok bool) {
+func (p *places) join(who party, w waiter, room func(own, all int) (leave func(), ok bool)) (joined waiter, leave func(), ok bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.take(who) {
@@ -102,8 +109,11 @@ func (p *places) join(who party, room func(own, all int) (leave func(), ok bool)
 		return waiter{}, nil, false
 	}
 	p.all, p.came = p.all+1, p.came+1
-	w = waiter{place: make(chan struct{}), came: p.came}
-	p.waiting[who] = append(p.waiting[who], w)
+	w.place, w.came = make(chan struct{}), p.came
+	i, _ := slices.BinarySearchFunc(p.waiting[who], w, func(a, b waiter) int {
+		return cmp.Or(a.since.Compare(b.since), cmp.Compare(a.came, b.came))
+	})
+	p.waiting[who] = slices.Insert(p.waiting[who], i, w)
 	return w, leave, true
 }
 

@@ -48,6 +48,9 @@ func (o *Outbox) failed(d store.Delivery, err error) store.Outcome {
 	if after <= 0 {
 		wait = backoff(max(o.strikes.add(d.ID), d.Attempts-d.Spent))
 	}
+	if verdict == notifier.Unknown {
+		wait = o.untilLook(d, wait)
+	}
 	out := store.Outcome{
 		Attempt: attemptOf(d), State: store.Pending, NextAt: now.Add(wait),
 		Unknown: verdict == notifier.Unknown, Double: d.Double,

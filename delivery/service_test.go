@@ -3,6 +3,7 @@ package delivery_test
 import (
 	"context"
 	"fmt"
+	"net/http/httptrace"
 	"slices"
 	"strings"
 	"sync"
@@ -42,6 +43,7 @@ func (p *place) Gathered() notifier.Destination        { return &place{p.Channel
 // service is a chat service whose behavior a test scripts.
 type service struct {
 	mu    sync.Mutex
+	local string // a channel whose messages never get as far as the service
 	posts []post
 	send  func(ctx context.Context, p *place, m notifier.Message) error // before the post is stored
 	after func(ctx context.Context, p *place, m notifier.Message) error // after it was
@@ -59,6 +61,9 @@ type post struct {
 
 func (s *service) Send(ctx context.Context, d notifier.Destination, m notifier.Message) (notifier.Receipt, error) {
 	p := d.(*place)
+	if trace := httptrace.ContextClientTrace(ctx); trace != nil && s.local != p.Channel {
+		trace.GetConn("chat:443") // as net/http does
+	}
 	if s.send != nil {
 		if err := s.send(ctx, p, m); err != nil {
 			return nil, err
@@ -91,6 +96,16 @@ func (s *service) times(key string) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.found[key]
+}
+
+// lands makes a message arrive whose caller has gone.
+func (s *service) lands(key string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.found == nil {
+		s.found = map[string]int{}
+	}
+	s.found[key]++
 }
 
 // asked is how often the service was asked whether a message arrived.

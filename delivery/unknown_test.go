@@ -49,8 +49,69 @@ func TestWhatDidNotArriveIsSentAgain(t *testing.T) {
 		d := b.get(ids[0])
 		require.Equal(b.t, store.Delivered, d.State)
 		require.Equal(b.t, 2, d.Attempts)
-		require.False(b.t, d.Double)
+		require.True(b.t, d.Double, "it may arrive still")
 		require.Len(b.t, s.sent(), 1)
+	})
+}
+
+// TestWhatDidNotArriveForLongIsNoDouble: the service cannot be asked for a while.
+func TestWhatDidNotArriveForLongIsNoDouble(t *testing.T) {
+	s := &service{send: lostAnswer(), look: notifier.Retry.Errorf("busy")}
+	run(t, lookable{s}, func(b *bench) {
+		b.start()
+		ids := b.add("w1", "#a")
+		b.pass(time.Minute)
+		s.mu.Lock()
+		s.look = nil
+		s.mu.Unlock()
+		b.pass(2 * time.Minute)
+		d := b.get(ids[0])
+		require.Equal(b.t, store.Delivered, d.State)
+		require.Equal(b.t, 2, d.Attempts)
+		require.False(b.t, d.Double)
+	})
+}
+
+// TestAMessageThatLandsLateComesOnce, or it is recorded that it may have come twice.
+func TestAMessageThatLandsLateComesOnce(t *testing.T) {
+	for late, times := range map[time.Duration]int{3 * time.Second: 1, 10 * time.Second: 2} {
+		t.Run(late.String(), func(t *testing.T) {
+			var sends tally
+			s := &service{}
+			s.send = func(ctx context.Context, _ *place, m notifier.Message) error {
+				if sends.note() > 1 {
+					return nil
+				}
+				<-ctx.Done()
+				time.AfterFunc(late, func() { s.lands(m.Key) })
+				return notifier.Unknown.Errorf("no answer")
+			}
+			run(t, lookable{s}, func(b *bench) {
+				b.start()
+				ids := b.add("w1", "#a")
+				b.pass(time.Minute)
+				d := b.get(ids[0])
+				require.Equal(b.t, store.Delivered, d.State)
+				require.Equal(b.t, times, s.times(ids[0]))
+				require.Equal(b.t, times == 2, d.Double)
+			})
+		})
+	}
+}
+
+// TestWhatLandsAfterARestartComesOnce: the process was killed while the service had the message.
+func TestWhatLandsAfterARestartComesOnce(t *testing.T) {
+	s := &service{}
+	run(t, lookable{s}, func(b *bench) {
+		ids := b.add("w1", "#a")
+		_, err := b.store.Begin(b.t.Context(), ids[0], 0, time.Now().UTC(), nil)
+		require.NoError(b.t, err)
+		b.start()
+		time.AfterFunc(3*time.Second, func() { s.lands(ids[0]) })
+		b.pass(5 * time.Second)
+		require.Equal(b.t, store.Delivered, b.get(ids[0]).State)
+		require.Equal(b.t, 1, s.times(ids[0]))
+		require.Empty(b.t, s.sent())
 	})
 }
 
@@ -66,7 +127,7 @@ func TestALookThatFailsHoldsTheSendBack(t *testing.T) {
 		s.mu.Lock()
 		s.look = nil
 		s.mu.Unlock()
-		b.pass(time.Minute)
+		b.pass(2 * time.Minute)
 		require.Equal(b.t, store.Delivered, b.get(ids[0]).State)
 		require.Len(b.t, s.sent(), 1)
 	})
@@ -181,7 +242,7 @@ func TestAnAttemptThatAKilledProcessLeftOpenIsLookedUp(t *testing.T) {
 					b.pass(34 * time.Second)
 					require.Empty(b.t, b.get(ids[0]).SettledAt, "the attempt may be under way at another server")
 				}
-				b.pass(time.Second)
+				b.pass(5 * time.Second)
 				require.Equal(b.t, store.Delivered, b.get(ids[0]).State)
 				require.Len(b.t, s.sent(), 1)
 				require.Equal(b.t, 1, s.looks)

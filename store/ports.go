@@ -104,7 +104,7 @@ type Membership interface {
 // Outbox is what the delivery package needs.
 type Outbox interface {
 	// Lanes returns the lanes for which Due has something.
-	Lanes(ctx context.Context, now time.Time) ([]Lane, error)
+	Lanes(ctx context.Context, now time.Time) ([]DueLane, error)
 	// Due returns at most limit due deliveries of the lane, those of a project and domain oldest first: Pending, NextAt not after
 	// now, no attempt open; and of each watch only the first that is Pending, due or not, open or
 	// not: later ones wait for it. An engine without a Queue has projects and domains take turns, and what is new

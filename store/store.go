@@ -121,6 +121,17 @@ type Lane struct {
 	Address    string
 }
 
+// LaneWindow is how many deliveries of a lane that is asked what is due are under way at once, those that wait among them.
+const LaneWindow = 16
+
+// DueLane is a lane for which there is something due.
+type DueLane struct {
+	Lane
+	// Mark says which deliveries are due, the first LaneWindow of them, and since when. As long as it stays the same
+	// nothing was added to what was due. An engine with a Queue leaves it empty: there nobody asks for it.
+	Mark string
+}
+
 // Event is one line of a watch's timeline.
 type Event struct {
 	Seq  int64 // ascending within a watch: a token to read on from

@@ -86,6 +86,7 @@ func ways() []way {
 		{name: "answer byte by byte", do: func(m *meeting) { m.drip(m.carry().Code) }},
 		{name: "huge answer", do: func(m *meeting) { m.huge(m.carry().Code) }},
 		{name: "unreadable answer", do: func(m *meeting) { m.status(m.carry().Code, "") }},
+		{name: "carried out after the caller has gone", of: sends, do: (*meeting).afterwards},
 		{name: "late answer", do: func(m *meeting) { a := m.carry(); m.wait(attempt / 2); m.pass(a) }},
 		{name: "Slack's code that tells nothing", of: slack, do: func(m *meeting) {
 			m.perhaps()
@@ -100,6 +101,17 @@ func (m *meeting) perhaps() {
 	if m.weather.foul(0.5) {
 		m.carry()
 	}
+}
+
+// late is how long after the caller has gone a message may still be carried out: less than a look at what became of it
+// waits.
+const late = 3 * time.Second
+
+// afterwards carries the message out when nobody listens any more.
+func (m *meeting) afterwards() {
+	<-m.r.Context().Done()
+	<-time.After(late)
+	m.carry()
 }
 
 func (m *meeting) wait(d time.Duration) {

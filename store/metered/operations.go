@@ -71,8 +71,8 @@ func (s *metered) Split(ctx context.Context, scope flyte.Scope, of int) error {
 	return s.metrics.run(ctx, "split", func() error { return s.Store.Split(ctx, scope, of) })
 }
 
-func (s *metered) Lanes(ctx context.Context, now time.Time) ([]store.Lane, error) {
-	return measure(ctx, s.metrics, "lanes", func() ([]store.Lane, error) { return s.Store.Lanes(ctx, now) })
+func (s *metered) Lanes(ctx context.Context, now time.Time) ([]store.DueLane, error) {
+	return measure(ctx, s.metrics, "lanes", func() ([]store.DueLane, error) { return s.Store.Lanes(ctx, now) })
 }
 
 func (s *metered) Due(ctx context.Context, l store.Lane, now time.Time, limit int) ([]store.Delivery, error) {

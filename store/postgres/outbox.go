@@ -15,7 +15,7 @@ const dueAtOnce = 1000
 
 // Lanes is store.Outbox's. It hops from lane to lane in the index, so that a million deliveries of one lane
 // weigh nothing.
-func (s *Store) Lanes(ctx context.Context, now time.Time) ([]store.Lane, error) {
+func (s *Store) Lanes(ctx context.Context, now time.Time) ([]store.DueLane, error) {
 	const query = `WITH RECURSIVE lane AS (
 		(SELECT connection, address FROM flyte_notifier.deliveries WHERE head ORDER BY connection, address LIMIT 1)
 		UNION ALL SELECT n.connection, n.address FROM lane l CROSS JOIN LATERAL (
@@ -30,7 +30,7 @@ func (s *Store) Lanes(ctx context.Context, now time.Time) ([]store.Lane, error) 
 	return lanes, nil
 }
 
-func scanLane(row pgx.Row) (l store.Lane, err error) {
+func scanLane(row pgx.Row) (l store.DueLane, err error) {
 	err = row.Scan(&l.Connection, &l.Address)
 	return l, err
 }

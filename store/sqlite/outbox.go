@@ -26,18 +26,20 @@ const firstOfLanes = `WITH RECURSIVE lane(seq) AS (
 `
 
 // Lanes is store.Outbox's.
-func (s *Store) Lanes(ctx context.Context, now time.Time) ([]store.Lane, error) {
-	const query = firstOfLanes + `SELECT d.connection, d.address FROM lane l JOIN deliveries d ON d.seq = l.seq
-		WHERE d.next_at <= ? ORDER BY 1, 2`
-	lanes, err := read(ctx, s.queries, scanLane, query, now.UnixMicro())
+func (s *Store) Lanes(ctx context.Context, now time.Time) ([]store.DueLane, error) {
+	const query = firstOfLanes + `SELECT d.connection, d.address, (SELECT group_concat(x.seq || ' ' || x.next_at) FROM (
+			SELECT seq, next_at FROM deliveries n INDEXED BY deliveries_due WHERE n.head = 1 AND n.opened_at IS NULL
+			AND n.connection = d.connection AND n.address = d.address AND n.next_at <= ?1 ORDER BY n.next_at, n.seq LIMIT ?2) x)
+		FROM lane l JOIN deliveries d ON d.seq = l.seq WHERE d.next_at <= ?1 ORDER BY 1, 2`
+	lanes, err := read(ctx, s.queries, scanLane, query, now.UnixMicro(), store.LaneWindow)
 	if err != nil {
 		return nil, fmt.Errorf("read lanes: %w", err)
 	}
 	return lanes, nil
 }
 
-func scanLane(row scanner) (l store.Lane, err error) {
-	err = row.Scan(&l.Connection, &l.Address)
+func scanLane(row scanner) (l store.DueLane, err error) {
+	err = row.Scan(&l.Connection, &l.Address, &l.Mark)
 	return l, err
 }
 

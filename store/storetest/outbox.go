@@ -23,10 +23,13 @@ func outboxCases() []testCase {
 	}
 }
 
-func lanes(t *testing.T, s store.Store, now time.Time) []store.Lane {
+func lanes(t *testing.T, s store.Store, now time.Time) (all []store.Lane) {
 	t.Helper()
-	all, err := s.Lanes(t.Context(), now)
+	due, err := s.Lanes(t.Context(), now)
 	require.NoError(t, err)
+	for _, l := range due {
+		all = append(all, l.Lane)
+	}
 	return all
 }
 
