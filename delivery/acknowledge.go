@@ -25,6 +25,7 @@ type asked struct {
 	mu     sync.Mutex
 	at     map[string]time.Time // by delivery
 	untold map[string]bool      // connections that were logged
+	swept  time.Time
 }
 
 // again says whether it is time to ask about a reminder (again).
@@ -42,7 +43,8 @@ func (a *asked) note(id string) {
 	if a.at == nil {
 		a.at = map[string]time.Time{}
 	}
-	if len(a.at) >= manyAsked {
+	if len(a.at) >= manyAsked && now.Sub(a.swept) > sweepEvery {
+		a.swept = now
 		for id, at := range a.at {
 			if now.Sub(at) >= askedFor {
 				delete(a.at, id)

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
 	"sync/atomic"
 	"time"
 
@@ -259,8 +258,9 @@ func (p *Ops) untold(ctx context.Context, place opsPlace, last store.DeliverySta
 // died finds what has died behind a mark.
 func (p *Ops) died(ctx context.Context, from opsMark) (dead opsDead, err error) {
 	since := store.Filter{State: string(store.Dead), Since: from.Since.Add(-opsOverlap)}
+	told := from.tells()
 	err = p.Store.Deliveries(ctx, since, func(d store.Delivery) error {
-		if d.WatchID != OpsName && !slices.Contains(from.Late, death(d)) {
+		if d.WatchID != OpsName && !told(d) {
 			dead.add(d)
 		}
 		return nil

@@ -57,7 +57,7 @@ func (o *opsDead) add(d store.Delivery) {
 // late are the deaths that the next look must not tell again, though they are not older than it looks back.
 func (o *opsDead) late(now time.Time) (all []string) {
 	for _, d := range o.deaths {
-		if !d.at.Before(now.Add(-opsOverlap)) {
+		if !d.at.Before(now.Add(-opsOverlap)) && len(all) < manyLate {
 			all = append(all, d.name)
 		}
 	}

@@ -1,6 +1,8 @@
 package delivery
 
 import (
+	"crypto/sha256"
+	"encoding/base64"
 	"fmt"
 	"iter"
 	"time"
@@ -24,7 +26,19 @@ type opsPlace struct {
 // opsMark parts the deaths that were told from those that were not.
 type opsMark struct {
 	Since time.Time `json:"since"`          // what died earlier is told, or is not to be
-	Late  []string  `json:"late,omitempty"` // deaths that were told and are less than opsOverlap older than Since
+	Late  []string  `json:"late,omitempty"` // deaths that were told and are less than opsOverlap older than Since, manyLate at most
+}
+
+// manyLate bounds a note: when a connection is removed, thousands may die at once. Beyond it deaths are told twice.
+const manyLate = 10_000
+
+// tells returns what says whether a death was told.
+func (m opsMark) tells() func(store.Delivery) bool {
+	late := make(map[string]bool, len(m.Late))
+	for _, name := range m.Late {
+		late[name] = true
+	}
+	return func(d store.Delivery) bool { return late[death(d)] }
 }
 
 // byPlace are the steps by the key of their destination, each destination once.
@@ -103,5 +117,8 @@ func (p opsPlace) rests(last store.DeliveryState, now time.Time) time.Duration {
 // waits says whether a message is still to be sent.
 func waits(s store.DeliveryState) bool { return s == store.Pending || s == store.Held }
 
-// death names one: a delivery that was redriven may die again.
-func death(d store.Delivery) string { return fmt.Sprintf("%s@%d", d.ID, d.SettledAt.UnixMicro()) }
+// death names one, in a few letters: a delivery that was redriven may die again.
+func death(d store.Delivery) string {
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s@%d", d.ID, d.SettledAt.UnixMicro()))
+	return base64.RawURLEncoding.EncodeToString(sum[:8])
+}

@@ -14,8 +14,9 @@ const (
 // (a name that cannot be resolved, an outcome that cannot be looked up), for the back-off. They are of
 // this process. The attempts that the store counts make the back-off grow at all servers alike.
 type strikes struct {
-	mu  sync.Mutex
-	all map[string]strike
+	mu    sync.Mutex
+	all   map[string]strike
+	swept time.Time
 }
 
 type strike struct {
@@ -30,7 +31,8 @@ func (s *strikes) add(id string) int {
 	if s.all == nil {
 		s.all = map[string]strike{}
 	}
-	if len(s.all) >= manyStrikes {
+	if len(s.all) >= manyStrikes && now.Sub(s.swept) > sweepEvery { // there may be many more, all of them young
+		s.swept = now
 		s.forget(now)
 	}
 	n := s.all[id].n + 1
