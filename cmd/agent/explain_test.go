@@ -181,7 +181,7 @@ func TestExplainAndRenderWhatALaunchPlanKnows(t *testing.T) {
 	w := newWorld(t)
 	w.change("defaults:", `subscriptions:
   - name: plans
-    match: {domain: production, workflow: "flows.*"}
+    match: {project: ml, domain: production, workflow: "flows.*"}
     honor_launch_plan_notifications: true
     rules:
       - {name: often, when: {failure_rate: {of: 20, at_least: 5}}, send: [{stdout: {}}]}
