@@ -41,18 +41,26 @@ func countSent(s *service, prefix, last string) (n int) {
 	return n
 }
 
-// TestServersHaveProjectsTakeTurns has hundreds of messages of one project wait for a channel that takes five a second.
-func TestServersHaveProjectsTakeTurns(t *testing.T) {
-	t.Parallel()
-	s := &service{}
+// behindOnPostgres is two servers for a channel that takes five a second, and so many messages of a project that wait for it,
+// all but the first few.
+func behindOnPostgres(t *testing.T, s *service, n int, project, id string, before int) *servers {
+	t.Helper()
 	w := onPostgres(t, s)
 	w.conns[0].Rate = notifier.Rate{PerSecond: 5, Burst: 1}
-	for i := range 500 {
-		w.addOf("noisy", fmt.Sprint("noisy", i), 0)
+	for i := range n {
+		w.addOf(project, fmt.Sprint(id, i), before)
 	}
 	w.start()
 	w.start()
 	w.await(time.Minute, "a few", func() bool { return len(s.sent()) > 20 })
+	return w
+}
+
+// TestServersHaveProjectsTakeTurns has hundreds of messages of one project wait for a channel that takes five a second.
+func TestServersHaveProjectsTakeTurns(t *testing.T) {
+	t.Parallel()
+	s := &service{}
+	w := behindOnPostgres(t, s, 500, "noisy", "noisy", 0)
 	before := countSent(s, "noisy", "")
 	w.addOf("quiet", "quiet", 0)
 	w.awaitDelivered(time.Minute, "quiet")
@@ -72,14 +80,7 @@ func TestServersHaveProjectsTakeTurns(t *testing.T) {
 func TestServersHaveRemindersComeLast(t *testing.T) {
 	t.Parallel()
 	s := &service{}
-	w := onPostgres(t, s)
-	w.conns[0].Rate = notifier.Rate{PerSecond: 5, Burst: 1}
-	for i := range 300 {
-		w.addOf("p", fmt.Sprint("reminder", i), 1)
-	}
-	w.start()
-	w.start()
-	w.await(time.Minute, "a few", func() bool { return len(s.sent()) > 20 })
+	w := behindOnPostgres(t, s, 300, "p", "reminder", 1)
 	var ids []string
 	for i := range 40 {
 		ids = append(ids, w.addOf("p", fmt.Sprint("new", i), 0))
