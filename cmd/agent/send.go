@@ -140,12 +140,12 @@ func sendTest(ctx context.Context, out io.Writer, conn *notifier.Connection, d n
 	return nil
 }
 
-// exact asks the service for the destination's exact name, where it has such, and judges by all its names whether the connection
-// allows it, as the server does before it sends.
+// exact asks the service for the destination's exact name, where it has such, and judges by all its names whether the
+// connection allows it, as the server does before it sends.
 func exact(ctx context.Context, out io.Writer, conn *notifier.Connection, d notifier.Destination) (notifier.Destination, error) {
-	resolver, ok := conn.Notifier.(notifier.Resolver)
 	var found notifier.Resolved
-	if ok {
+	resolver, resolves := conn.Notifier.(notifier.Resolver)
+	if resolves {
 		var err error
 		if found, err = resolver.Resolve(ctx, d); err != nil {
 			return nil, failedf("find %s: %w", d.Address(), err)
@@ -154,7 +154,7 @@ func exact(ctx context.Context, out io.Writer, conn *notifier.Connection, d noti
 	if err := conn.Allow.CheckDestination(d, found.Names...); err != nil {
 		return nil, failedf("--to: %w", err)
 	}
-	if !ok {
+	if !resolves {
 		return d, nil
 	}
 	if named, ok := d.(notifier.Exact); ok && found.ID != "" {
