@@ -46,9 +46,9 @@ func scanLane(row scanner) (l store.DueLane, err error) {
 // reminderPlace is the place of a lane's first reminder in what Due returns, at the latest.
 const reminderPlace = "10"
 
-// turns picks the due deliveries of a lane: what is new before reminders, but for one of those; of each a turn for each project and domain
-// after the other, the oldest of each first. It hops from scope to scope in the index. Turns of the same number come
-// in any order, for else those scopes whose backlog is the oldest would have all of them.
+// turns picks the due deliveries of a lane: what is new before reminders, but for one of those; of each a turn for each
+// project and domain after the other, the oldest of each first. It hops from scope to scope in the index. Turns of the
+// same number come in any order, for else those scopes whose backlog is the oldest would have all of them.
 const turns = `WITH RECURSIVE scope(priority, project, domain) AS (
 	SELECT * FROM (SELECT priority, project, domain FROM deliveries INDEXED BY deliveries_turn WHERE head = 1 AND opened_at IS NULL
 		AND connection = ?1 AND address = ?2 ORDER BY priority, project, domain LIMIT 1)
